@@ -1,0 +1,1 @@
+"""Trained models to ONNX, parity with torch, and the generation folder that a server reads."""

@@ -1,0 +1,1 @@
+"""Records to arrays, the same for training and for serving; never loads torch."""

@@ -1,0 +1,1 @@
+"""Torch alone: the heterogeneous GNN, the two towers, their losses and checkpoints."""

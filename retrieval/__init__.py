@@ -1,0 +1,1 @@
+"""Vectors to the top k: exact and approximate indexes behind one Protocol."""

@@ -1,0 +1,1 @@
+"""The gRPC server: one generation in, answers out."""

@@ -1,0 +1,1 @@
+"""Where the server reads state that outlives a request."""

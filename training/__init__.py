@@ -1,0 +1,1 @@
+"""Offline: train the foundation and the adaptation, evaluate them beside baselines."""
