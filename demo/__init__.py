@@ -1,0 +1,1 @@
+"""The guided tour: real films, a real build, a real server, seen through the SDK."""
