@@ -1,0 +1,103 @@
+"""What a model is made of: typed, checked once, stored beside its weights."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class HGNNConfig:
+    """Shape of the heterogeneous GNN; see `models.hgnn`."""
+
+    item_types: tuple[str, ...]
+    """Item types in the order of their indices; one self weight each."""
+    content_relations: tuple[str, ...] = ()
+    """Relations that join items by content, such as a common creator; one weight each."""
+    text_dimensions: int
+    """Width of the text vectors, layer 0 of the network."""
+    hidden_dimensions: int = 128
+    """Width of each layer but the last."""
+    dimensions: int = 128
+    """Width of the item vector z."""
+    layers: int = 2
+    """Hops that a vector can see."""
+
+    def __post_init__(self) -> None:
+        if not self.item_types:
+            raise ValueError("item_types: expected at least one item type, got none")
+        _check_distinct("item_types", self.item_types)
+        _check_distinct("content_relations", self.content_relations)
+        for name in ("text_dimensions", "hidden_dimensions", "dimensions", "layers"):
+            _check_positive(name, getattr(self, name))
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Widths of the layers' inputs and of the output: `layers` + 1 numbers."""
+        return (
+            self.text_dimensions,
+            *(self.hidden_dimensions,) * (self.layers - 1),
+            self.dimensions,
+        )
+
+    @property
+    def num_slots(self) -> int:
+        """Neighbour lists of a node: one per item type, one per content relation."""
+        return len(self.item_types) + len(self.content_relations)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TowerConfig:
+    """Shape of the user tower and the item tower; see `models.towers`."""
+
+    item_types: tuple[str, ...]
+    """Item types in the order of their indices."""
+    countries: int
+    """Rows of the country table, the unknown one (row 0) included."""
+    ages: int
+    """Rows of the age table, the unknown one included."""
+    genders: int
+    """Rows of the gender table, the unknown one included."""
+    languages: int
+    """Rows of the language table, the unknown one included."""
+    genres: int
+    """Width of the genre vector; 0 when the data has no genres."""
+    text_dimensions: int
+    """Width of the text vectors."""
+    graph_dimensions: int
+    """Width of the HGNN vectors; 0 leaves the graph out (the plain two-tower, 2T)."""
+    category_dimensions: int = 16
+    """Width of each learned table of categories."""
+    hidden_dimensions: tuple[int, ...] = (512, 256)
+    """Widths of the hidden layers of both towers."""
+    dimensions: int = 128
+    """Width of the space that users and items share."""
+    decays: tuple[float, ...] = (0.5, 0.87, 1.0)
+    """One pooled history per entry: an item's weight is multiplied by this for each newer item.
+    1 is the plain mean of the paper; small numbers listen to the newest items alone."""
+    pool_by_type: bool = True
+    """One pool per item type (2T-HGNN) instead of one over all types (GFM)."""
+
+    def __post_init__(self) -> None:
+        if not self.item_types:
+            raise ValueError("item_types: expected at least one item type, got none")
+        for name in ("countries", "ages", "genders", "languages", "text_dimensions"):
+            _check_positive(name, getattr(self, name))
+        for name in ("category_dimensions", "dimensions"):
+            _check_positive(name, getattr(self, name))
+        if self.genres < 0 or self.graph_dimensions < 0:
+            raise ValueError("genres and graph_dimensions: expected 0 or more")
+        if not self.decays or not all(0 < decay <= 1 for decay in self.decays):
+            raise ValueError(f"decays: expected numbers in (0, 1], got {self.decays}")
+
+    @property
+    def history_dimensions(self) -> int:
+        """Width of a history item's vector: the HGNN vector, or the text vector without it."""
+        return self.graph_dimensions or self.text_dimensions
+
+
+def _check_positive(name: str, value: int) -> None:
+    if value < 1:
+        raise ValueError(f"{name}: expected 1 or more, got {value}")
+
+
+def _check_distinct(name: str, values: tuple[str, ...]) -> None:
+    if len(set(values)) != len(values):
+        raise ValueError(f"{name}: expected distinct names, got {values}")

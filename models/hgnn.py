@@ -1,0 +1,176 @@
+"""The heterogeneous GNN of the static foundation layer.
+
+For node c, its neighbours N(c, r) under relation r, and layer inputs h:
+
+    pool(c, r) = max over n in N(c, r) of ReLU(W_r h_n + b_r)        0 without neighbours
+    h_c       <- act(W_type(c) h_c + b_type(c) + sum over r of pool(c, r))
+    z_c        = h_c / |h_c|                                          after the last layer
+
+`act` is ReLU in every layer but the last, which is linear: a rectified z would confine all
+items to one orthant (the paper rectifies there too).
+
+A relation is an unordered pair of item types, or a content relation. From a node's side its
+lists are *slots*: slot s below the number of types holds neighbours of type s, the slots
+after those hold the content relations. `RelationSchema.table` maps (type, slot) to relation.
+
+A neighbour's message depends on the neighbour and the relation alone, so it is computed once
+per node and relation and then gathered, never once per edge.
+
+Source: Damianou et al., arXiv 2403.07478; De Nadai et al., arXiv 2403.05185. The layer is
+GraphSAGE's max pooling (Hamilton et al., arXiv 1706.02216) with a weight per relation.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch_geometric.nn.inits import glorot, zeros
+
+from graph.relations import RelationSchema
+from models.config import HGNNConfig
+
+
+class HGNNLayer(nn.Module):
+    """One round of messages; see the module's formula.
+
+    Shapes:
+        relation_weight: (R, F_in, F_out), relation_bias: (R, F_out).
+        self_weight: (T, F_in, F_out), self_bias: (T, F_out).
+        relation: (T, S) int64, the relation of slot s at a node of type t.
+    """
+
+    relation: Tensor
+
+    def __init__(self, inputs: int, outputs: int, schema: RelationSchema, *, linear: bool) -> None:
+        super().__init__()
+        types = len(schema.item_types)
+        self.num_types = types
+        self.num_slots = int(schema.table.shape[1])
+        self.linear = linear
+        self.relation_weight = nn.Parameter(torch.empty(schema.num_relations, inputs, outputs))
+        self.relation_bias = nn.Parameter(torch.empty(schema.num_relations, outputs))
+        self.self_weight = nn.Parameter(torch.empty(types, inputs, outputs))
+        self.self_bias = nn.Parameter(torch.empty(types, outputs))
+        self.register_buffer(
+            "relation", torch.as_tensor(schema.table, dtype=torch.int64), persistent=False
+        )
+        for weight in (*self.relation_weight, *self.self_weight):
+            glorot(weight)
+        zeros(self.relation_bias)
+        zeros(self.self_bias)
+
+    def messages(self, h: Tensor, item_type: Tensor) -> Tensor:
+        """Compute what each node tells the nodes it may be a neighbour of.
+
+        Entry a below T is the message to a node of type a, entry T + j the message along
+        content relation j.
+
+        Shapes:
+            h: (n, F_in); item_type: (n,) int64.
+            returns: (n, S, F_out), none negative.
+        """
+        outputs = self.relation_bias.shape[1]
+        out = h.new_zeros(len(h), self.num_slots * outputs)
+        for t in range(self.num_types):
+            rows = (item_type == t).nonzero().squeeze(1)
+            weight = self.relation_weight[self.relation[t]].transpose(0, 1).flatten(1)
+            bias = self.relation_bias[self.relation[t]].flatten()
+            out = out.index_copy(0, rows, torch.relu(torch.addmm(bias, h[rows], weight)))
+        return out.view(len(h), self.num_slots, outputs)
+
+    def own(self, h: Tensor, item_type: Tensor) -> Tensor:
+        """Transform each node's own vector by the weight of its type.
+
+        Shapes:
+            h: (n, F_in); item_type: (n,) int64.
+            returns: (n, F_out).
+        """
+        out = h.new_zeros(len(h), self.self_bias.shape[1])
+        for t in range(self.num_types):
+            rows = (item_type == t).nonzero().squeeze(1)
+            own = torch.addmm(self.self_bias[t], h[rows], self.self_weight[t])
+            out = out.index_copy(0, rows, own)
+        return out
+
+    def forward(self, h: Tensor, item_type: Tensor, neighbours: Tensor) -> Tensor:
+        """Update the first rows of `h` from their neighbours among all rows of `h`.
+
+        Shapes:
+            h: (n_src, F_in); item_type: (n_src,) int64.
+            neighbours: (n_dst, S, K) int64, positions in `h`, -1 for none.
+            returns: (n_dst, F_out).
+        """
+        destinations, slots, width = neighbours.shape
+        destination_type = item_type[:destinations]
+        entry = self.entries(destination_type)  # (n_dst, S)
+        messages = self.messages(h, item_type)  # (n_src, S, F_out)
+        index = neighbours * slots + entry[:, :, None] + 1  # 0 is the absent neighbour
+        index = index.masked_fill(neighbours < 0, 0)
+        table = F.pad(messages.flatten(0, 1), (0, 0, 1, 0))  # row 0: zeros
+        pooled = F.embedding_bag(
+            index.view(destinations * slots, width), table, mode="max", padding_idx=0
+        ).view(destinations, slots, -1)
+        return self.combine(self.own(h[:destinations], destination_type), pooled)
+
+    def entries(self, item_type: Tensor) -> Tensor:
+        """Tell which entry of a neighbour's messages each slot of a node reads.
+
+        Shapes:
+            item_type: (n,) int64, the types of the nodes that listen.
+            returns: (n, S) int64.
+        """
+        slot = torch.arange(self.num_slots, device=item_type.device)
+        return torch.where(slot < self.num_types, item_type[:, None], slot)
+
+    def combine(self, own: Tensor, pooled: Tensor) -> Tensor:
+        """Add a node's own part and its pooled messages.
+
+        Shapes:
+            own: (n, F_out); pooled: (n, S, F_out).
+            returns: (n, F_out).
+        """
+        h = own + pooled.sum(dim=1)
+        return h if self.linear else torch.relu(h)
+
+
+class HGNN(nn.Module):
+    """The network over sampled blocks, for training.
+
+    What it does not do: take the edges that are to be predicted out of the messages. The
+    sampler does (`graph.sample.sample_blocks`, argument `removed`).
+    """
+
+    def __init__(self, config: HGNNConfig) -> None:
+        super().__init__()
+        self.config = config
+        schema = RelationSchema(config.item_types, config.content_relations)
+        widths = config.widths
+        self.layers = nn.ModuleList(
+            HGNNLayer(widths[i], widths[i + 1], schema, linear=i == config.layers - 1)
+            for i in range(config.layers)
+        )
+
+    def layer(self, number: int) -> HGNNLayer:
+        """Return layer `number`, counted from 0."""
+        layer = self.layers[number]
+        assert isinstance(layer, HGNNLayer)
+        return layer
+
+    def forward(self, text: Tensor, item_type: Tensor, neighbours: tuple[Tensor, ...]) -> Tensor:
+        """Compute z of the nodes that the last block is about.
+
+        Shapes:
+            text: (n_0, F_0), text vectors of the outermost block's nodes.
+            item_type: (n_0,) int64.
+            neighbours: per layer (n_{l+1}, S, K) int64, positions among that layer's n_l
+                nodes, of which the first n_{l+1} go on to the next layer; -1 for none.
+            returns: (n_L, D), rows of unit L2 norm.
+
+        Raises:
+            ValueError: not one set of neighbours per layer.
+        """
+        if len(neighbours) != len(self.layers):
+            raise ValueError(f"neighbours: expected {len(self.layers)} sets, got {len(neighbours)}")
+        h = text
+        for number, positions in enumerate(neighbours):
+            h = self.layer(number)(h, item_type[: len(h)], positions)
+        return F.normalize(h, dim=1)

@@ -1,0 +1,68 @@
+"""Losses over unit vectors: the papers' margin loss, and softmax over sampled items."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def margin_loss(anchor: Tensor, positive: Tensor, negatives: Tensor, *, margin: float) -> Tensor:
+    """Hinge loss that wants the joined item nearer than random ones by `margin`.
+
+        mean over n of max(0, a . n - a . p + margin)
+
+    Shapes:
+        anchor, positive: (B, D), rows of unit L2 norm.
+        negatives: (M, D), items drawn for the whole batch.
+        returns: (), mean over the batch and the negatives.
+
+    Source: De Nadai et al., arXiv 2403.05185; neither the margin nor the number of negatives
+    is given there.
+    """
+    near = (anchor * positive).sum(dim=1, keepdim=True)  # (B, 1)
+    return torch.relu(anchor @ negatives.T - near + margin).mean()
+
+
+def sampled_softmax(
+    query: Tensor,
+    positive: Tensor,
+    positive_row: Tensor,
+    negatives: Tensor,
+    negative_row: Tensor,
+    log_q_batch: Tensor,
+    log_q_negatives: Tensor,
+    *,
+    temperature: float,
+) -> Tensor:
+    """Cross-entropy of the chosen item against the batch's other items and drawn ones.
+
+        -log( exp s_ii / (exp s_ii + sum over j != i of exp(s_ij - log q_j)) )
+
+    An item that is likely to be a negative is one too often; `log q`, the log of its expected
+    count among the negatives, undoes that. A copy of the chosen item elsewhere in the batch
+    or among the drawn ones is not a negative and is masked out.
+
+    Shapes:
+        query, positive: (B, D), rows of unit L2 norm; row i of `query` chose `positive` i.
+        positive_row: (B,) int64, which item each positive is.
+        negatives: (M, D), rows of unit L2 norm, M may be 0; negative_row: (M,) int64.
+        log_q_batch: (B,), log of each positive's expected count in a batch.
+        log_q_negatives: (M,), log of each drawn item's expected count among the drawn.
+        returns: (), mean over the batch, in nats.
+
+    Raises:
+        ValueError: one row and nothing drawn, so there is no negative.
+
+    Source: Yi et al., RecSys 2019, doi:10.1145/3298689.3346996 (in-batch, logQ); Yang et al.,
+    WWW 2020, doi:10.1145/3366424.3386195 (mixed negatives).
+    """
+    rows = len(query)
+    if rows < 2 and len(negatives) == 0:
+        raise ValueError("sampled_softmax needs a negative: 2 rows or more, or drawn items")
+
+    own = (query * positive).sum(dim=1) / temperature  # (B,), the chosen item has no correction
+    batch = query @ positive.T / temperature - log_q_batch  # (B, B), column j is item j
+    batch = batch.masked_fill(positive_row[:, None] == positive_row[None, :], float("-inf"))
+    drawn = query @ negatives.T / temperature - log_q_negatives  # (B, M)
+    drawn = drawn.masked_fill(positive_row[:, None] == negative_row[None, :], float("-inf"))
+    scores = torch.cat((own[:, None], batch, drawn), dim=1)  # (B, 1 + B + M)
+    return F.cross_entropy(scores, torch.zeros(rows, dtype=torch.int64, device=query.device))
