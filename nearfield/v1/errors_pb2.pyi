@@ -56,6 +56,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """UNAVAILABLE with RetryInfo: the server is going down; another one will answer."""
     ERROR_REASON_FAULT: _ErrorReason.ValueType  # 12
     """INTERNAL: a fault of the server. The request id finds it in the server's log."""
+    ERROR_REASON_RESPONSE_TOO_LARGE: _ErrorReason.ValueType  # 13
+    """RESOURCE_EXHAUSTED: the answer would be longer than max_response_bytes; ask for less at once."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call, or an element of a batch, failed."""
@@ -92,4 +94,6 @@ ERROR_REASON_SHUTTING_DOWN: ErrorReason.ValueType  # 11
 """UNAVAILABLE with RetryInfo: the server is going down; another one will answer."""
 ERROR_REASON_FAULT: ErrorReason.ValueType  # 12
 """INTERNAL: a fault of the server. The request id finds it in the server's log."""
+ERROR_REASON_RESPONSE_TOO_LARGE: ErrorReason.ValueType  # 13
+"""RESOURCE_EXHAUSTED: the answer would be longer than max_response_bytes; ask for less at once."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

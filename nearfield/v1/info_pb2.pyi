@@ -200,9 +200,9 @@ class FeaturizerInfo(_message.Message):
     dimensions: _builtins.int
     """Dimensions of its vectors."""
     serving: _builtins.str
-    """What embeds new items in this server: "vllm" or "onnx_text"; empty where nothing does."""
+    """Name of what embeds new items in this server; empty where nothing does."""
     fallback: _builtins.str
-    """What steps in while that is away: "onnx_text", or empty."""
+    """Name of what steps in while that is away; empty where nothing does."""
     def __init__(
         self,
         *,
@@ -258,7 +258,9 @@ class Limits(_message.Message):
     default_k: _builtins.int
     """k of the requests that set none."""
     max_hits_per_call: _builtins.int
-    """Most hits that a batch may ask for, summed over its elements."""
+    """Most hits that a call may ask for: k, times the types where grouping is PER_TYPE, summed over
+    the elements of a batch.
+    """
     max_history_events: _builtins.int
     """Most events of an inline history."""
     max_model_history_events: _builtins.int

@@ -75,7 +75,9 @@ class RecommendRequest(_message.Message):
     INCLUDE_TITLES_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     k: _builtins.int
-    """How many items, for each type where grouping is PER_TYPE. Default: 10. Limit: 1 to max_k."""
+    """How many items, for each type where grouping is PER_TYPE. Default: 10. Limit: 1 to max_k, and
+    all lists together at most max_hits_per_call.
+    """
     drop_seen: _builtins.bool
     """Leave out what is in the person's history, stored and inline. Default: true."""
     grouping: _types_pb2.Grouping.ValueType
@@ -306,7 +308,9 @@ class FindSimilarItemsRequest(_message.Message):
     item_id: _builtins.str
     """Id of a known item, which is itself left out of the answer. Limit: 1 to max_id_bytes bytes."""
     k: _builtins.int
-    """How many items, for each type where grouping is PER_TYPE. Default: 10. Limit: 1 to max_k."""
+    """How many items, for each type where grouping is PER_TYPE. Default: 10. Limit: 1 to max_k, and
+    all lists together at most max_hits_per_call.
+    """
     grouping: _types_pb2.Grouping.ValueType
     """One list, or one for each type. Default: SINGLE_LIST."""
     include_titles: _builtins.bool

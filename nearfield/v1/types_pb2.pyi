@@ -594,8 +594,8 @@ Global___Warning: _TypeAlias = Warning  # noqa: Y015
 @_typing.final
 class Timing(_message.Message):
     """Where the time of a call went, in microseconds, measured inside the server. A stage that did not
-    run has 0. In a batch, stages that ran at the same time overlap, so that they may add up to more
-    than total_us.
+    run has 0. In a batch each stage has the time of its slowest element; a micro-batch that a request
+    shared with others counts in full.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
