@@ -1,0 +1,158 @@
+"""What a call can fail with: one tree, drawn here; server.statuses turns it into gRPC.
+
+ServiceError
+├── InvalidRequestError       fields that break the contract, each named
+├── UnknownUserError          no such user, and nothing else is known of the person
+├── UnknownItemError          no such item
+├── SpaceMismatchError        a vector of another space
+├── FeaturizerMismatchError   the featurizer is not the generation's
+├── FeaturizerMissingError    this server has no featurizer
+├── OverloadedError           too many calls under way
+├── ResponseTooLargeError     more was asked for than fits a message
+├── DeadlinePassedError       the caller no longer waits
+├── ShuttingDownError         the server is going down
+└── FaultError                our own bug; its text stays in the log
+
+StartError                 the server cannot start; never crosses the wire
+├── PortTakenError
+├── WrongFeaturizerError
+└── MissingProviderError
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Violation:
+    """One field of a request that breaks the contract."""
+
+    field: str
+    """Path of the field inside the request, for example "user.history[3].weight"."""
+    problem: str
+    """What was expected and what came."""
+
+
+class ServiceError(Exception):
+    """A call, or an element of a batch, that cannot be answered."""
+
+
+class InvalidRequestError(ServiceError):
+    """Fields of the request break the contract."""
+
+    def __init__(self, violations: tuple[Violation, ...]) -> None:
+        self.violations = violations
+        super().__init__("; ".join(f"{each.field}: {each.problem}" for each in violations[:3]))
+
+
+class UnknownUserError(ServiceError):
+    """The generation has no such user, and the request says nothing else of the person."""
+
+    def __init__(self, user_id: str) -> None:
+        self.user_id = user_id
+        super().__init__(
+            f"user.user_id: the generation has no user {shown(user_id)}, and the request gives "
+            "neither history nor demographics"
+        )
+
+
+class UnknownItemError(ServiceError):
+    """The generation has no such item."""
+
+    def __init__(self, item_id: str) -> None:
+        self.item_id = item_id
+        super().__init__(f"item_id: the generation has no item {shown(item_id)}")
+
+
+class SpaceMismatchError(ServiceError):
+    """A vector comes from another vector space than the generation's."""
+
+    def __init__(self, space_id: str, expected: str) -> None:
+        self.space_id = space_id
+        self.expected = expected
+        super().__init__(
+            f"vector.space_id: expected {expected}, got {shown(space_id)}; vectors of different "
+            "spaces cannot be compared"
+        )
+
+
+class FeaturizerMismatchError(ServiceError):
+    """The featurizer is not the one that the generation was built with."""
+
+    def __init__(self, what: str, expected: str, got: str) -> None:
+        super().__init__(
+            f"the text featurizer's {what} is {got}, the generation was built with {expected}; "
+            "known items are not affected"
+        )
+
+
+class FeaturizerMissingError(ServiceError):
+    """This server runs without a featurizer."""
+
+    def __init__(self) -> None:
+        super().__init__("new_item: this server runs without a featurizer")
+
+
+class OverloadedError(ServiceError):
+    """As many calls as the server takes are under way."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"all of the server's {limit} places for calls are taken")
+
+
+class ResponseTooLargeError(ServiceError):
+    """The answer does not fit a message."""
+
+    def __init__(self, size: int, limit: int) -> None:
+        super().__init__(
+            f"the answer is {size} bytes long, the limit is {limit}; ask for fewer elements, a "
+            "smaller k, or without titles and explanations"
+        )
+
+
+class DeadlinePassedError(ServiceError):
+    """The caller's deadline passed before the answer was there."""
+
+    def __init__(self) -> None:
+        super().__init__("the deadline passed before the answer was ready")
+
+
+class ShuttingDownError(ServiceError):
+    """The server is going down and takes no more work."""
+
+    def __init__(self) -> None:
+        super().__init__("the server is shutting down")
+
+
+class FaultError(ServiceError):
+    """A bug of ours; what went wrong is in the log, under the request id."""
+
+    def __init__(self) -> None:
+        super().__init__("internal error; the server's log has it under the request id")
+
+
+class StartError(Exception):
+    """The server cannot start."""
+
+
+class PortTakenError(StartError):
+    """Something listens there already, or the address is not ours."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__(
+            f"cannot listen on {address}: the port is in use or the address is not this machine's; "
+            "choose another with --port or --host"
+        )
+
+
+class WrongFeaturizerError(StartError):
+    """The featurizer cannot serve this generation."""
+
+
+class MissingProviderError(StartError):
+    """The execution provider that was insisted on does not run here."""
+
+
+def shown(value: str, most: int = 80) -> str:
+    """Write a caller's value so that it is short and safe in a message: ASCII, quoted."""
+    short = value if len(value) <= most else f"{value[:most]}…"
+    return ascii(short)

@@ -1,0 +1,51 @@
+"""What one call may ask for; GetServerInfo publishes every one of these."""
+
+from pydantic import BaseModel, ConfigDict, PositiveFloat, PositiveInt
+
+
+class Limits(BaseModel):
+    """Bounds on calls. A request beyond one is refused and told which.
+
+    Larger values let a single caller hold the server, its memory or the event loop for longer.
+    """
+
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True, extra="forbid")
+
+    max_request_bytes: PositiveInt = 4 * 1024 * 1024
+    """Longest request message, in bytes. gRPC itself refuses longer ones."""
+    max_response_bytes: PositiveInt = 4 * 1024 * 1024
+    """Longest response message, in bytes. Clients accept 4 MiB unless they are told otherwise."""
+    max_batch_elements: PositiveInt = 256
+    """Most elements of a batch."""
+    max_k: PositiveInt = 1000
+    """Largest k."""
+    default_k: PositiveInt = 10
+    """k of the requests that set none."""
+    max_hits_per_call: PositiveInt = 10_000
+    """Most hits that a batch may ask for, summed over its elements; bounds the response."""
+    max_history_events: PositiveInt = 1000
+    """Most events of an inline history."""
+    max_model_history_events: PositiveInt = 200
+    """Most events, the newest ones, that go into a person's vector."""
+    max_filter_ids: PositiveInt = 10_000
+    """Most ids in each list of a filter."""
+    max_related_items: PositiveInt = 100
+    """Most related items of a new item."""
+    max_neighbours_per_relation: PositiveInt = 30
+    """Most neighbours of one kind that go into a new item's vector; the graph's own cap."""
+    max_id_bytes: PositiveInt = 512
+    """Longest id, in bytes of UTF-8."""
+    max_title_chars: PositiveInt = 1000
+    """Longest title and creator, in Unicode code points."""
+    max_description_chars: PositiveInt = 20_000
+    """Longest description, in Unicode code points."""
+    max_genres: PositiveInt = 50
+    """Most genres of a new item."""
+    max_explanation_paths: PositiveInt = 3
+    """Most paths that explain a hit."""
+    max_concurrent_calls: PositiveInt = 64
+    """Most calls under way at once; further ones are refused at once, to be tried again."""
+    default_deadline_ms: PositiveInt = 30_000
+    """Deadline of a call that comes without one, in milliseconds."""
+    weak_signal_weight: PositiveFloat = 0.5
+    """Weight of a weak event that gives none, no unit; a strong one weighs 1."""

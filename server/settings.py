@@ -1,0 +1,78 @@
+"""Everything that can be set about the server: by flag, by environment, or left as it is.
+
+Each field is the flag `--like-this` and the variable `NEARFIELD_LIKE_THIS`; a field of the limits
+is `--limits.max-k` and `NEARFIELD_LIMITS__MAX_K`. A flag is stronger than a variable.
+"""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from server.limits import Limits
+
+
+class Settings(BaseSettings):
+    """Serve one generation of nearfield over gRPC."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="NEARFIELD_",
+        env_nested_delimiter="__",
+        frozen=True,
+        use_attribute_docstrings=True,
+        cli_prog_name="python -m server",
+        cli_kebab_case=True,
+        cli_implicit_flags=True,
+        cli_hide_none_type=True,
+    )
+
+    generation: Path
+    """Folder of the generation to serve, or a link to it."""
+    verify: bool = True
+    """Check every file of the generation against its digest before serving. Off is faster to start
+    and trusts the disk."""
+
+    host: str = "127.0.0.1"
+    """Address to listen on. There is no authentication yet: 0.0.0.0 lets everybody in."""
+    port: int = Field(default=50051, ge=0, le=65535)
+    """Port to listen on; 0 takes a free one and prints it."""
+    reflection: bool = True
+    """Let clients ask for the contract (gRPC server reflection)."""
+    drain_wait_s: NonNegativeFloat = 1.0
+    """Seconds between reporting NOT_SERVING and refusing new calls, for balancers to notice."""
+    grace_s: NonNegativeFloat = 20.0
+    """Seconds that calls under way get to finish after that."""
+
+    featurizer: Literal["vllm", "onnx_text", "none"] = "vllm"
+    """What embeds the text of new items. With none, new items are refused."""
+    fallback_featurizer: Literal["onnx_text", "none"] = "none"
+    """What steps in while vLLM cannot be reached; answers say so."""
+    vllm_url: str = "http://127.0.0.1:8000/v1"
+    """Address of vLLM's OpenAI-compatible API."""
+    vllm_model: str = ""
+    """Name of the model in vLLM; empty for the one that the generation's featurizer names."""
+    vllm_api_key: SecretStr = SecretStr("")
+    """Key for vLLM, where it wants one."""
+    vllm_timeout_s: PositiveFloat = 10.0
+    """Seconds to wait for vLLM on one request before it counts as away."""
+    onnx_text_folder: Path | None = None
+    """Folder of the exported text encoder, for onnx_text."""
+
+    execution_provider: Literal["auto", "cuda", "cpu"] = "auto"
+    """Where the models run. auto takes CUDA where it works and the CPU otherwise; cuda insists."""
+    model_threads: PositiveInt = 1
+    """Threads of onnxruntime for one micro-batch. More shorten a large batch and take cores from
+    others."""
+    workers: PositiveInt = 2
+    """Micro-batches computed at once. About the number of cores."""
+    featurizer_workers: PositiveInt = 4
+    """Texts batches on their way to the featurizer at once."""
+    max_micro_batch: PositiveInt = 64
+    """Most requests computed together. Larger serves more per second and makes each wait longer."""
+    batch_wait_us: NonNegativeInt = 0
+    """Microseconds to wait for company before computing. 0 computes as soon as a worker is free;
+    what comes meanwhile goes together in the next micro-batch."""
+
+    limits: Limits = Limits()
+    """What one call may ask for."""

@@ -1,0 +1,155 @@
+"""The one table from errors to gRPC statuses, and the rich status of each error."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import grpc
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import Message
+from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RequestInfo, RetryInfo
+from google.rpc.status_pb2 import Status
+
+from features import errors as features
+from nearfield.v1 import errors_pb2 as reasons
+from retrieval import errors as retrieval
+from server import errors as server
+
+log = logging.getLogger(__name__)
+
+DOMAIN = "nearfield"
+REASON_PREFIX = "ERROR_REASON_"
+MOST_VIOLATIONS = 20
+"""Violations that a status lists. A status travels in a trailer, and trailers are short."""
+FAULT = str(server.FaultError())
+
+
+@dataclass(frozen=True)
+class Row:
+    """What becomes of one class of errors."""
+
+    code: grpc.StatusCode
+    reason: reasons.ErrorReason.ValueType
+    text: str | None = None
+    """What the caller reads; None for the error's own message."""
+    retry_s: float | None = None
+    """What the caller is told to wait; None where trying again would not help."""
+
+
+_INVALID = Row(grpc.StatusCode.INVALID_ARGUMENT, reasons.ERROR_REASON_REQUEST_INVALID)
+_FAULT = Row(grpc.StatusCode.INTERNAL, reasons.ERROR_REASON_FAULT, FAULT)
+_NO_VECTOR = Row(
+    grpc.StatusCode.INTERNAL,
+    reasons.ERROR_REASON_FEATURIZER_FAILED,
+    "the text featurizer did not give a usable vector; known items are not affected",
+)
+
+TABLE: Mapping[type[Exception], Row] = {
+    server.ServiceError: _FAULT,
+    server.InvalidRequestError: _INVALID,
+    server.UnknownUserError: Row(grpc.StatusCode.NOT_FOUND, reasons.ERROR_REASON_USER_UNKNOWN),
+    server.UnknownItemError: Row(grpc.StatusCode.NOT_FOUND, reasons.ERROR_REASON_ITEM_UNKNOWN),
+    server.SpaceMismatchError: Row(
+        grpc.StatusCode.FAILED_PRECONDITION, reasons.ERROR_REASON_SPACE_MISMATCH
+    ),
+    server.FeaturizerMismatchError: Row(
+        grpc.StatusCode.FAILED_PRECONDITION, reasons.ERROR_REASON_FEATURIZER_MISMATCH
+    ),
+    server.FeaturizerMissingError: Row(
+        grpc.StatusCode.FAILED_PRECONDITION, reasons.ERROR_REASON_FEATURIZER_MISSING
+    ),
+    server.OverloadedError: Row(
+        grpc.StatusCode.RESOURCE_EXHAUSTED, reasons.ERROR_REASON_OVERLOADED, retry_s=0.5
+    ),
+    server.ResponseTooLargeError: Row(
+        grpc.StatusCode.RESOURCE_EXHAUSTED, reasons.ERROR_REASON_RESPONSE_TOO_LARGE
+    ),
+    server.DeadlinePassedError: Row(
+        grpc.StatusCode.DEADLINE_EXCEEDED, reasons.ERROR_REASON_DEADLINE_PASSED
+    ),
+    server.ShuttingDownError: Row(
+        grpc.StatusCode.UNAVAILABLE, reasons.ERROR_REASON_SHUTTING_DOWN, retry_s=1.0
+    ),
+    server.FaultError: _FAULT,
+    features.FeatureError: _FAULT,
+    features.UnknownIdError: _INVALID,
+    features.TextError: _INVALID,
+    features.EncoderError: _FAULT,
+    features.CacheError: _FAULT,
+    features.FeaturizerError: _NO_VECTOR,
+    features.FeaturizerUnavailable: Row(
+        grpc.StatusCode.UNAVAILABLE,
+        reasons.ERROR_REASON_FEATURIZER_UNAVAILABLE,
+        "the text featurizer cannot be reached; known items are not affected",
+        retry_s=5.0,
+    ),
+    features.FeaturizerRefused: _NO_VECTOR,
+    features.FeaturizerBadAnswer: _NO_VECTOR,
+    features.EncoderFilesError: _FAULT,
+    features.VllmProcessError: _FAULT,
+    retrieval.RetrievalError: _FAULT,
+    retrieval.CatalogueError: _FAULT,
+    retrieval.QueryError: _FAULT,
+    retrieval.IndexFileError: _FAULT,
+    retrieval.IndexMissingError: _FAULT,
+    retrieval.IndexDamagedError: _FAULT,
+    retrieval.IndexTooNewError: _FAULT,
+    retrieval.IndexMismatchError: _FAULT,
+}
+"""Every class of every error tree that a call can meet has its row; a test holds it to that."""
+
+
+def row_of(error: Exception) -> Row:
+    """Find the row of an error's class; what is in no tree of ours is a fault."""
+    return TABLE.get(type(error), _FAULT)
+
+
+def to_status(error: Exception, request_id: str) -> Status:
+    """Write the rich status of an error, and log it where it is a fault.
+
+    ErrorInfo is always there; BadRequest, RetryInfo and RequestInfo where they apply. The text
+    of an unexpected error goes to the log alone.
+    """
+    row = row_of(error)
+    if row.code is grpc.StatusCode.INTERNAL:
+        log.error("request %s failed", request_id, exc_info=error)
+    status = Status(code=row.code.value[0], message=row.text or str(error))
+    for detail in _details(error, row, request_id):
+        status.details.add().Pack(detail)
+    return status
+
+
+def _details(error: Exception, row: Row, request_id: str) -> list[Message]:
+    reason = reasons.ErrorReason.Name(row.reason).removeprefix(REASON_PREFIX)
+    details: list[Message] = [
+        ErrorInfo(reason=reason, domain=DOMAIN, metadata=_metadata(error)),
+        RequestInfo(request_id=request_id),
+    ]
+    if isinstance(error, server.InvalidRequestError):
+        details.append(_bad_request(error))
+    if row.retry_s is not None:
+        delay = Duration(nanos=int(row.retry_s * 1e9) % 10**9, seconds=int(row.retry_s))
+        details.append(RetryInfo(retry_delay=delay))
+    return details
+
+
+def _bad_request(error: server.InvalidRequestError) -> BadRequest:
+    listed = error.violations[:MOST_VIOLATIONS]
+    return BadRequest(
+        field_violations=[
+            BadRequest.FieldViolation(field=each.field, description=each.problem) for each in listed
+        ]
+    )
+
+
+def _metadata(error: Exception) -> dict[str, str]:
+    match error:
+        case server.UnknownUserError():
+            return {"user_id": error.user_id}
+        case server.UnknownItemError():
+            return {"item_id": error.item_id}
+        case server.SpaceMismatchError():
+            return {"space_id": error.space_id[:80], "expected_space_id": error.expected}
+        case server.InvalidRequestError() if len(error.violations) > MOST_VIOLATIONS:
+            return {"violations": str(len(error.violations))}
+    return {}
