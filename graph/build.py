@@ -1,0 +1,110 @@
+"""Interactions and item attributes -> the item-item graph."""
+
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from graph.co_interaction import co_interaction_lists
+from graph.content import content_lists
+from graph.errors import GraphError
+from graph.item_graph import ItemGraph
+from graph.lists import Lists
+from graph.settings import GraphSettings
+
+__all__ = ["GraphSettings", "ItemGraph", "build_graph", "strong_pairs"]
+
+DAY_S = 86_400
+
+
+def build_graph(
+    items: pl.DataFrame,
+    interactions: pl.DataFrame,
+    settings: GraphSettings | None = None,
+    *,
+    work_folder: Path | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> ItemGraph:
+    """Build the graph of a data set's items from the interactions given, all of them.
+
+    Whoever holds interactions out passes the rest: nothing is held out here. Strong signals
+    alone make edges. Which of a person's items are the newest follows `order`, so the answer
+    does not depend on how the rows are sorted.
+
+    `work_folder` takes what does not fit in memory (a temporary folder if None);
+    `on_progress` hears of chunks done and chunks in all.
+
+    Raises:
+        GraphError: a content relation is not a column of the items, or a window is asked
+            for where no interaction has a time.
+    """
+    settings = settings or GraphSettings()
+    types = tuple(items["item_type"].unique().sort().to_list())
+    item_type = items["item_type"].rank("dense").to_numpy().astype(np.int64) - 1
+    pairs = strong_pairs(interactions, settings.window_days)
+    people = np.bincount(pairs["item_row"].to_numpy(), minlength=len(items)).astype(np.int64)
+    newest = pairs.filter(
+        pl.col("order").rank("ordinal", descending=True).over("user_row") <= settings.max_user_items
+    )
+    with TemporaryDirectory(dir=work_folder, prefix="pairs-") as folder:
+        slots = co_interaction_lists(
+            newest["user_row"].to_numpy(),
+            newest["item_row"].to_numpy(),
+            item_type,
+            people,
+            settings,
+            Path(folder),
+            on_progress,
+        )
+    for name in settings.content_relations:
+        if name not in items.columns:
+            raise GraphError(
+                f"content_relations: {name!r} is not a column of the items, "
+                f"which have {', '.join(items.columns)}"
+            )
+        slots.append(content_lists(items[name], people, settings.cap))
+    together = Lists.joined(slots)
+    return ItemGraph(
+        types,
+        settings.content_relations,
+        item_type,
+        together.indptr,
+        together.neighbours,
+        together.weights,
+        together.users,
+        people,
+    )
+
+
+def strong_pairs(interactions: pl.DataFrame, window_days: float | None = None) -> pl.DataFrame:
+    """Give each person's distinct strong items inside the window.
+
+    The window ends with the newest interaction given; under a window, rows without a time
+    do not count, for they cannot be shown to lie inside.
+
+    Shapes:
+        returns: columns user_row, item_row and order (the newest of the pair), sorted.
+
+    Raises:
+        GraphError: a window, and no interaction with a time.
+    """
+    strong = interactions.filter(pl.col("role") == "strong")
+    if window_days is not None:
+        newest = interactions["timestamp"].max()
+        if not isinstance(newest, int):
+            raise GraphError("window_days: no interaction has a timestamp")
+        strong = strong.filter(pl.col("timestamp") > newest - int(window_days * DAY_S))
+    return (
+        strong.group_by("user_row", "item_row")
+        .agg(pl.col("order").max())
+        .sort("user_row", "item_row")
+    )
+
+
+def popularity(interactions: pl.DataFrame, num_items: int) -> NDArray[np.int64]:
+    """Count the distinct people with a strong signal for each item. Shapes: returns (N,)."""
+    rows = strong_pairs(interactions)["item_row"].to_numpy()
+    return np.bincount(rows, minlength=num_items).astype(np.int64)

@@ -1,0 +1,137 @@
+"""Neighbour sampling: what a mini-batch sees of the graph, drawn afresh each time."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from graph.item_graph import ItemGraph
+from graph.links import BalancedLinkSampler, LinkBatch, LinkSampler
+from graph.pairs import PairSet
+
+__all__ = [
+    "BalancedLinkSampler",
+    "Block",
+    "LinkBatch",
+    "LinkSampler",
+    "sample_blocks",
+    "sample_neighbours",
+]
+
+
+@dataclass(frozen=True)
+class Block:
+    """One hop: destinations, and the sources that send them messages.
+
+    Shapes:
+        rows: (n_src,), int64, item rows; the first n_dst are the destinations, the others
+            follow in ascending order, each once.
+        neighbours: (n_dst, S, K), int64, positions in `rows`, or -1 for no neighbour.
+    """
+
+    rows: NDArray[np.int64]
+    neighbours: NDArray[np.int64]
+
+
+def sample_neighbours(
+    graph: ItemGraph, rows: NDArray[np.int64], fanout: int, rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """Draw up to `fanout` neighbours per node and slot, uniformly and without replacement.
+
+    Every subset of a list is equally likely. The order inside the answer means nothing, and
+    weights play no part. A list no longer than `fanout` is given whole.
+
+    Shapes:
+        rows: (B,), repeats allowed, each drawn for itself.
+        returns: (B, S, fanout), int64, item rows, padded with -1 at the end.
+    """
+    lists = graph.lists(rows).ravel()  # (B * S,)
+    start = graph.indptr[lists]
+    length = graph.indptr[lists + 1] - start
+    place = np.arange(fanout)
+    picked = np.where(place < length[:, None], place, -1)  # (B * S, fanout)
+    long = np.flatnonzero(length > fanout)
+    if len(long) and fanout:
+        picked[long] = _subsets(length[long], fanout, rng).T
+    found = np.full(picked.shape, -1, dtype=np.int64)
+    inside = picked >= 0
+    found[inside] = graph.neighbours[(start[:, None] + picked)[inside]]
+    return found.reshape(len(rows), graph.num_slots, fanout)
+
+
+def _subsets(length: NDArray[np.int64], fanout: int, rng: np.random.Generator) -> NDArray[np.int32]:
+    """Draw `fanout` of the first `length` integers for each entry, all subsets equally likely.
+
+    Step j draws one of 0..j; one that is there already makes room for j itself.
+
+    Shapes:
+        length: (n,), each above `fanout`. returns: (fanout, n), int32.
+
+    Source: Floyd's algorithm, Bentley and Floyd, CACM 30(9), 1987, doi:10.1145/30401.315746;
+    here for many sets at once.
+    """
+    picked = np.empty((fanout, len(length)), dtype=np.int32)
+    first = (length - fanout).astype(np.int32)
+    for step in range(fanout):
+        newest = first + np.int32(step)
+        drawn = (rng.random(len(length)) * (newest + 1)).astype(np.int32)
+        there = (picked[:step] == drawn).any(axis=0)
+        picked[step] = np.where(there, newest, drawn)
+    return picked
+
+
+def sample_blocks(
+    graph: ItemGraph,
+    rows: NDArray[np.int64],
+    fanouts: Sequence[int],
+    rng: np.random.Generator,
+    removed: NDArray[np.int64] | None = None,
+) -> tuple[Block, ...]:
+    """Draw the neighbourhoods of a mini-batch, one block per layer.
+
+    `fanouts[0]` is for `rows` themselves, the next for their neighbours, and so on. Blocks
+    come outermost first, as layers use them: the destinations of one are the sources of the
+    next, and the destinations of the last are `rows`.
+
+    `removed` edges pass no message, in either direction, in any slot and in any hop. They
+    are taken out after drawing, so a list that held one may answer with one less. Nothing
+    else is removed: edges that are to be predicted leak unless they are passed here.
+
+    Shapes:
+        rows: (B,). removed: (P, 2), item rows in any order.
+    """
+    gone = None if removed is None else PairSet.of(removed, graph.num_items)
+    blocks: list[Block] = []
+    for fanout in fanouts:
+        neighbours = sample_neighbours(graph, rows, fanout, rng)
+        if gone is not None:
+            _remove(neighbours, rows, gone)
+        block = _block(rows, neighbours, graph.num_items)
+        blocks.append(block)
+        rows = block.rows
+    return tuple(reversed(blocks))
+
+
+def _remove(neighbours: NDArray[np.int64], rows: NDArray[np.int64], gone: PairSet) -> None:
+    """Put -1 in place of neighbours (B, S, K) to which a removed edge leads."""
+    touched = np.flatnonzero(gone.ends[rows])
+    part = neighbours[touched]  # (T, S, K)
+    source = np.broadcast_to(rows[touched][:, None, None], part.shape)
+    inside = part >= 0
+    hit = np.zeros(part.shape, dtype=np.bool_)
+    hit[inside] = gone.holds(source[inside], part[inside])
+    part[hit] = -1
+    neighbours[touched] = part
+
+
+def _block(rows: NDArray[np.int64], neighbours: NDArray[np.int64], num_items: int) -> Block:
+    """Number the sources: destinations first, the others once and in ascending order."""
+    place = np.full(num_items + 1, -1, dtype=np.int64)  # the last entry stands for "none"
+    place[neighbours.ravel()] = 0
+    place[rows] = -1
+    place[-1] = -1
+    others = np.flatnonzero(place == 0)
+    place[others] = np.arange(len(rows), len(rows) + len(others))
+    place[rows] = np.arange(len(rows))
+    return Block(np.concatenate([rows, others]), place[neighbours])

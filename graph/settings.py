@@ -1,0 +1,40 @@
+"""How interactions become edges."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class GraphSettings:
+    """How interactions become edges."""
+
+    min_users: int = 2
+    """Distinct people an edge needs; the privacy bound. Larger: fewer and surer edges."""
+    cap: int = 30
+    """Neighbours kept per item and slot, the heaviest. Larger: more memory, weaker edges."""
+    popularity_power: float = 0.5
+    """Edge weight is users / ((people_a * people_b) ** power + shrinkage). 0 counts people,
+    0.5 is the cosine, 1 favours what few people chose."""
+    shrinkage: float = 10.0
+    """Added to the denominator; larger distrusts edges that few people stand behind."""
+    max_user_items: int = 200
+    """Items per person that make pairs, the newest. Pairs grow with its square."""
+    window_days: float | None = None
+    """Only interactions of that many last days make edges; None for all of them."""
+    content_relations: tuple[str, ...] = ("creator",)
+    """Columns of the items whose equal values join items of any type."""
+    memory_limit: str = "1GB"
+    """Memory of the pair counting, as DuckDB writes it; what does not fit goes to disk."""
+
+    def __post_init__(self) -> None:
+        """Refuse values without a meaning.
+
+        Raises:
+            ValueError: a number is out of its range.
+        """
+        bounds = {"min_users": 1, "cap": 1, "popularity_power": 0, "shrinkage": 0}
+        for name, least in {**bounds, "max_user_items": 2}.items():
+            value = getattr(self, name)
+            if not value >= least:
+                raise ValueError(f"{name}: expected at least {least}, got {value}")
+        if self.window_days is not None and not self.window_days > 0:
+            raise ValueError(f"window_days: expected more than 0, got {self.window_days}")

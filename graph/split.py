@@ -1,0 +1,193 @@
+"""Hold out: what may be learned from, and whom to predict from what."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from graph.cases import Cases, Visible, after, before, case_rows, make_cases
+from graph.dataset import Dataset
+from graph.errors import SplitError
+from graph.order import hash_ids, mix
+from graph.roles import HoldOutRule
+
+__all__ = ["Cases", "Split", "dataset_split", "hold_out", "leave_last_out", "time_cut"]
+
+DAY_S = 86_400
+VALID_SHARE = 0.1
+"""Share of people who lend their last interaction to early stopping, where no rule says whom."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """A data set cut into what is learned from and what is asked."""
+
+    train: pl.DataFrame
+    """Interactions to learn from, with the columns and the order of the data set's."""
+    valid: Cases
+    """Cases for early stopping."""
+    test: Cases
+    """Cases to report."""
+    rule: str
+    """The rule that made the cut, in words."""
+
+
+def hold_out(dataset: Dataset, rule: HoldOutRule | None = None, *, seed: int = 0) -> Split:
+    """Hold out by the data set's own `split`, else by `rule`, else by its dataset.toml."""
+    if dataset.has_split:
+        return dataset_split(dataset, seed=seed)
+    chosen = dataset.hold_out if rule is None else rule
+    if chosen.rule == "time":
+        return time_cut(dataset, chosen.days, seed=seed)
+    return leave_last_out(dataset)
+
+
+def leave_last_out(dataset: Dataset) -> Split:
+    """Hold out each person's last strong interaction, and the one before for early stopping.
+
+    People with two strong interactions give a test case alone, people with one give none.
+    Whatever a person did from their first held-out interaction on, weak and negative
+    signals too, is not learned from.
+
+    Raises:
+        SplitError: nobody has two strong interactions.
+    """
+    rows = dataset.interactions
+    strong = _strong_positions(rows)
+    user = rows["user_row"].to_numpy()
+    rank, count = _rank_from_last(user[strong])
+    test = strong[(rank == 0) & (count >= 2)]
+    valid = strong[(rank == 1) & (count >= 3)]
+    if not len(test):
+        raise SplitError("leave-last-out: nobody has two strong interactions")
+    visible = _liked(rows)
+    train = rows.filter(pl.Series(~after(user, _first_of(user, valid, test))))
+    return Split(
+        train,
+        make_cases(dataset, valid, before(user, valid), visible, "valid", train),
+        make_cases(dataset, test, before(user, test), visible, "test", train),
+        "leave-last-out",
+    )
+
+
+def time_cut(dataset: Dataset, held_out_days: float, *, seed: int = 0) -> Split:
+    """Hold out the last days of everybody at once.
+
+    The cut lies `held_out_days` before the newest interaction. A case is a person's first
+    strong interaction with each item type from the cut on; its history ends at the cut.
+    Rows without a time cannot be placed and are neither learned from nor asked. For early
+    stopping a tenth of the people lend their last strong interaction before the cut.
+
+    Raises:
+        SplitError: no interaction has a time, or nothing is left before or after the cut.
+    """
+    newest = dataset.interactions["timestamp"].max()
+    if not isinstance(newest, int):
+        raise SplitError("time cut: no interaction has a timestamp")
+    cut = newest - int(held_out_days * DAY_S) + 1
+    seen = dataset.interactions.filter(pl.col("timestamp") < cut)
+    if not len(seen):
+        raise SplitError(f"time cut: no interaction before the last {held_out_days} days")
+    rows = dataset.interactions.filter(pl.col("timestamp").is_not_null()).sort(
+        "user_row", "timestamp", "order"
+    )
+    late = (rows["timestamp"] >= cut).to_numpy()
+    strong = _strong_positions(rows)
+    strong = strong[late[strong]]
+    if not len(strong):
+        raise SplitError(f"time cut: no strong interaction in the last {held_out_days} days")
+    user = rows["user_row"].to_numpy()
+    pair = user * len(dataset.item_types) + dataset.item_type[rows["item_row"].to_numpy()]
+    test = np.sort(strong[np.unique(pair[strong], return_index=True)[1]])
+    history = Visible(rows, _liked(rows).mask & ~late)
+    train, valid = _lend_last(dataset, seen.sort("user_row", "timestamp", "order"), seed)
+    cases = make_cases(dataset, test, case_rows(user, test), history, "test", train)
+    return Split(train, valid, cases, f"time: the last {held_out_days:g} days")
+
+
+def dataset_split(dataset: Dataset, *, seed: int = 0) -> Split:
+    """Follow the data set's own `split`: nothing but its train rows is learned from.
+
+    A person without any train row is unseen: the last strong row is the target, the earlier
+    rows are the history. Held-out strong rows of other people are each a target, with that
+    person's train rows, all of them, as history. The slice of a case is the `split` of its
+    target.
+
+    Cases for early stopping are those of `valid`. Where the data set has no `test…`, the
+    cases of `valid` are the ones to report, and a tenth of the train people lend their last
+    strong interaction to early stopping; so too where it has no `valid`.
+
+    Raises:
+        SplitError: nothing is held out, or nothing is left to learn from.
+    """
+    rows = dataset.interactions
+    user = rows["user_row"].to_numpy()
+    in_train = (rows["split"] == "train").to_numpy()
+    if not in_train.any():
+        raise SplitError("split: no row says train, so there is nothing to learn from")
+    known = np.zeros(len(dataset.users), dtype=np.bool_)
+    known[user[in_train]] = True
+    strong = _strong_positions(rows)
+    held = strong[~in_train[strong] & known[user[strong]]]
+    alone = strong[~known[user[strong]]]
+    last = alone[_rank_from_last(user[alone])[0] == 0]
+    train = rows.filter(pl.Series(in_train))
+    has_test = bool(rows["split"].str.starts_with("test").any())
+    has_valid = bool((rows["split"] == "valid").any())
+
+    def cases(prefix: str, learned: pl.DataFrame) -> Cases:
+        named = rows["split"].str.starts_with(prefix).to_numpy()
+        one, other = last[named[last]], held[named[held]]
+        liked = _liked(rows)
+        unseen = make_cases(dataset, one, before(user, one), liked, None, learned)
+        shown = Visible(rows, liked.mask & in_train)
+        seen = make_cases(dataset, other, case_rows(user, other), shown, None, learned)
+        return unseen.joined(seen)
+
+    if has_test and has_valid:
+        return Split(train, cases("valid", train), cases("test", train), "the data set's own")
+    train, lent = _lend_last(dataset, train, seed)
+    test = cases("test" if has_test else "valid", train)
+    if not len(test):
+        raise SplitError("split: no strong row is held out, so there is nothing to predict")
+    return Split(train, lent, test, "the data set's own")
+
+
+def _lend_last(dataset: Dataset, train: pl.DataFrame, seed: int) -> tuple[pl.DataFrame, Cases]:
+    """Move the last strong row of a seeded tenth of the people from train to early stopping."""
+    user = train["user_row"].to_numpy()
+    strong = _strong_positions(train)
+    rank, count = _rank_from_last(user[strong])
+    last = strong[(rank == 0) & (count >= 2)]
+    drawn = mix(hash_ids(dataset.users["user_id"]) ^ mix(np.array([seed], dtype=np.uint64)))
+    lends = drawn[user[last]] < np.uint64(VALID_SHARE * 2**64)
+    if len(last) and not lends.any():  # a handful of people: the smallest hash lends
+        lends[np.argmin(drawn[user[last]])] = True
+    last = last[lends]
+    kept = train.filter(pl.Series(~after(user, last)))
+    return kept, make_cases(dataset, last, before(user, last), _liked(train), "valid", kept)
+
+
+def _strong_positions(rows: pl.DataFrame) -> NDArray[np.int64]:
+    return np.flatnonzero((rows["role"] == "strong").to_numpy())
+
+
+def _liked(rows: pl.DataFrame) -> Visible:
+    """Strong and weak rows make a history; negative ones do not."""
+    return Visible(rows, (rows["role"] != "negative").to_numpy())
+
+
+def _rank_from_last(user: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Give each row of sorted people its rank from their last (0), and their rows' count."""
+    _, start, inverse, count = np.unique(
+        user, return_index=True, return_inverse=True, return_counts=True
+    )
+    end = (start + count)[inverse]
+    return end - 1 - np.arange(len(user)), count[inverse]
+
+
+def _first_of(user: NDArray[np.int64], *targets: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Keep each person's first target among several lists of positions."""
+    together = np.sort(np.concatenate(targets))
+    return together[np.unique(user[together], return_index=True)[1]]

@@ -1,0 +1,176 @@
+"""A data folder -> one validated Dataset, in the order and the types all later steps rely on."""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import polars as pl
+
+from graph.check import Checked, check_interactions, check_items, check_users
+from graph.dataset import Dataset
+from graph.errors import DataError
+from graph.files import replace_file
+from graph.order import in_order
+from graph.problems import Problems
+from graph.read import INTERACTIONS, ITEMS, USERS, find_table, read_table
+from graph.roles import DatasetConfig, SignalRoles, read_config
+
+USER_COLUMNS = ("user_id", "country", "age_bucket", "gender")
+
+
+def read_dataset(
+    folder: Path,
+    *,
+    strict: bool,
+    as_of: int | None = None,
+    now: int | None = None,
+    rejected_path: Path | None = None,
+    seed: int = 0,
+) -> Dataset:
+    """Read and check a data folder.
+
+    Bad rows are counted, named with examples and left out; `rejected_path` receives them
+    as parquet with a column `problem` (an empty file says that there were none). With
+    `strict` any bad row refuses the folder, and nothing is written.
+
+    `as_of` (unix seconds) hides every interaction after it, and every one without a time,
+    which cannot be shown to precede it. `now` (the clock if None) is what the future begins
+    after. `seed` decides ties.
+
+    Raises:
+        DataError: a file or a required column is missing, a column has a wrong type,
+            dataset.toml is unclear, no sound item or interaction is left, or `strict`.
+    """
+    if not folder.is_dir():
+        raise DataError(f"{folder}: not a folder")
+    config = read_config(folder)
+    items = check_items(read_table(_needed(folder, "items"), ITEMS))
+    path = find_table(folder, "users")
+    users = check_users(read_table(path, USERS)) if path else None
+    interactions = check_interactions(
+        read_table(_needed(folder, "interactions"), INTERACTIONS),
+        items.sound["item_id"],
+        config.roles,
+        now=int(time.time()) if now is None else now,
+    )
+    parts = [items, *([users] if users else []), interactions]
+    problems = _report(parts, strict=strict)
+    visible, notices = _as_of(interactions.sound, as_of)
+    problems = problems.merged(Problems(notices=notices))
+    for part, rows in (("items", items.sound), ("interactions", visible)):
+        if not len(rows):
+            raise DataError(f"{part}: no sound row left\n{problems.render()}".rstrip(), problems)
+    dataset = _assemble(
+        items.sound, users.sound if users else None, visible, config, problems, seed
+    )
+    if rejected_path is not None:
+        rejected = pl.concat([part.rejected for part in parts], how="diagonal")
+        replace_file(rejected_path, rejected.write_parquet)
+    return dataset
+
+
+def _needed(folder: Path, name: str) -> Path:
+    path = find_table(folder, name)
+    if path is None:
+        raise DataError(f"{folder}: neither {name}.parquet nor {name}.csv")
+    return path
+
+
+def _report(parts: Sequence[Checked], *, strict: bool) -> Problems:
+    problems = Problems()
+    for part in parts:
+        problems = problems.merged(part.problems)
+    if strict and problems.total:
+        raise DataError(f"strict: {problems.total:,} bad rows\n{problems.render()}", problems)
+    return problems
+
+
+def _as_of(interactions: pl.DataFrame, as_of: int | None) -> tuple[pl.DataFrame, tuple[str, ...]]:
+    if as_of is None:
+        return interactions, ()
+    untimed = interactions["timestamp"].null_count()
+    visible = interactions.filter(pl.col("timestamp") <= as_of)
+    later = len(interactions) - len(visible) - untimed
+    return visible, (
+        f"interactions: as of {as_of}, {later:,} later rows and {untimed:,} without a time hidden",
+    )
+
+
+def _assemble(
+    items: pl.DataFrame,
+    users: pl.DataFrame | None,
+    interactions: pl.DataFrame,
+    config: DatasetConfig,
+    problems: Problems,
+    seed: int,
+) -> Dataset:
+    catalogue = _catalogue(items)
+    people = _people(interactions, users)
+    rows = _with_rows(interactions, people["user_id"], catalogue["item_id"], config.roles)
+    ordered = in_order(rows, people["user_id"], catalogue["item_id"], seed=seed)
+    unknown = ordered["timestamp"].is_null() & ordered["seq"].is_null()
+    notices = (
+        (f"interactions: {unknown.sum():,} rows with neither time nor seq count as oldest",)
+        if unknown.any()
+        else ()
+    )
+    report = problems.merged(Problems(notices=notices))
+    return Dataset(catalogue, people, ordered, config.roles, config.hold_out, report)
+
+
+def _catalogue(items: pl.DataFrame) -> pl.DataFrame:
+    def text(name: str) -> pl.Expr:
+        return pl.col(name).fill_null("")
+
+    genres = text("genres").str.split("|").list.eval(pl.element().str.strip_chars())
+    return items.select(
+        "item_id",
+        "item_type",
+        text("title"),
+        text("description"),
+        text("language"),
+        genres.list.eval(pl.element().filter(pl.element() != "")).list.unique(maintain_order=True),
+        text("creator"),
+        "year",
+    ).sort("item_type", "item_id")
+
+
+def _people(interactions: pl.DataFrame, users: pl.DataFrame | None) -> pl.DataFrame:
+    if users is None:
+        users = pl.DataFrame(schema=dict.fromkeys(USER_COLUMNS, pl.String))
+    ids = pl.concat([interactions.select("user_id"), users.select("user_id")])
+    return (
+        ids.unique()
+        .sort("user_id")
+        .join(users.select(USER_COLUMNS), on="user_id", how="left", maintain_order="left")
+    )
+
+
+def _with_rows(
+    interactions: pl.DataFrame, user_ids: pl.Series, item_ids: pl.Series, roles: SignalRoles
+) -> pl.DataFrame:
+    """Put row numbers in place of ids, and the signals' roles beside them."""
+    signal = pl.col("signal").fill_null("")
+    role = (
+        signal.replace_strict(dict(roles.roles), return_dtype=pl.String)
+        if roles.roles
+        else pl.lit("strong")
+    )
+    return (
+        interactions.join(_numbered(user_ids, "user_row"), on="user_id")
+        .join(_numbered(item_ids, "item_row"), on="item_id")
+        .select(
+            "user_row",
+            "item_row",
+            "timestamp",
+            "seq",
+            signal,
+            role.alias("role"),
+            pl.col("weight").fill_null(1.0).cast(pl.Float32),
+            "split",
+        )
+    )
+
+
+def _numbered(ids: pl.Series, name: str) -> pl.DataFrame:
+    return pl.DataFrame([ids, pl.Series(name, range(len(ids)), dtype=pl.Int64)])
