@@ -1,0 +1,79 @@
+"""Which files a generation of format 1 has, and the type and shape of each array."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from export.generation.manifest import Counts, Dimensions
+
+ITEMS_FILE = "items.arrow"
+ITEM_ENCODER_FILE = "item_encoder.json"
+USER_ENCODER_FILE = "user_encoder.json"
+INDEX_FOLDER = "index"
+MODEL_FILES = ("hgnn.onnx", "user_tower.onnx", "item_tower.onnx")
+
+ITEM_COLUMNS = (
+    "item_id",
+    "item_type",
+    "title",
+    "description",
+    "language",
+    "genres",
+    "creator",
+    "year",
+)
+
+USER_FIELDS = ("country", "age", "gender")
+"""Columns of `user_features`."""
+
+ID_TABLES = ("item_ids", "user_ids")
+
+
+@dataclass(frozen=True)
+class ArraySpec:
+    """What an array must be; None in a shape leaves that length open."""
+
+    dtype: DTypeLike
+    shape: tuple[int | None, ...]
+
+
+def layer_name(number: int) -> str:
+    """Name the array of a hidden layer, counted from 1."""
+    return f"layer_{number}"
+
+
+def array_specs(counts: Counts, dimensions: Dimensions, slots: int) -> dict[str, ArraySpec]:
+    """List every array of a generation; the file of each is its name and `.npy`.
+
+    Shapes:
+        graph_indptr: (S * N + 1,), list s of item n is entry s * N + n.
+        user_features: (U, 3), rows of the country, age and gender tables, 0 = unknown.
+        history_*: oldest to newest; weight 0 marks what was seen but is not listened to.
+    """
+    items, users = counts.items, counts.users
+    specs = {
+        "item_type": ArraySpec(np.int64, (items,)),
+        "text": ArraySpec(np.float32, (items, dimensions.text)),
+        **{
+            layer_name(i): ArraySpec(np.float32, (items, width))
+            for i, width in enumerate(dimensions.layers, start=1)
+        },
+        "hgnn": ArraySpec(np.float32, (items, dimensions.hgnn)),
+        "item_vectors": ArraySpec(np.float32, (items, dimensions.vector)),
+        "popularity": ArraySpec(np.float32, (items,)),
+        "graph_indptr": ArraySpec(np.int64, (slots * items + 1,)),
+        "graph_neighbours": ArraySpec(np.int32, (counts.edges,)),
+        "graph_weights": ArraySpec(np.float32, (counts.edges,)),
+        "graph_users": ArraySpec(np.int32, (counts.edges,)),
+        "user_features": ArraySpec(np.int64, (users, len(USER_FIELDS))),
+        "history_indptr": ArraySpec(np.int64, (users + 1,)),
+        "history_rows": ArraySpec(np.int32, (counts.history,)),
+        "history_weight": ArraySpec(np.float32, (counts.history,)),
+    }
+    for name, count in zip(ID_TABLES, (items, users), strict=True):
+        specs[f"{name}_data"] = ArraySpec(np.uint8, (None,))
+        specs[f"{name}_offsets"] = ArraySpec(np.int64, (count + 1,))
+        specs[f"{name}_hashes"] = ArraySpec(np.uint64, (count,))
+        specs[f"{name}_rows"] = ArraySpec(np.int32, (count,))
+    return specs
