@@ -1,0 +1,210 @@
+"""Fitted rankers and held-out cases -> measurements by slice, and metrics.json.
+
+`training.ranking` says how targets are ranked, `training.metrics` what is computed from their
+ranks, `training.slices` which cases are taken together.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from graph.cases import Cases
+from training import metrics
+from training.errors import TrainingError
+from training.ranking import Candidates, Ranker, Ranking, Scope, rank
+from training.slices import Slice, split_into_slices
+
+CASES = "(cases)"
+"""Stands in a measurement's model where the number describes the cases and not a model."""
+TIED = "tied targets"
+REPEATED = "targets in own history"
+COVERAGE = {depth: f"coverage@{depth}" for depth in (metrics.TOP, metrics.DEPTH)}
+MEASURED = (*metrics.USER_METRICS, *COVERAGE.values())
+"""Every metric of a model, in the order of the tables."""
+
+
+class EvaluationError(TrainingError):
+    """The cases or the rankers cannot be evaluated together."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationSettings:
+    """How to evaluate; nothing here changes what a ranker answers."""
+
+    replicates: int = 1000
+    """Bootstrap draws; the interval's ends settle as it grows, time grows in proportion."""
+    seed: int = 0
+    """Seed of the bootstrap."""
+    chunk: int = 512
+    """Cases scored at a time; memory is a few float32 arrays of chunk x items."""
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One number of one model on one slice, as it stands in metrics.json."""
+
+    model: str
+    slice: str
+    metric: str
+    value: float
+    low: float | None
+    """Lower end of the 95% bootstrap interval over users; None for a count without one."""
+    high: float | None
+    """Upper end."""
+    users: int
+    """How many users the number is taken over."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """All measurements, and the rankings behind them for comparisons in pairs."""
+
+    measurements: tuple[Measurement, ...]
+    slices: tuple[Slice, ...]
+    rankings: Mapping[str, Mapping[Scope, Ranking]]
+    """By a ranker's name."""
+    cases: Cases
+    candidates: Candidates
+    settings: EvaluationSettings
+
+    def difference(self, model: str, other: str, slice_name: str, metric: str) -> Measurement:
+        """Subtract `other` from `model`, user by user, with the interval of the mean difference.
+
+        Raises:
+            EvaluationError: no such model or slice, or the metric has no value for every user.
+        """
+        slices = {part.name: part for part in self.slices}
+        for name, known in ((model, self.rankings), (other, self.rankings), (slice_name, slices)):
+            if name not in known:
+                raise EvaluationError(f"no {name!r} in this evaluation, only {sorted(known)}")
+        if metric not in metrics.USER_METRICS or metric == metrics.MRR_HIT:
+            raise EvaluationError(f"{metric!r} has no value for every user to compare")
+        column = metrics.USER_METRICS.index(metric)
+        ours, theirs = (
+            _values(self.rankings[name], slices[slice_name], self.cases, self.candidates)
+            for name in (model, other)
+        )
+        gain = (ours.values - theirs.values)[:, [column]]
+        estimate = metrics.bootstrap(
+            gain, np.ones_like(gain), replicates=self.settings.replicates, seed=self.settings.seed
+        )
+        low, high = float(estimate.low[0]), float(estimate.high[0])
+        return Measurement(
+            f"{model} - {other}", slice_name, metric, float(gain.mean()), low, high, len(gain)
+        )
+
+
+def evaluate(
+    rankers: Iterable[Ranker],
+    cases: Cases,
+    candidates: Candidates,
+    settings: EvaluationSettings | None = None,
+    *,
+    on_progress: Callable[[str, int, int], None] | None = None,
+) -> Evaluation:
+    """Rank the targets with each ranker and measure every slice.
+
+    The rankers are taken one after the other and not kept, so an iterator that fits each when
+    asked holds only one in memory. `on_progress` is called with a ranker's name, the cases done
+    and their number.
+
+    Raises:
+        EvaluationError: no cases, no rankers, or two rankers of one name.
+        RankingError: a ranker's scores cannot be ranked.
+    """
+    settings = settings or EvaluationSettings()
+    if len(cases) == 0:
+        raise EvaluationError("evaluation needs at least one held-out target, got none")
+    slices = split_into_slices(cases, candidates)
+    scopes = tuple(dict.fromkeys(part.scope for part in slices))
+
+    def ranked(ranker: Ranker) -> tuple[str, dict[Scope, Ranking]]:
+        report = None if on_progress is None else partial(on_progress, ranker.name)
+        return ranker.name, rank(
+            ranker, cases, candidates, scopes, chunk=settings.chunk, on_progress=report
+        )
+
+    rankings: dict[str, dict[Scope, Ranking]] = {}
+    # Unlike a for statement over the rankers, map lets go of one before it asks for the next.
+    for name, ranking in map(ranked, rankers):
+        if name in rankings:
+            raise EvaluationError(f"two rankers are called {name!r}; names must be unique")
+        rankings[name] = ranking
+    if not rankings:
+        raise EvaluationError("evaluation needs at least one ranker, got none")
+    measurements: list[Measurement] = []
+    for part in slices:
+        measurements += _describe(part, cases)
+        values = [_values(each, part, cases, candidates) for each in rankings.values()]
+        measurements += _means(part, tuple(rankings), values, settings)
+        measurements += _coverage(part, rankings, len(values[0].users))
+    return Evaluation(tuple(measurements), slices, rankings, cases, candidates, settings)
+
+
+def write_metrics(path: Path, measurements: Iterable[Measurement]) -> None:
+    """Write metrics.json: a list of {model, slice, metric, value, low, high, users}."""
+    records = [asdict(measurement) for measurement in measurements]
+    beside = path.with_name(path.name + ".partial")
+    beside.write_text(json.dumps(records, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    beside.replace(path)
+
+
+def read_metrics(path: Path) -> tuple[Measurement, ...]:
+    """Read what `write_metrics` wrote."""
+    return tuple(Measurement(**record) for record in json.loads(path.read_text(encoding="utf-8")))
+
+
+def _values(
+    rankings: Mapping[Scope, Ranking], part: Slice, cases: Cases, candidates: Candidates
+) -> metrics.UserValues:
+    """A user has one list per type asked for, or one over all types."""
+    pool = candidates.item_type[cases.target[part.chosen]]
+    if part.scope is Scope.ALL:
+        pool = np.zeros_like(pool)
+    user = cases.user_row[part.chosen]
+    return metrics.user_values(rankings[part.scope].rank[part.chosen], user, pool)
+
+
+def _describe(part: Slice, cases: Cases) -> Iterator[Measurement]:
+    users = len(np.unique(cases.user_row[part.chosen]))
+    for metric, flags in ((TIED, cases.tied), (REPEATED, cases.repeated)):
+        share = float(flags[part.chosen].mean())
+        yield Measurement(CASES, part.name, metric, share, None, None, users)
+
+
+def _means(
+    part: Slice,
+    models: Sequence[str],
+    values: Sequence[metrics.UserValues],
+    settings: EvaluationSettings,
+) -> Iterator[Measurement]:
+    """All models share the drawn users, so one draw serves the whole slice."""
+    weights = np.concatenate([each.weights for each in values], axis=1)
+    estimate = metrics.bootstrap(
+        np.concatenate([each.values for each in values], axis=1),
+        weights,
+        replicates=settings.replicates,
+        seed=settings.seed,
+    )
+    names = [(model, metric) for model in models for metric in metrics.USER_METRICS]
+    users = (weights > 0).sum(axis=0)
+    for column, (model, metric) in enumerate(names):
+        if users[column]:  # a mean over users with a hit may have none
+            value, low, high = (
+                float(each[column]) for each in (estimate.value, estimate.low, estimate.high)
+            )
+            yield Measurement(model, part.name, metric, value, low, high, int(users[column]))
+
+
+def _coverage(
+    part: Slice, rankings: Mapping[str, Mapping[Scope, Ranking]], users: int
+) -> Iterator[Measurement]:
+    for model, each in rankings.items():
+        top = each[part.scope].top[part.chosen]
+        for depth, metric in COVERAGE.items():
+            share = metrics.coverage(top[:, :depth], part.pool_size)
+            yield Measurement(model, part.name, metric, share, None, None, users)

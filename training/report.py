@@ -1,0 +1,123 @@
+"""Measurements -> readable tables, in Markdown and for the terminal."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from training import metrics
+from training.evaluate import CASES, MEASURED, REPEATED, TIED, Measurement
+from training.slices import SEPARATOR
+
+_WITH_INTERVAL = (metrics.HIT_RATE, metrics.NDCG, metrics.MRR_ALL)
+_BLANK = "-"
+
+
+@dataclass(frozen=True)
+class Table:
+    """One slice: a row per model, a column per metric, every cell already text."""
+
+    title: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+def tables(
+    measurements: Iterable[Measurement], *, slices: Collection[str] | None = None
+) -> tuple[Table, ...]:
+    """Lay out one table per slice, in the order in which slices and models first appear.
+
+    The title tells how many users there are and what share of their targets is tied in time.
+    Recall has a column only where it differs from HR, that is where users have several targets.
+    `slices` limits the tables to those names.
+    """
+    by_slice: dict[str, dict[str, dict[str, Measurement]]] = {}
+    for each in measurements:
+        if slices is None or each.slice in slices:
+            models = by_slice.setdefault(each.slice, {})
+            models.setdefault(each.model, {})[each.metric] = each
+    return tuple(_table(name, models) for name, models in by_slice.items())
+
+
+def headlines(measurements: Iterable[Measurement]) -> tuple[str, ...]:
+    """Name the slices that are not slices of a slice: what fits on a screen."""
+    names = dict.fromkeys(each.slice for each in measurements)
+    return tuple(name for name in names if SEPARATOR not in name)
+
+
+def to_markdown(laid_out: Iterable[Table]) -> str:
+    """Write tables as Markdown, a third-level heading over each."""
+    blocks = []
+    for table in laid_out:
+        widths = _widths(table)
+        rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
+        lines = [
+            f"| {' | '.join(_aligned(row, widths))} |" for row in (table.header, rule, *table.rows)
+        ]
+        blocks.append("\n".join([f"### {table.title}", "", *lines]))
+    return "\n\n".join(blocks) + "\n"
+
+
+def to_terminal(laid_out: Iterable[Table]) -> str:
+    """Write tables as plain text with aligned columns."""
+    blocks = []
+    for table in laid_out:
+        widths = _widths(table)
+        rule = ["-" * width for width in widths]
+        lines = ["  ".join(_aligned(row, widths)) for row in (table.header, rule, *table.rows)]
+        blocks.append("\n".join([table.title, "", *lines]))
+    return "\n\n".join(blocks) + "\n"
+
+
+def _table(name: str, models: Mapping[str, Mapping[str, Measurement]]) -> Table:
+    described = models.get(CASES, {})
+    shown = {model: found for model, found in models.items() if model != CASES}
+    columns = [metric for metric in MEASURED if _worth_a_column(metric, shown.values())]
+    header = ("model", *(f"{c} [95%]" if c in _WITH_INTERVAL else c for c in columns))
+    rows = tuple(
+        (model, *(_cell(found.get(column)) for column in columns)) for model, found in shown.items()
+    )
+    return Table(title=_title(name, described, shown), header=header, rows=rows)
+
+
+def _worth_a_column(metric: str, models: Iterable[Mapping[str, Measurement]]) -> bool:
+    if metric != metrics.RECALL:
+        return True
+    return any(
+        found[metrics.RECALL].value != found[metrics.HIT_RATE].value
+        for found in models
+        if metrics.RECALL in found and metrics.HIT_RATE in found
+    )
+
+
+def _title(
+    name: str,
+    described: Mapping[str, Measurement],
+    shown: Mapping[str, Mapping[str, Measurement]],
+) -> str:
+    counts = [each.users for found in (described, *shown.values()) for each in found.values()]
+    parts = [f"{max(counts):,} users"]
+    if TIED in described:
+        parts.append(f"{described[TIED].value:.0%} {TIED}")
+    if REPEATED in described and described[REPEATED].value > 0:
+        parts.append(f"{described[REPEATED].value:.1%} {REPEATED}")
+    return f"{name} ({', '.join(parts)})"
+
+
+def _cell(measurement: Measurement | None) -> str:
+    if measurement is None:
+        return _BLANK
+    if measurement.metric.startswith("coverage"):
+        return f"{measurement.value:.1%}"
+    text = f"{measurement.value:.4f}"
+    if measurement.metric in _WITH_INTERVAL and measurement.low is not None:
+        text += f" [{measurement.low:.4f}, {measurement.high:.4f}]"
+    return text
+
+
+def _widths(table: Table) -> list[int]:
+    columns = zip(table.header, *table.rows, strict=True)
+    return [max(len(cell) for cell in column) for column in columns]
+
+
+def _aligned(cells: Sequence[str], widths: Sequence[int]) -> list[str]:
+    first, *rest = zip(cells, widths, strict=True)
+    return [first[0].ljust(first[1]), *(cell.rjust(width) for cell, width in rest)]

@@ -1,0 +1,99 @@
+"""The held-out cases -> the slices that are measured, each with a name.
+
+Slices without a prefix hold the targets that occur in training, ranked inside their item type:
+"overall", each type by its name, "warm" and "cold" users (who had, or had not, touched the
+target's type before), "unseen users" (absent from training) and the data set's own `test...`
+names. Targets that do not occur in training are apart: "unseen" ranks them inside their type,
+"unseen alone" among the unseen items of their type. "all types" ranks the familiar targets among
+the whole catalogue.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from graph.cases import Cases
+from training.ranking import Candidates, Scope
+
+OVERALL = "overall"
+SEPARATOR = " / "
+"""Stands between the name of a slice and that of its part."""
+
+
+@dataclass(frozen=True)
+class Slice:
+    """Some of the cases, and what their targets are ranked among.
+
+    Shapes:
+        chosen: (C,) bool.
+    """
+
+    name: str
+    scope: Scope
+    chosen: NDArray[np.bool_]
+    pool_size: int
+    """How many items the lists of these cases are drawn from; coverage is a share of them."""
+
+
+@dataclass(frozen=True)
+class _Part:
+    name: str
+    chosen: NDArray[np.bool_]  # (C,)
+    items: NDArray[np.bool_]  # (N,), of the types asked for
+
+
+def split_into_slices(cases: Cases, candidates: Candidates) -> tuple[Slice, ...]:
+    """Name every slice that has cases, the most general first."""
+    familiar = candidates.trained[cases.target]
+    simple, full = list(_by_type(cases, candidates)), list(_in_detail(cases, candidates))
+    everything = np.ones(len(candidates), dtype=np.bool_)
+    groups = [
+        ("", Scope.TYPE, full, familiar, everything),
+        ("all types", Scope.ALL, simple, familiar, everything),
+        ("unseen", Scope.TYPE, simple, ~familiar, everything),
+        ("unseen alone", Scope.UNSEEN, simple, ~familiar, ~candidates.trained),
+    ]
+    if len(candidates.item_types) == 1:
+        del groups[1]  # the same as inside the type
+    slices = []
+    for prefix, scope, parts, within, admitted in groups:
+        for part in parts:
+            chosen = part.chosen & within
+            pool = admitted if scope is Scope.ALL else admitted & part.items
+            if chosen.any():
+                slices.append(Slice(_join(prefix, part.name), scope, chosen, int(pool.sum())))
+    return tuple(slices)
+
+
+def _by_type(cases: Cases, candidates: Candidates) -> Iterator[_Part]:
+    yield _Part(OVERALL, np.ones(len(cases), np.bool_), np.ones(len(candidates), np.bool_))
+    target_type = candidates.item_type[cases.target]
+    for number, name in enumerate(candidates.item_types):
+        yield _Part(name, target_type == number, candidates.item_type == number)
+
+
+def _in_detail(cases: Cases, candidates: Candidates) -> Iterator[_Part]:
+    by_type = list(_by_type(cases, candidates))
+    yield from by_type
+    for whole, chosen in [("warm", cases.warm), ("cold", ~cases.warm), *_own(cases)]:
+        for part in by_type:
+            yield _Part(_join(whole, part.name), chosen & part.chosen, part.items)
+
+
+def _own(cases: Cases) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+    """Yield users absent from training and the data set's `test...` names, where some differ."""
+    if not cases.unseen_person.all():
+        yield "unseen users", cases.unseen_person
+    for name in np.unique(cases.slice_name):
+        chosen = cases.slice_name == name
+        if str(name).startswith("test") and not chosen.all():
+            yield str(name), chosen
+
+
+def _join(prefix: str, name: str) -> str:
+    """Name a slice of a slice: the whole of "unseen" is "unseen", its books "unseen / book"."""
+    if not prefix:
+        return name
+    return prefix if name == OVERALL else prefix + SEPARATOR + name
