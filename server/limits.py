@@ -25,8 +25,8 @@ class Limits(BaseModel):
     """Most hits that a batch may ask for, summed over its elements; bounds the response."""
     max_history_events: PositiveInt = 1000
     """Most events of an inline history."""
-    max_model_history_events: PositiveInt = 200
-    """Most events, the newest ones, that go into a person's vector."""
+    max_model_history_events: PositiveInt = 100
+    """Most events, the newest ones, that go into a person's vector. The towers learned with 100."""
     max_filter_ids: PositiveInt = 10_000
     """Most ids in each list of a filter."""
     max_related_items: PositiveInt = 100
@@ -47,5 +47,6 @@ class Limits(BaseModel):
     """Most calls under way at once; further ones are refused at once, to be tried again."""
     default_deadline_ms: PositiveInt = 30_000
     """Deadline of a call that comes without one, in milliseconds."""
-    weak_signal_weight: PositiveFloat = 0.5
-    """Weight of a weak event that gives none, no unit; a strong one weighs 1."""
+    weak_signal_weight: PositiveFloat = 1.0
+    """Weight of a weak event that gives none, no unit; a strong one weighs 1. Training gives both 1
+    where the data has no weights, and serving should agree with it."""

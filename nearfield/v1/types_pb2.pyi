@@ -265,7 +265,7 @@ class HistoryEvent(_message.Message):
     """How the event counts. Default: STRONG."""
     weight: _builtins.float
     """How much the event weighs against the person's other events, no unit. Default: 1 for STRONG,
-    the server's weak_signal_weight for WEAK. Limit: finite, above 0, at most 1000.
+    the server's weak_signal_weight for WEAK. Limit: 0.001 to 1000.
     """
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp:

@@ -1,0 +1,116 @@
+"""What is asked of the server, once it has been checked: plain values, no wire."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features.encode import UserRecord
+from features.schema import ItemRecord
+
+NOTHING_KNOWN = UserRecord()
+
+
+@dataclass(frozen=True)
+class Event:
+    """One event of an inline history."""
+
+    item_id: str
+    weight: float
+    """Against the other events; 0 marks what was seen but does not go into the vector."""
+
+
+@dataclass(frozen=True)
+class Person:
+    """A person: by id, by what the request says, or both."""
+
+    user_id: str = ""
+    """Empty for a person without an id."""
+    history: tuple[Event, ...] = ()
+    """Oldest first."""
+    demographics: UserRecord = NOTHING_KNOWN
+    """What the request gives; the rest is as stored."""
+
+    @property
+    def described(self) -> bool:
+        """Whether the request says anything but the id."""
+        return bool(self.history) or self.demographics != NOTHING_KNOWN
+
+
+@dataclass(frozen=True)
+class NewItem:
+    """An item that the generation does not hold."""
+
+    record: ItemRecord
+    text: str
+    """What the featurizer reads."""
+    related: tuple[str, ...] = ()
+    """Ids of its neighbours, best first."""
+
+
+@dataclass(frozen=True)
+class ItemFilter:
+    """Which items may be in an answer."""
+
+    types: tuple[int, ...] | None = None
+    """Type indices in the order asked for, each once; None for all."""
+    include: tuple[str, ...] | None = None
+    """The only ids; None for all."""
+    exclude: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Shape:
+    """How an answer with hits looks."""
+
+    k: int
+    filter: ItemFilter
+    per_type: bool = False
+    """A list for each type instead of one for all."""
+    titles: bool = False
+
+
+@dataclass(frozen=True)
+class RecommendTask:
+    """Asks for items for a person."""
+
+    person: Person
+    shape: Shape
+    drop_seen: bool = True
+    explain: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class SimilarRequest:
+    """Asks for items like one, which may be new, or near a vector."""
+
+    query: str | NewItem | NDArray[np.float32]
+    """An item's id, a new item, or a vector (D,) of unit norm."""
+    shape: Shape
+
+
+@dataclass(frozen=True, eq=False)
+class SimilarTask:
+    """A SimilarRequest in which a new item has become its vector."""
+
+    query: str | NDArray[np.float32]
+    shape: Shape
+
+
+ItemRequest = str | NewItem
+"""Asks for an item's vector: a known one's by id, or a new one's."""
+
+
+@dataclass(frozen=True, eq=False)
+class EmbeddedText:
+    """A new item whose text has its vector."""
+
+    item: NewItem
+    vector: NDArray[np.float32]
+    """(D0,), of unit norm."""
+    featurizer: str
+    """Who embedded it."""
+
+
+ItemTask = str | EmbeddedText
+"""An ItemRequest in which a new item's text has been embedded."""

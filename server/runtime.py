@@ -1,0 +1,152 @@
+"""The three networks of a generation on onnxruntime: arrays in, arrays out, no waiting inside."""
+
+import ctypes
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from export.generation import Generation
+from server.errors import MissingProviderError
+
+CUDA = "CUDAExecutionProvider"
+CPU = "CPUExecutionProvider"
+
+Choice = Literal["auto", "cuda", "cpu"]
+Inputs = dict[str, NDArray[Any]]
+
+
+class Models:
+    """The networks of one generation, opened and warmed up; threads may share them.
+
+    Raises:
+        MissingProviderError: CUDA was insisted on and does not run here.
+    """
+
+    def __init__(self, generation: Generation, *, choice: Choice, threads: int) -> None:
+        providers = choose_providers(choice)
+        self._hgnn = _open(generation.hgnn_path, providers, threads)
+        self._user_tower = _open(generation.user_tower_path, providers, threads)
+        self._item_tower = _open(generation.item_tower_path, providers, threads)
+        self.provider: str = self._hgnn.get_providers()[0]
+        """What runs the networks."""
+        if choice == "cuda" and self.provider != CUDA:
+            raise MissingProviderError(
+                f"execution_provider is cuda, but onnxruntime runs on {self.provider} here"
+            )
+        self._warm_up(generation)
+
+    def embed_users(
+        self,
+        features: NDArray[np.int64],
+        history: NDArray[np.float32],
+        history_type: NDArray[np.int64],
+        history_weight: NDArray[np.float32],
+    ) -> NDArray[np.float32]:
+        """Run the user tower.
+
+        Shapes:
+            features: (B, 3), rows of the country, age and gender tables.
+            history: (B, L, D), newest first. history_type: (B, L).
+            history_weight: (B, L), 0 = padding. L may be 0.
+            returns: (B, V), rows of unit norm.
+        """
+        inputs: Inputs = {
+            "country": features[:, 0],
+            "age": features[:, 1],
+            "gender": features[:, 2],
+            "history": history,
+            "history_type": history_type,
+            "history_weight": history_weight,
+        }
+        return _run(self._user_tower, inputs)
+
+    def embed_graph(
+        self,
+        text: NDArray[np.float32],
+        item_type: NDArray[np.int64],
+        neighbours: tuple[NDArray[np.float32], ...],
+        mask: NDArray[np.bool_],
+    ) -> NDArray[np.float32]:
+        """Run the HGNN for items with given neighbours.
+
+        Shapes:
+            text: (B, D0). item_type: (B,). mask: (B, S, K), K may be 0.
+            neighbours: per layer (B, S, K, width of its input).
+            returns: (B, D), rows of unit norm.
+        """
+        inputs: Inputs = {"text": text, "item_type": item_type, "mask": mask}
+        inputs |= {f"neighbours_{n}": layer for n, layer in enumerate(neighbours, start=1)}
+        return _run(self._hgnn, inputs)
+
+    def embed_items(
+        self,
+        text: NDArray[np.float32],
+        hgnn: NDArray[np.float32],
+        item_type: NDArray[np.int64],
+        language: NDArray[np.int64],
+        genres: NDArray[np.float32],
+    ) -> NDArray[np.float32]:
+        """Run the item tower.
+
+        Shapes:
+            text: (B, D0). hgnn: (B, D). item_type, language: (B,). genres: (B, G).
+            returns: (B, V), rows of unit norm.
+        """
+        inputs: Inputs = {
+            "text": text,
+            "hgnn": hgnn,
+            "item_type": item_type,
+            "language": language,
+            "genres": genres,
+        }
+        return _run(self._item_tower, inputs)
+
+    def _warm_up(self, generation: Generation) -> None:
+        """Run each network once, so that the first request does not pay for it."""
+        widths = [layer.shape[1] for layer in generation.layers]
+        slots = generation.manifest.num_slots
+        text = np.zeros((1, widths[0]), dtype=np.float32)
+        text[0, 0] = 1.0
+        zero = np.zeros(1, dtype=np.int64)
+        neighbours = tuple(np.zeros((1, slots, 1, width), dtype=np.float32) for width in widths)
+        hgnn = self.embed_graph(text, zero, neighbours, np.zeros((1, slots, 1), dtype=np.bool_))
+        genres = np.zeros((1, len(generation.item_encoder.genres)), dtype=np.float32)
+        self.embed_items(text, hgnn, zero, zero, genres)
+        ones = np.ones((1, 1), dtype=np.float32)
+        self.embed_users(np.zeros((1, 3), dtype=np.int64), hgnn[None], zero[None], ones)
+
+
+def choose_providers(choice: Choice) -> list[str]:
+    """List the execution providers to try, best first.
+
+    Without a driver CUDA is not even tried: onnxruntime would complain on every start of a
+    machine that has no GPU.
+    """
+    if choice == "cpu" or (choice == "auto" and not _has_driver()):
+        return [CPU]
+    return [CUDA, CPU]
+
+
+def _has_driver() -> bool:
+    try:
+        ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return False
+    return CUDA in onnxruntime.get_available_providers()
+
+
+def _open(path: Path, providers: list[str], threads: int) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    # Spinning threads would take the cores that other micro-batches need.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return onnxruntime.InferenceSession(path, options, providers=providers)
+
+
+def _run(session: onnxruntime.InferenceSession, inputs: Inputs) -> NDArray[np.float32]:
+    output: NDArray[np.float32] = session.run(["vector"], inputs)[0]
+    return output

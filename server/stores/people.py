@@ -1,0 +1,131 @@
+"""The people of a generation, and what a request adds to what is known of them."""
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+from export.generation import Generation
+from features.encode import UserArrays, UserEncoder
+from server.answers import Notice, NoticeKind, Provenance
+from server.requests import Person
+from server.stores.catalogue import Catalogue
+
+DEMOGRAPHICS = ("country", "age_bucket", "gender")
+
+
+@dataclass(frozen=True, eq=False)
+class PersonState:
+    """All that the server knows of a person, the request included.
+
+    Shapes:
+        rows: (L,) int64, the history that the tower reads, newest first.
+        weights: (L,) float32, above 0.
+        seen: (n,) int64, every item met, with repeats.
+        features: (3,) int64, rows of the country, age and gender tables, 0 = unknown.
+    """
+
+    person: Person
+    known: bool
+    """Whether the generation has the user."""
+    provenance: Provenance
+    rows: NDArray[np.int64]
+    weights: NDArray[np.float32]
+    seen: NDArray[np.int64]
+    features: NDArray[np.int64]
+    notices: tuple[Notice, ...]
+
+
+class People:
+    """Reads the people of one generation; threads may share it."""
+
+    def __init__(self, generation: Generation, catalogue: Catalogue, *, most_events: int) -> None:
+        self._generation = generation
+        self._catalogue = catalogue
+        self._most = most_events
+
+    def state(self, person: Person) -> PersonState:
+        """Put together what is stored of a person and what the request says."""
+        notices: list[Notice] = []
+        user_row = self._row(person.user_id)
+        if person.user_id and user_row is None:
+            message = "user.user_id: the generation does not have this user"
+            notices.append(Notice(NoticeKind.UNKNOWN_USER, "user.user_id", message))
+        stored_rows, stored_weights = self._stored(user_row)
+        rows, weights = self._inline(person, notices)
+        seen = np.concatenate((stored_rows, rows))
+        weight = np.concatenate((stored_weights, weights))
+        heard = weight > 0
+        newest = np.flatnonzero(heard)[::-1]
+        if len(newest) > self._most:
+            message = f"user.history: of {len(newest)} events the newest {self._most} were used"
+            notices.append(Notice(NoticeKind.HISTORY_CUT, "user.history", message))
+            newest = newest[: self._most]
+        if not len(newest):
+            message = "nothing is known of what this person chose"
+            notices.append(Notice(NoticeKind.NO_HISTORY, "user.history", message))
+        return PersonState(
+            person=person,
+            known=user_row is not None,
+            provenance=_provenance(stored_weights, len(newest)),
+            rows=seen[newest],
+            weights=weight[newest],
+            seen=seen,
+            features=self._features(person, user_row, notices),
+            notices=tuple(notices),
+        )
+
+    def _row(self, user_id: str) -> int | None:
+        if not user_id:
+            return None
+        row = int(self._generation.user_ids.lookup([user_id])[0])
+        return None if row < 0 else row
+
+    def _stored(self, user_row: int | None) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        if user_row is None:
+            return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32)
+        history = self._generation.history(user_row)
+        return history.rows.astype(np.int64), history.weight
+
+    def _inline(
+        self, person: Person, notices: list[Notice]
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        ids = [event.item_id for event in person.history]
+        rows = self._generation.item_ids.lookup(ids)
+        weights = np.array([event.weight for event in person.history], dtype=np.float32)
+        there = rows >= 0
+        unknown = [each for each, known in zip(ids, there, strict=True) if not known]
+        if unknown:
+            kind = NoticeKind.UNKNOWN_HISTORY_ITEMS
+            notices.append(Notice.ignored(kind, "user.history", unknown))
+        return rows[there], weights[there]
+
+    def _features(
+        self, person: Person, user_row: int | None, notices: list[Notice]
+    ) -> NDArray[np.int64]:
+        encoder: UserEncoder = self._generation.user_encoder
+        asked = _columns(encoder.encode([person.demographics]))
+        stored = (
+            np.zeros(len(asked), dtype=np.int64)
+            if user_row is None
+            else self._generation.user_features[user_row]
+        )
+        given = [getattr(person.demographics, name) for name in DEMOGRAPHICS]
+        for name, value, row in zip(DEMOGRAPHICS, given, asked.tolist(), strict=True):
+            if value and not row:
+                field = f"user.demographics.{name}"
+                message = f"{field}: was never seen in training and counts as unknown"
+                notices.append(Notice(NoticeKind.UNKNOWN_CATEGORY, field, message, (value,)))
+        replaced = np.array([bool(value) for value in given])
+        return np.where(replaced, asked, stored)
+
+
+def _columns(arrays: UserArrays) -> NDArray[np.int64]:
+    """Put one person's encoded fields in a row, in the order of `user_features`."""
+    return np.array([getattr(arrays, field.name)[0] for field in fields(arrays)], dtype=np.int64)
+
+
+def _provenance(stored_weights: NDArray[np.float32], events: int) -> Provenance:
+    if not events:
+        return Provenance.FALLBACK
+    return Provenance.GRAPH if (stored_weights > 0).any() else Provenance.INDUCTIVE
