@@ -1,0 +1,124 @@
+"""Text vectors from a vLLM server, through its OpenAI-compatible embeddings endpoint."""
+
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from functools import cached_property
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features.errors import FeaturizerBadAnswer, FeaturizerUnavailable
+from features.model_files import encoder_revision, folder_revision
+from features.text import Progress, prepare
+from features.vllm_answer import read_max_tokens, read_vectors
+from features.vllm_http import VllmHttp, VllmSettings
+
+__all__ = ["VllmFeaturizer", "VllmSettings"]
+
+
+class VllmFeaturizer:
+    """A `TextFeaturizer` over HTTP; nothing is sent before the first question.
+
+    Texts beyond the model's limit are cut by the server, not refused.
+    """
+
+    for_tests_only = False
+
+    def __init__(
+        self,
+        settings: VllmSettings,
+        *,
+        on_progress: Progress | None = None,
+        rng: np.random.Generator | None = None,
+    ) -> None:
+        self.settings = settings
+        self._on_progress = on_progress
+        self._dimensions = settings.dimensions
+        self._http = VllmHttp(settings, np.random.default_rng() if rng is None else rng)
+        self._threads = ThreadPoolExecutor(settings.concurrency, thread_name_prefix="vllm")
+
+    @property
+    def name(self) -> str:
+        """Return `vllm:` and the model's name."""
+        return f"vllm:{self.settings.model}"
+
+    @cached_property
+    def revision(self) -> str:
+        """Ask the server once which encoder it serves; see `encoder_revision`.
+
+        Raises:
+            FeaturizerError: the server cannot be asked, or serves another model.
+        """
+        answer = self._http.ask("GET", "/models")
+        max_tokens, root = read_max_tokens(answer, self.settings.model)
+        weights = self.settings.revision
+        if not weights and self.settings.is_local and Path(root, "config.json").is_file():
+            weights = folder_revision(Path(root))
+        if not weights:
+            weights = f"named-{sha256(self.settings.model.encode()).hexdigest()[:16]}"
+        return encoder_revision(weights, max_tokens)
+
+    @property
+    def dimensions(self) -> int:
+        """Return the length of each vector, asked from the server where it is not yet known."""
+        if self._dimensions is None:
+            return int(self.embed(["length"]).shape[1])
+        return self._dimensions
+
+    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Embed texts in batches, several at once; see `TextFeaturizer.embed`.
+
+        The first batch that fails fails the call, and those that have not begun do not begin.
+        """
+        prepared = prepare(texts)
+        if not prepared:
+            return np.zeros((0, self.dimensions), dtype=np.float32)
+        if self._http.closed:
+            raise FeaturizerUnavailable(f"{self.name} is closed")
+        size = self.settings.batch_size
+        starts: dict[Future[NDArray[np.float32]], int] = {
+            self._threads.submit(self._batch, prepared[start : start + size]): start
+            for start in range(0, len(prepared), size)
+        }
+        try:
+            parts = self._gather(starts, len(prepared))
+        finally:
+            for future in starts:
+                future.cancel()
+        return np.concatenate([parts[start] for start in sorted(parts)])
+
+    def _gather(
+        self, starts: dict[Future[NDArray[np.float32]], int], total: int
+    ) -> dict[int, NDArray[np.float32]]:
+        parts: dict[int, NDArray[np.float32]] = {}
+        done = 0
+        for future in as_completed(starts):
+            vectors = future.result()
+            parts[starts[future]] = vectors
+            done += len(vectors)
+            if self._on_progress is not None:
+                self._on_progress(done, total)
+        return parts
+
+    def _batch(self, texts: list[str]) -> NDArray[np.float32]:
+        question = {
+            "model": self.settings.model,
+            "input": texts,
+            "encoding_format": "base64",
+            "truncate_prompt_tokens": -1,  # the model's own limit
+        }
+        vectors = read_vectors(self._http.ask("POST", "/embeddings", question), len(texts))
+        if self._dimensions is None:
+            self._dimensions = vectors.shape[1]
+        if vectors.shape[1] != self._dimensions:
+            raise FeaturizerBadAnswer(
+                f"expected vectors of {self._dimensions} dimensions, got {vectors.shape[1]}"
+            )
+        return vectors
+
+    def close(self) -> None:
+        """End waiting retries, threads and connections; closing twice is harmless."""
+        self._http.close()
+        self._threads.shutdown(cancel_futures=True)

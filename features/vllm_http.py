@@ -1,0 +1,151 @@
+"""Questions to a vLLM server over HTTP: timeouts, bearer token, retries with backoff."""
+
+import threading
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+
+import httpx
+import numpy as np
+
+from features.errors import (
+    FeatureError,
+    FeaturizerBadAnswer,
+    FeaturizerRefused,
+    FeaturizerUnavailable,
+)
+
+# A read that timed out is not among them: the server is busy, and asking again adds to its load.
+_CONNECTION_ERRORS = (httpx.NetworkError, httpx.RemoteProtocolError, httpx.ConnectTimeout)
+_MAX_BACKOFF_S = 30.0
+
+
+@dataclass(frozen=True)
+class VllmSettings:
+    """How to talk to a vLLM server.
+
+    Raises:
+        FeatureError: a number is out of its range, or the address is none.
+    """
+
+    base_url: str = "http://127.0.0.1:8000/v1"
+    """Address of the API, `/v1` included."""
+
+    model: str = "all-MiniLM-L6-v2"
+    """Name under which the server serves the encoder."""
+
+    revision: str = ""
+    """Revision of the encoder's files, as `folder_revision` gives it. Empty: hash them where the
+    server runs on this machine, else the model's name has to do."""
+
+    dimensions: int | None = None
+    """Length of the vectors that must come. None: whatever the first answer has."""
+
+    batch_size: int = 64
+    """Texts in one request. More cost more when one of them is refused."""
+
+    concurrency: int = 4
+    """Requests on their way at once, over all callers. More only queue in the server."""
+
+    timeout_s: float = 30.0
+    """Seconds to wait for one answer. It is not retried: a busy server gets no busier."""
+
+    retries: int = 4
+    """Further attempts after connection errors and answers of 500 and above."""
+
+    backoff_s: float = 0.25
+    """Longest wait before the first retry, in seconds; it doubles each time, up to 30."""
+
+    api_key: str = field(default="", repr=False)
+    """Sent as a bearer token, where not empty."""
+
+    def __post_init__(self) -> None:
+        for name in ("batch_size", "concurrency", "timeout_s", "backoff_s"):
+            if not getattr(self, name) > 0:
+                raise FeatureError(f"{name} must be above 0, got {getattr(self, name)}")
+        if self.retries < 0:
+            raise FeatureError(f"retries must be at least 0, got {self.retries}")
+        if not self.base_url.startswith(("http://", "https://")):
+            raise FeatureError(f"base_url must begin with http:// or https://: {self.base_url!r}")
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the server runs on this machine, judged by its address."""
+        host = httpx.URL(self.base_url).host
+        try:
+            return ip_address(host).is_loopback
+        except ValueError:
+            return host == "localhost"
+
+
+class VllmHttp:
+    """A connection pool to one server; threads may share it.
+
+    Proxies named in the environment are not used: the server is one of our own.
+    """
+
+    def __init__(self, settings: VllmSettings, rng: np.random.Generator) -> None:
+        self._settings = settings
+        self._rng = rng
+        self._closed = threading.Event()
+        self._client = httpx.Client(
+            timeout=settings.timeout_s,
+            trust_env=False,
+            headers={"Authorization": f"Bearer {settings.api_key}"} if settings.api_key else {},
+        )
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called."""
+        return self._closed.is_set()
+
+    def ask(self, method: str, path: str, body: object = None) -> object:
+        """Send a question and return the JSON of its answer.
+
+        Retried are connection errors and status 500 and above, and nothing else.
+
+        Raises:
+            FeaturizerUnavailable: no attempt was answered, or not in time.
+            FeaturizerRefused: a status of 300 to 499; the message quotes the server.
+            FeaturizerBadAnswer: the answer is not HTTP or not JSON.
+        """
+        url = self._settings.base_url.rstrip("/") + path
+        response = self._send(method, url, body)
+        if not response.is_success:
+            raise FeaturizerRefused(f"{url} answered {response.status_code}: {response.text[:300]}")
+        try:
+            answer: object = response.json()
+        except ValueError as error:
+            raise FeaturizerBadAnswer(f"{url} did not answer JSON: {error}") from error
+        return answer
+
+    def _send(self, method: str, url: str, body: object) -> httpx.Response:
+        attempts = 0
+        reason = "nothing was sent: closed"
+        while attempts <= self._settings.retries and not self._closed.wait(self._pause_s(attempts)):
+            attempts += 1
+            try:
+                response = self._client.request(method, url, json=body)
+            except _CONNECTION_ERRORS as error:
+                reason = f"{type(error).__name__}: {error}"
+                continue
+            except httpx.TimeoutException as error:
+                raise FeaturizerUnavailable(
+                    f"{url} did not answer within {self._settings.timeout_s:g} s"
+                ) from error
+            except httpx.HTTPError as error:
+                raise FeaturizerBadAnswer(f"{url}: {type(error).__name__}: {error}") from error
+            if response.status_code < 500:
+                return response
+            reason = f"status {response.status_code}: {response.text[:200]}"
+        raise FeaturizerUnavailable(f"{url} failed, attempts: {attempts}, the last by {reason}")
+
+    def _pause_s(self, attempts: int) -> float:
+        if attempts == 0:
+            return 0.0
+        longest = min(self._settings.backoff_s * 2.0 ** (attempts - 1), _MAX_BACKOFF_S)
+        return longest * float(self._rng.uniform(0.5, 1.0))
+
+    def close(self) -> None:
+        """End waiting retries and close connections; closing twice is harmless."""
+        self._closed.set()
+        self._client.close()
