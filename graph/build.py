@@ -49,7 +49,7 @@ def build_graph(
     newest = pairs.filter(
         pl.col("order").rank("ordinal", descending=True).over("user_row") <= settings.max_user_items
     )
-    with TemporaryDirectory(dir=work_folder, prefix="pairs-") as folder:
+    with TemporaryDirectory(dir=work_folder, prefix="pairs-") as folder:  # spilled pairs
         slots = co_interaction_lists(
             newest["user_row"].to_numpy(),
             newest["item_row"].to_numpy(),

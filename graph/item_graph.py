@@ -18,6 +18,22 @@ _ARRAYS = ("item_type", "indptr", "neighbours", "weights", "users", "people")
 
 
 @dataclass(frozen=True)
+class Edges:
+    """Unique undirected edges of one relation, sorted by `left`, then `right`.
+
+    Shapes:
+        left, right: (E,), int64, item rows, left < right.
+    """
+
+    left: NDArray[np.int64]
+    right: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        """Count the edges."""
+        return len(self.left)
+
+
+@dataclass(frozen=True)
 class ItemGraph:
     """N items, each with S neighbour lists (see RelationSchema for the slots).
 
@@ -121,11 +137,8 @@ class ItemGraph:
         found[inside] = self.neighbours[(start[:, None] + place)[inside]]
         return found
 
-    def edges(self, relation: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def edges(self, relation: str) -> Edges:
         """Collect a relation's edges, each once, whichever of its two ends lists it.
-
-        Shapes:
-            returns: left (E,) and right (E,), left < right, sorted by left, then right.
 
         Raises:
             ValueError: there is no relation of this name.
@@ -138,8 +151,7 @@ class ItemGraph:
         source = np.concatenate([end[0] for end in ends])
         target = np.concatenate([end[1] for end in ends])
         pairs = np.unique(np.minimum(source, target) * self.num_items + np.maximum(source, target))
-        left, right = np.divmod(pairs, self.num_items)
-        return left, right
+        return Edges(*np.divmod(pairs, self.num_items))
 
     def without(self, pairs: NDArray[np.int64]) -> Self:
         """Copy the graph less some edges, in both directions and in every slot.

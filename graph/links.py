@@ -37,9 +37,9 @@ class LinkSampler:
         self.batch_size = batch_size
         self.seed = seed
         self.edges = {
-            number: pairs
+            number: edges
             for number, name in enumerate(graph.relations.names)
-            if len((pairs := graph.edges(name))[0])
+            if len(edges := graph.edges(name))
         }
         """Edges of the relations that have any, by relation number."""
         if not self.edges:
@@ -51,7 +51,7 @@ class LinkSampler:
     @property
     def edges_per_epoch(self) -> int:
         """Edges in one epoch."""
-        return sum(len(left) for left, _ in self.edges.values())
+        return sum(map(len, self.edges.values()))
 
     def __len__(self) -> int:
         """Count the batches of one epoch."""
@@ -61,10 +61,10 @@ class LinkSampler:
         """Yield the batches of an epoch; the same for the same seed and epoch."""
         rng = np.random.default_rng([self.seed, epoch])
         lefts, rights, relations = [], [], []
-        for number, (left, right) in self.edges.items():
-            chosen = self._draw(len(left), rng)
-            lefts.append(left[chosen])
-            rights.append(right[chosen])
+        for number, edges in self.edges.items():
+            chosen = self._draw(len(edges), rng)
+            lefts.append(edges.left[chosen])
+            rights.append(edges.right[chosen])
             relations.append(np.full(len(chosen), number, dtype=np.int64))
         left, right = np.concatenate(lefts), np.concatenate(rights)
         relation = np.concatenate(relations)
@@ -90,7 +90,7 @@ class BalancedLinkSampler(LinkSampler):
     @property
     def edges_per_relation(self) -> int:
         """Edges that each relation gives to an epoch."""
-        return min(len(left) for left, _ in self.edges.values())
+        return min(map(len, self.edges.values()))
 
     @property
     def edges_per_epoch(self) -> int:

@@ -12,7 +12,7 @@ from graph.errors import SplitError
 from graph.order import hash_ids, mix
 from graph.roles import HoldOutRule
 
-__all__ = ["Cases", "Split", "dataset_split", "hold_out", "leave_last_out", "time_cut"]
+__all__ = ["Cases", "Split", "dataset_split", "hold_out", "keep_all", "leave_last_out", "time_cut"]
 
 DAY_S = 86_400
 VALID_SHARE = 0.1
@@ -41,6 +41,25 @@ def hold_out(dataset: Dataset, rule: HoldOutRule | None = None, *, seed: int = 0
     if chosen.rule == "time":
         return time_cut(dataset, chosen.days, seed=seed)
     return leave_last_out(dataset)
+
+
+def keep_all(dataset: Dataset, *, seed: int = 0) -> Split:
+    """Hold nothing out to report: for the model that serves.
+
+    Everything is learned from (only the train rows where the data set has a `split`), but
+    for the last strong interactions of a tenth of the people, which early stopping needs.
+
+    Raises:
+        SplitError: the data set's own `split` says train of no row.
+    """
+    rows = dataset.interactions
+    if dataset.has_split:
+        rows = rows.filter(pl.col("split") == "train")
+    if not len(rows):
+        raise SplitError("split: no row says train, so there is nothing to learn from")
+    train, valid = _lend_last(dataset, rows, seed)
+    nobody = valid.take(np.empty(0, dtype=np.int64))
+    return Split(train, valid, nobody, "nothing")
 
 
 def leave_last_out(dataset: Dataset) -> Split:

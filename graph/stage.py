@@ -1,0 +1,160 @@
+"""A stage of the offline work: skipped when nothing it was made from has changed."""
+
+import hashlib
+import json
+import shutil
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from graph.errors import StageError
+
+RECORD = "stage.json"
+_BLOCK_BYTES = 1 << 20
+ROOMS = ("features", "graph", "models", "training")
+"""Rooms whose source counts among a stage's inputs unless it names fewer or more."""
+
+
+@dataclass(frozen=True)
+class StageResult:
+    """What came of a stage."""
+
+    folder: Path
+    ran: bool
+    """False where the outputs of an earlier run were still right."""
+    inputs: str
+    """Hash of everything the stage was made from."""
+    summary: dict[str, Any]
+    """What the work had to say: counts, losses."""
+    seconds: float
+    """How long the work took when it ran."""
+
+
+def run_stage(
+    folder: Path,
+    inputs: Mapping[str, Any],
+    work: Callable[[Path], dict[str, Any]],
+    *,
+    rooms: Sequence[str] = ROOMS,
+    say: Callable[[str], None] | None = None,
+) -> StageResult:
+    """Fill `folder` by `work`, unless it holds what the same inputs made before.
+
+    `work` writes into a folder beside and returns a summary; only when it has finished does
+    that folder take the place of the old one. The folder beside, `<name>.partial`, outlives
+    a failure or an interruption, and the same inputs find it again, so that work which
+    keeps its own checkpoints resumes; other inputs start from an empty one.
+
+    `inputs` is anything JSON can write, in full: settings, hashes of files, seeds. It is
+    hashed together with the source of `rooms`, the folders of code that the work runs: other
+    code may make other outputs. `say` gets a line per stage (standard error if None).
+
+    Raises:
+        StageError: the inputs cannot be written as JSON.
+    """
+    tell = say or _to_stderr
+    name = _hash_inputs(folder, inputs, tuple(rooms))
+    done = _finished(folder, name)
+    if done is not None:
+        tell(f"{folder.name}: unchanged, kept")
+        return done
+    partial = folder.with_name(f"{folder.name}.partial")
+    _prepare(partial, name)
+    tell(f"{folder.name}: working")
+    start = time.monotonic()
+    summary = work(partial)
+    seconds = round(time.monotonic() - start, 3)
+    outputs = {
+        path.relative_to(partial).as_posix(): path.stat().st_size
+        for path in sorted(partial.rglob("*"))
+        if path.is_file() and path.name != RECORD
+    }
+    record = {"inputs": name, "outputs": outputs, "summary": summary, "seconds": seconds}
+    (partial / RECORD).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    _swap(partial, folder)
+    tell(f"{folder.name}: done in {seconds:.1f} s")
+    return StageResult(folder, True, name, summary, seconds)
+
+
+def hash_files(paths: Sequence[Path]) -> dict[str, str]:
+    """Hash the content of files, by file name, with a progress bar where they are large.
+
+    Raises:
+        StageError: two of the files have the same name.
+    """
+    if len({path.name for path in paths}) < len(paths):
+        raise StageError(f"hash_files: two files of one name among {[str(path) for path in paths]}")
+    total = sum(path.stat().st_size for path in paths)
+    hashes = {}
+    with tqdm(total=total, desc="hash files", unit="B", unit_scale=True, delay=2) as bar:
+        for path in paths:
+            digest = hashlib.sha256()
+            with path.open("rb") as file:
+                while block := file.read(_BLOCK_BYTES):
+                    digest.update(block)
+                    bar.update(len(block))
+            hashes[path.name] = digest.hexdigest()
+    return hashes
+
+
+@cache
+def code_version(rooms: tuple[str, ...] = ROOMS) -> str:
+    """Hash the Python source of some rooms."""
+    root = Path(__file__).resolve().parent.parent
+    digest = hashlib.sha256()
+    for path in sorted(path for room in rooms for path in (root / room).rglob("*.py")):
+        digest.update(path.relative_to(root).as_posix().encode() + b"\0")
+        digest.update(path.read_bytes() + b"\0")
+    return digest.hexdigest()[:16]
+
+
+def _hash_inputs(folder: Path, inputs: Mapping[str, Any], rooms: tuple[str, ...]) -> str:
+    try:
+        text = json.dumps({"code": code_version(rooms), "inputs": inputs}, sort_keys=True)
+    except (TypeError, ValueError) as error:
+        raise StageError(f"{folder.name}: inputs must be what JSON can write: {error}") from error
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _finished(folder: Path, name: str) -> StageResult | None:
+    """Give the earlier result if its inputs were the same and its files are still whole."""
+    try:
+        record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+        whole = all(
+            (folder / path).stat().st_size == size for path, size in record["outputs"].items()
+        )
+        if record["inputs"] != name or not whole:
+            return None
+        return StageResult(folder, False, name, record["summary"], record["seconds"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None  # no stage, or a damaged record: the work is done again
+
+
+def _prepare(partial: Path, name: str) -> None:
+    """Keep the partial folder of the same inputs, empty that of others."""
+    mark = partial / RECORD
+    wanted = json.dumps({"inputs": name})
+    if not mark.is_file() or mark.read_text(encoding="utf-8", errors="replace") != wanted:
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        mark.write_text(wanted, encoding="utf-8")
+
+
+def _swap(partial: Path, folder: Path) -> None:
+    """Put the new folder in the old one's place; in between there is none, never half of one."""
+    old = folder.with_name(f"{folder.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if folder.exists():
+        folder.rename(old)
+    partial.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _to_stderr(line: str) -> None:
+    tqdm.write(line, file=sys.stderr)
