@@ -104,7 +104,8 @@ def centred(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     shifted = vectors - vectors.mean(axis=0, dtype=np.float64).astype(np.float32)
     norm = np.linalg.norm(shifted, axis=1, keepdims=True)
     shifted[norm[:, 0] <= 1e-6] = 0.0
-    return shifted / np.maximum(norm, np.float32(1e-6))
+    unit: NDArray[np.float32] = shifted / np.maximum(norm, np.float32(1e-6))
+    return unit
 
 
 @dataclass(frozen=True)

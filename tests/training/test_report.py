@@ -1,0 +1,74 @@
+"""The tables that people read."""
+
+from training.evaluate import CASES, COVERAGE, REPEATED, TIED, Measurement
+from training.metrics import HIT_RATE, MRR_ALL, MRR_HIT, NDCG, RECALL, TOP
+from training.report import headlines, tables, to_markdown, to_terminal
+
+
+def of(
+    model: str, metric: str, value: float, *, part: str = "book", users: int = 1200
+) -> Measurement:
+    return Measurement(model, part, metric, value, value - 0.01, value + 0.01, users)
+
+
+MEASUREMENTS = (
+    Measurement(CASES, "book", TIED, 0.42, None, None, 1200),
+    Measurement(CASES, "book", REPEATED, 0.0, None, None, 1200),
+    of("popularity", HIT_RATE, 0.05),
+    of("popularity", NDCG, 0.025),
+    of("popularity", RECALL, 0.05),
+    of("popularity", MRR_ALL, 0.02),
+    of("popularity", MRR_HIT, 0.1),
+    Measurement("popularity", "book", COVERAGE[TOP], 0.004, None, None, 1200),
+    of("EASE", HIT_RATE, 0.11),
+    of("EASE", RECALL, 0.11),
+    of("EASE", HIT_RATE, 0.2, part="book / warm"),
+)
+
+
+def test_markdown_table_of_a_slice() -> None:
+    (table,) = tables(MEASUREMENTS, slices=headlines(MEASUREMENTS))
+    heading, blank, header, rule, first, second = to_markdown([table]).splitlines()
+    assert heading == "### book (1,200 users, 42% tied targets)"
+    assert blank == ""
+    assert [cell.strip() for cell in header.strip("|").split("|")][:4] == [
+        "model",
+        "HR@10 [95%]",
+        "NDCG@10 [95%]",
+        "MRR (all users) [95%]",
+    ]
+    assert set(rule) == set("|-: ")
+    assert "0.0500 [0.0400, 0.0600]" in first
+    assert " 0.4% |" in first
+    assert second.startswith("| EASE       | 0.1100 [0.1000, 0.1200] |")
+    assert second.rstrip("|").split()[-1] == "-"
+    assert len({len(line) for line in (header, rule, first, second)}) == 1
+
+
+def test_terminal_table_is_aligned_and_has_no_markup() -> None:
+    title, blank, *lines = to_terminal(tables(MEASUREMENTS, slices=["book"])).splitlines()
+    assert title == "book (1,200 users, 42% tied targets)"
+    assert blank == ""
+    assert len(lines) == 4
+    assert len({len(line) for line in lines}) == 1
+    assert not {"|", "#"} & set("".join(lines))
+
+
+def test_headlines_leave_out_slices_of_slices() -> None:
+    assert headlines(MEASUREMENTS) == ("book",)
+    assert [table.title for table in tables(MEASUREMENTS)][1] == "book / warm (1,200 users)"
+
+
+def test_recall_has_a_column_only_where_it_differs_from_the_hit_rate() -> None:
+    (same,) = tables(MEASUREMENTS, slices=["book"])
+    assert RECALL not in same.header
+    (apart,) = tables(
+        [*MEASUREMENTS, of("x", HIT_RATE, 0.3), of("x", RECALL, 0.2)], slices=["book"]
+    )
+    assert RECALL in apart.header
+
+
+def test_targets_in_their_own_history_are_named_where_there_are_some() -> None:
+    repeated = Measurement(CASES, "book", REPEATED, 0.013, None, None, 1200)
+    (table,) = tables([repeated, of("popularity", HIT_RATE, 0.05)])
+    assert table.title == "book (1,200 users, 1.3% targets in own history)"
