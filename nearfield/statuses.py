@@ -1,0 +1,89 @@
+"""From what gRPC says about a failed call to a StatusError, with all details that came with it."""
+
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+
+import grpc
+from google.protobuf.message import DecodeError
+from google.rpc import error_details_pb2 as details
+from google.rpc import status_pb2
+
+from nearfield.errors import FieldViolation, Status, StatusError, error_of
+
+DETAILS_TRAILER = "grpc-status-details-bin"
+"""Trailer in which gRPC servers send a google.rpc.Status."""
+
+CODE_OF_NUMBER: Mapping[int, grpc.StatusCode] = MappingProxyType(
+    {code.value[0]: code for code in grpc.StatusCode}
+)
+
+
+def error_of_call(
+    code: grpc.StatusCode,
+    message: str,
+    trailers: Iterable[tuple[str, str | bytes]],
+    request_id: str,
+) -> StatusError:
+    """Make the error of a call that ended with `code`.
+
+    Details that cannot be read are left out: the code and the message came apart from them.
+    """
+    for key, value in trailers:
+        if key == DETAILS_TRAILER and isinstance(value, bytes):
+            try:
+                rich = status_pb2.Status.FromString(value)
+            except DecodeError:
+                break
+            return error_of(_status(code, message or rich.message, rich, request_id))
+    return error_of(Status(code, message, request_id=request_id))
+
+
+def error_of_element(status: status_pb2.Status, request_id: str) -> StatusError:
+    """Make the error of an element of a batch, whose status is not OK."""
+    code = CODE_OF_NUMBER.get(status.code, grpc.StatusCode.UNKNOWN)
+    return error_of(_status(code, status.message, status, request_id))
+
+
+def _status(
+    code: grpc.StatusCode, message: str, rich: status_pb2.Status, request_id: str
+) -> Status:
+    info = details.ErrorInfo()
+    bad = details.BadRequest()
+    retry = details.RetryInfo()
+    request = details.RequestInfo()
+    found = {
+        part.DESCRIPTOR.full_name
+        for part in (info, bad, retry, request)
+        for packed in rich.details
+        if _unpacked(packed.type_url, packed.value, part)
+    }
+    return Status(
+        code,
+        message,
+        reason=info.reason,
+        domain=info.domain,
+        metadata=dict(info.metadata),
+        violations=tuple(FieldViolation(v.field, v.description) for v in bad.field_violations),
+        retry_delay_s=(
+            retry.retry_delay.ToTimedelta().total_seconds()
+            if retry.DESCRIPTOR.full_name in found
+            else None
+        ),
+        request_id=request.request_id or request_id,
+    )
+
+
+def _unpacked(
+    type_url: str,
+    value: bytes,
+    part: details.ErrorInfo | details.BadRequest | details.RetryInfo | details.RequestInfo,
+) -> bool:
+    """Fill `part` where the detail is of its type and can be read."""
+    if type_url.rpartition("/")[2] != part.DESCRIPTOR.full_name:
+        return False
+    try:
+        part.ParseFromString(value)
+    except DecodeError:
+        part.Clear()
+        return False
+    return True
