@@ -1,6 +1,8 @@
 """Interactions and item attributes -> the item-item graph."""
 
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -49,14 +51,14 @@ def build_graph(
     newest = pairs.filter(
         pl.col("order").rank("ordinal", descending=True).over("user_row") <= settings.max_user_items
     )
-    with TemporaryDirectory(dir=work_folder, prefix="pairs-") as folder:  # spilled pairs
+    with _spill_folder(work_folder) as spill:
         slots = co_interaction_lists(
             newest["user_row"].to_numpy(),
             newest["item_row"].to_numpy(),
             item_type,
             people,
             settings,
-            Path(folder),
+            spill,
             on_progress,
         )
     for name in settings.content_relations:
@@ -102,6 +104,22 @@ def strong_pairs(interactions: pl.DataFrame, window_days: float | None = None) -
         .agg(pl.col("order").max())
         .sort("user_row", "item_row")
     )
+
+
+@contextmanager
+def _spill_folder(work_folder: Path | None) -> Iterator[Path]:
+    """Lend a folder for what does not fit in memory; empty before, gone afterwards."""
+    if work_folder is None:
+        with TemporaryDirectory(prefix="nearfield-pairs-") as temporary:
+            yield Path(temporary)
+        return
+    folder = work_folder / "pairs.spill"  # always the same, so that a killed run leaves one
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
 
 
 def popularity(interactions: pl.DataFrame, num_items: int) -> NDArray[np.int64]:

@@ -1,10 +1,12 @@
 """The row checks of the data contract: sound rows on one side, named bad rows on the other."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
 
+from features.errors import TextError
+from features.schema import ItemRecord, compose_text
 from graph.problems import EXAMPLES_SHOWN, Problem, Problems
 from graph.read import ROW, UNREADABLE, Table
 from graph.roles import SignalRoles
@@ -89,7 +91,7 @@ def _repeated(name: str) -> pl.Expr:
 
 def check_items(table: Table) -> Checked:
     """Check the catalogue: ids, types, something to read, years."""
-    texts = ("title", "description", "genres", "creator")
+    mute = pl.Series(_mute_rows(table.frame), dtype=pl.Int64)
     return run_checks(
         table,
         [
@@ -105,11 +107,30 @@ def check_items(table: Table) -> Checked:
                 "item_without_text",
                 "title",
                 "at least one of title, description, genres and creator must say something",
-                pl.all_horizontal(_blank(name) for name in texts),
+                pl.col(ROW).is_in(mute.implode()),
             ),
             Check("bad_year", "year", "expected a whole number", _unreadable(table, "year")),
         ],
     )
+
+
+def _mute_rows(items: pl.DataFrame) -> list[int]:
+    """Find the rows of which a featurizer would have nothing to read.
+
+    Whatever holds a letter or a digit is text; only what does not is asked about one by one.
+    """
+    texts = ("title", "description", "genres", "creator")
+    spoken = pl.any_horizontal(
+        pl.col(name).str.contains(r"[\p{L}\p{N}]").fill_null(value=False) for name in texts
+    )
+    return [row[ROW] for row in items.filter(~spoken).iter_rows(named=True) if not _has_text(row)]
+
+
+def _has_text(row: Mapping[str, object]) -> bool:
+    try:
+        return bool(compose_text(ItemRecord.from_row(row)))
+    except TextError:
+        return False
 
 
 def check_users(table: Table) -> Checked:
