@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from retrieval.header import IndexHeader, fingerprint, write_header
 from retrieval.index import NO_ROW, Hits, check_catalogue, check_search, squared_norms
-from retrieval.score import empty_hits, put_best
+from retrieval.score import empty_hits, rank
 
 SCORES_AT_ONCE = 8_000_000
 """Float32 scores held at a time, twice: 64 MB, whatever the batch, up to that many rows."""
@@ -91,6 +91,7 @@ class ExactIndex:
                 dimensions=self.dimensions,
                 count=len(self),
                 vectors=fingerprint(self._vectors),
+                graphs=(),
                 body=None,
             ),
         )
@@ -134,7 +135,8 @@ def nearest(
         floor = np.partition(scores, kth, axis=1)[:, kth] - slack[start : start + step]  # (b,)
         for place, row in enumerate(scores):
             candidates = np.flatnonzero(row >= floor[place])
-            put_best(hits, start + place, catalogue, candidates, queries[start + place])
+            best = rank(catalogue, candidates[np.newaxis], queries[[start + place]], k)
+            hits.rows[start + place], hits.scores[start + place] = best.rows[0], best.scores[0]
     return hits
 
 

@@ -57,6 +57,9 @@ class IndexHeader:
     vectors: str
     """`fingerprint` of the catalogue's vectors."""
 
+    graphs: tuple[tuple[int, int], ...]
+    """Slices of rows, first and end, that the body has graphs over, in its order."""
+
     body: Body | None
     """The library's file, or None where the vectors are all that is needed."""
 
@@ -141,6 +144,7 @@ def _parse(path: Path, content: dict[str, Any]) -> IndexHeader:
             dimensions=int(content["dimensions"]),
             count=int(content["count"]),
             vectors=str(content["vectors"]),
+            graphs=tuple((int(first), int(end)) for first, end in content["graphs"]),
             body=None if body is None else Body(int(body["bytes"]), str(body["blake2b"])),
         )
     except KeyError as error:

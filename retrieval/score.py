@@ -11,25 +11,20 @@ from numpy.typing import NDArray
 
 from retrieval.index import NO_ROW, Hits
 
-ROWS_AT_ONCE = 16_384
+SCORES_AT_ONCE = 16_384
+"""Vectors gathered at a time: 16 MB in float64 at 128 dimensions."""
 
 
-def exact_scores(
-    catalogue: NDArray[np.float32], rows: NDArray[np.int64], query: NDArray[np.float32]
-) -> NDArray[np.float32]:
-    """Score some rows against one query: float64 dot product, rounded to float32.
+def exact_scores(vectors: NDArray[np.float32], queries: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Take the dot product of each vector with its query in float64, rounded to float32.
 
     Shapes:
-        catalogue: (N, D).
-        rows: (n,).
-        query: (D,).
-        returns: (n,).
+        vectors: (..., D).
+        queries: (..., D), broadcast against `vectors`.
+        returns: (...).
     """
-    wide = query.astype(np.float64)
-    scores = np.empty(len(rows), dtype=np.float32)
-    for start in range(0, len(rows), ROWS_AT_ONCE):
-        part = rows[start : start + ROWS_AT_ONCE]
-        scores[start : start + ROWS_AT_ONCE] = (catalogue[part] * wide).sum(axis=1)
+    products: NDArray[np.float64] = np.multiply(vectors, queries, dtype=np.float64)
+    scores: NDArray[np.float32] = products.sum(axis=-1).astype(np.float32)
     return scores
 
 
@@ -45,22 +40,33 @@ def empty_hits(batch: int, k: int) -> Hits:
     )
 
 
-def put_best(
-    hits: Hits,
-    element: int,
+def rank(
     catalogue: NDArray[np.float32],
     candidates: NDArray[np.int64],
-    query: NDArray[np.float32],
-) -> None:
-    """Score the candidates of one element and write the best of them into `hits`.
+    queries: NDArray[np.float32],
+    k: int,
+) -> Hits:
+    """Score candidate rows and keep the k best of each query, ties by row.
 
     Shapes:
-        hits: (B, k), filled in place at `element`.
         catalogue: (N, D).
-        candidates: (n,), each row once, ascending, so that ties come out by row.
-        query: (D,).
+        candidates: (B, n), each row at most once for a query, in any order, with -1 between.
+        queries: (B, D).
+        returns: `Hits` of (B, k).
     """
-    scores = exact_scores(catalogue, candidates, query)
-    order = np.argsort(-scores, kind="stable")[: hits.rows.shape[1]]
-    hits.rows[element, : len(order)] = candidates[order]
-    hits.scores[element, : len(order)] = scores[order]
+    hits = empty_hits(len(queries), k)
+    ordered = np.sort(candidates, axis=1)  # (B, n), so that a stable sort by score ties by row
+    kept = min(k, ordered.shape[1])
+    step = max(1, SCORES_AT_ONCE // max(1, ordered.shape[1]))
+    for start in range(0, len(queries) if kept else 0, step):
+        rows = ordered[start : start + step]  # (b, n)
+        scores = np.empty(rows.shape, dtype=np.float32)
+        for left in range(0, rows.shape[1], SCORES_AT_ONCE):
+            part = rows[:, left : left + SCORES_AT_ONCE]
+            query = queries[start : start + step, np.newaxis]
+            scores[:, left : left + SCORES_AT_ONCE] = exact_scores(catalogue[part], query)
+        scores[rows == NO_ROW] = -np.inf
+        best = np.argsort(-scores, axis=1, kind="stable")[:, :kept]
+        hits.rows[start : start + step, :kept] = np.take_along_axis(rows, best, axis=1)
+        hits.scores[start : start + step, :kept] = np.take_along_axis(scores, best, axis=1)
+    return hits

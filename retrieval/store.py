@@ -1,0 +1,57 @@
+"""Choose the index that a catalogue deserves, and open one that was saved."""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retrieval.approximate import ApproximateIndex
+from retrieval.errors import IndexDamagedError
+from retrieval.exact import ExactIndex
+from retrieval.header import HEADER_FILE, check_header, read_header
+from retrieval.index import VectorIndex, check_catalogue
+
+APPROXIMATE_FROM = 20_000
+"""Rows from which the approximate index is built: below, exact search takes under half a
+millisecond for a query and nothing has to be built, saved or missed (ADR 0004)."""
+
+
+def build_index(vectors: NDArray[np.float32], item_type: NDArray[np.int64]) -> VectorIndex:
+    """Build the exact index for a small catalogue and the approximate one for a large one.
+
+    Shapes:
+        vectors: (N, D) float32, unit rows.
+        item_type: (N,) int64, never decreasing.
+
+    Raises:
+        CatalogueError: as `ExactIndex` and `ApproximateIndex.build`.
+    """
+    if len(vectors) < APPROXIMATE_FROM:
+        return ExactIndex(vectors)
+    return ApproximateIndex.build(vectors, item_type)
+
+
+def load_index(folder: Path, vectors: NDArray[np.float32]) -> VectorIndex:
+    """Open a saved index over the vectors that it was built over.
+
+    Neither the vectors nor the graphs are copied: give a memory-mapped array and
+    processes share both.
+
+    Shapes:
+        vectors: (N, D) float32, the catalogue's vectors as they were when saving.
+
+    Raises:
+        CatalogueError: the vectors are unusable.
+        IndexFileError: a file is missing, damaged, of a later version, or of other vectors.
+    """
+    header = read_header(folder)
+    vectors = check_catalogue(vectors)
+    check_header(header, folder, vectors)
+    if header.kind == ExactIndex.kind:
+        return ExactIndex(vectors)
+    if header.kind == ApproximateIndex.kind:
+        return ApproximateIndex.map(folder, header, vectors)
+    known = f"{ExactIndex.kind!r} and {ApproximateIndex.kind!r}"
+    raise IndexDamagedError(
+        folder / HEADER_FILE, f"is of kind {header.kind!r}, this version knows {known}"
+    )
