@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from training import metrics
 from training.evaluate import CASES, MEASURED, REPEATED, TIED, Measurement
@@ -65,6 +66,13 @@ def to_terminal(laid_out: Iterable[Table]) -> str:
         lines = ["  ".join(_aligned(row, widths)) for row in (table.header, rule, *table.rows)]
         blocks.append("\n".join([table.title, "", *lines]))
     return "\n\n".join(blocks) + "\n"
+
+
+def write_markdown(path: Path, measurements: Iterable[Measurement]) -> None:
+    """Write the tables of all slices to a Markdown file, beside and renamed."""
+    beside = path.with_name(path.name + ".partial")
+    beside.write_text(to_markdown(tables(measurements)), encoding="utf-8")
+    beside.replace(path)
 
 
 def _table(name: str, models: Mapping[str, Mapping[str, Measurement]]) -> Table:

@@ -1,8 +1,10 @@
 """The tables that people read."""
 
+from pathlib import Path
+
 from training.evaluate import CASES, COVERAGE, REPEATED, TIED, Measurement
 from training.metrics import HIT_RATE, MRR_ALL, MRR_HIT, NDCG, RECALL, TOP
-from training.report import headlines, tables, to_markdown, to_terminal
+from training.report import headlines, tables, to_markdown, to_terminal, write_markdown
 
 
 def of(
@@ -66,6 +68,16 @@ def test_recall_has_a_column_only_where_it_differs_from_the_hit_rate() -> None:
         [*MEASUREMENTS, of("x", HIT_RATE, 0.3), of("x", RECALL, 0.2)], slices=["book"]
     )
     assert RECALL in apart.header
+
+
+def test_markdown_file_holds_all_slices(tmp_path: Path) -> None:
+    write_markdown(tmp_path / "metrics.md", MEASUREMENTS)
+    text = (tmp_path / "metrics.md").read_text(encoding="utf-8")
+    assert [line for line in text.splitlines() if line.startswith("###")] == [
+        "### book (1,200 users, 42% tied targets)",
+        "### book / warm (1,200 users)",
+    ]
+    assert [file.name for file in tmp_path.iterdir()] == ["metrics.md"]
 
 
 def test_targets_in_their_own_history_are_named_where_there_are_some() -> None:
