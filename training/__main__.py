@@ -1,0 +1,185 @@
+"""Command line of the offline rooms: build a run stage by stage, or evaluate.
+
+python -m training all --data FOLDER --run FOLDER
+python -m training adaptation --data FOLDER --run FOLDER      (on the foundation as it is)
+python -m training evaluate --data FOLDER --run FOLDER
+"""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from tqdm import tqdm
+
+from features.errors import FeatureError
+from features.model_files import vllm_python
+from features.vllm import VllmSettings
+from features.vllm_process import VllmProcessSettings
+from graph.errors import GraphError
+from models.checkpoint import CheckpointError
+from training.comparison import MODELS, fit_models
+from training.errors import TrainingError
+from training.evaluate import EvaluationSettings, evaluate, write_metrics
+from training.featurizers import FeaturizerSource, RunningVllm, StartedVllm
+from training.pipeline import Inputs, Run
+from training.ranking import Candidates
+from training.report import headlines, tables, to_markdown, to_terminal
+from training.settings import read_settings
+
+_ERRORS = (FeatureError, GraphError, CheckpointError, TrainingError, OSError)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; 0 when done, 1 with a message on standard error when it cannot be."""
+    options = _parser().parse_args(arguments)
+    try:
+        _COMMANDS[options.command](options)
+    except _ERRORS as error:
+        tqdm.write(f"training: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        tqdm.write("training: interrupted; the same command goes on from here", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _all(options: argparse.Namespace) -> None:
+    run = _run(options, "nothing")
+    _foundation_stages(run, options)
+    run.make_adaptation()
+
+
+def _foundation(options: argparse.Namespace) -> None:
+    _foundation_stages(_run(options, "nothing"), options)
+
+
+def _adaptation(options: argparse.Namespace) -> None:
+    run = _run(options, "nothing")
+    if not (run.folder / "foundation" / "stage.json").exists():
+        raise TrainingError(
+            f"{run.folder / 'foundation'}: no foundation to adapt; run the command `foundation`"
+        )
+    run.make_dataset()
+    run.make_adaptation()
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+    run = _run(options, "test")
+    names = tuple(options.models.split(","))
+    unknown = [name for name in names if name not in MODELS]
+    if unknown:
+        raise TrainingError(
+            f"--models: unknown {unknown[0]!r}, expected some of {','.join(MODELS)}"
+        )
+    _foundation_stages(run, options)
+    if "2t-hgnn" in names:
+        run.make_adaptation()
+    if "2t" in names:
+        run.make_plain_two_tower()
+    with tqdm(desc="evaluate", disable=None) as bar:
+
+        def report(name: str, done: int, total: int) -> None:
+            bar.set_description(name)
+            bar.total, bar.n = total, done
+            bar.refresh()
+
+        result = evaluate(
+            fit_models(run, names),
+            run.split.test,
+            Candidates.of(run.dataset, run.split.train),
+            EvaluationSettings(seed=run.settings.seed),
+            on_progress=report,
+        )
+    write_metrics(run.folder / "metrics.json", result.measurements)
+    table = run.folder / "metrics.md"
+    partial = table.with_name(".metrics.md.partial")
+    partial.write_text(to_markdown(tables(result.measurements)), encoding="utf-8")
+    partial.replace(table)
+    shown = tables(result.measurements, slices=headlines(result.measurements))
+    sys.stdout.write(to_terminal(shown) + "\n")
+    sys.stdout.write(f"hold-out: {run.split.rule}; all slices in {table}\n")
+
+
+_COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
+    "all": _all,
+    "foundation": _foundation,
+    "adaptation": _adaptation,
+    "evaluate": _evaluate,
+}
+
+
+def _run(options: argparse.Namespace, holding: str) -> Run:
+    return Run(
+        options.run,
+        Inputs(
+            data=options.data,
+            holding=holding,
+            settings=read_settings(options.settings, seed=options.seed),
+            strict=options.strict,
+            as_of=int(options.as_of.timestamp()) if options.as_of else None,
+        ),
+    )
+
+
+def _foundation_stages(run: Run, options: argparse.Namespace) -> None:
+    run.make_dataset()
+    run.make_text(_source(options), options.cache or run.folder / "text-cache.sqlite")
+    run.make_graph()
+    run.make_foundation()
+
+
+def _source(options: argparse.Namespace) -> FeaturizerSource:
+    if options.vllm_url:
+        return RunningVllm(VllmSettings(base_url=options.vllm_url, model=options.vllm_model))
+    return StartedVllm(
+        VllmProcessSettings(python=vllm_python(), encoder=options.encoder, model=options.vllm_model)
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m training",
+        description="Data set -> text vectors -> graph -> foundation -> adaptation. "
+        "Each stage is a folder of the run and is kept when nothing it was made from changed.",
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, text in (
+        ("all", "every stage, on all of the data: what `python -m export` publishes"),
+        ("foundation", "the stages up to the HGNN"),
+        ("adaptation", "the two towers alone, on the foundation as it is"),
+        ("evaluate", "hold a part out, train on the rest, compare with the baselines"),
+    ):
+        command = commands.add_parser(name, help=text, description=text)
+        _add_options(command)
+        if name == "evaluate":
+            command.add_argument(
+                "--models",
+                default=",".join(MODELS),
+                help="comma-separated, of: %(default)s",
+            )
+    return parser
+
+
+def _add_options(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    add("--data", type=Path, required=True, help="folder of the data set (see the data contract)")
+    add("--run", type=Path, required=True, help="folder for the stages")
+    add("--settings", type=Path, help="TOML file with hyperparameters (see training/settings.py)")
+    add("--seed", type=int, help="of everything drawn; default 0")
+    add("--strict", action="store_true", help="refuse bad rows instead of setting them aside")
+    add("--as-of", type=_moment, help="ISO 8601 moment; nothing later is read")
+    add("--cache", type=Path, help="file of text vectors already made; default in the run")
+    add("--vllm-url", help="a running vLLM, such as http://127.0.0.1:8000/v1; default: start one")
+    add("--vllm-model", default="all-MiniLM-L6-v2", help="its model; default: %(default)s")
+    add("--encoder", type=Path, help="folder of the encoder to start; default: the packaged one")
+
+
+def _moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

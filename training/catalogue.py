@@ -1,0 +1,93 @@
+"""The catalogue as the towers see it: one row of inputs per item."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from features.encode import ItemEncoder, UserEncoder, UserRecord
+from features.schema import ItemRecord
+from models.towers import ItemTower
+
+_CHUNK = 8192
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """Inputs of the item tower, frozen while the towers learn.
+
+    Shapes:
+        text: (N, F) unit rows; hgnn: (N, G) unit rows, G = 0 without a graph.
+        item_type, language: (N,) int64; genres: (N, number of genres).
+    """
+
+    text: Tensor
+    hgnn: Tensor
+    item_type: Tensor
+    language: Tensor
+    genres: Tensor
+
+    def __len__(self) -> int:
+        return len(self.text)
+
+    @property
+    def history_vectors(self) -> Tensor:
+        """What a history is made of: the HGNN vectors, or the text vectors without a graph."""
+        return self.hgnn if self.hgnn.shape[1] else self.text
+
+    def embed(self, tower: ItemTower, rows: Tensor) -> Tensor:
+        """Apply the item tower to `rows` (B,) int64 and return (B, D)."""
+        out: Tensor = tower(
+            self.text[rows],
+            self.hgnn[rows],
+            self.item_type[rows],
+            self.language[rows],
+            self.genres[rows],
+        )
+        return out
+
+    @torch.no_grad()
+    def embed_all(self, tower: ItemTower) -> NDArray[np.float32]:
+        """Apply the item tower to the whole catalogue and return (N, D)."""
+        tower.eval()
+        starts = range(0, len(self), _CHUNK)
+        rows = (torch.arange(start, min(start + _CHUNK, len(self))) for start in starts)
+        return torch.cat([self.embed(tower, part) for part in rows]).numpy()
+
+
+def item_records(items: pl.DataFrame) -> list[ItemRecord]:
+    """Turn rows of the items table into records."""
+    return [ItemRecord.from_row(row) for row in items.iter_rows(named=True)]
+
+
+def user_records(users: pl.DataFrame) -> list[UserRecord]:
+    """Turn rows of the users table into records."""
+    columns = users.select("country", "age_bucket", "gender")
+    return [UserRecord(*row) for row in columns.iter_rows()]
+
+
+def build_catalogue(
+    items: pl.DataFrame,
+    encoder: ItemEncoder,
+    text: NDArray[np.float32],
+    hgnn: NDArray[np.float32] | None,
+) -> Catalogue:
+    """Encode the items; `hgnn` None leaves the graph out."""
+    arrays = encoder.encode(item_records(items))
+    graph_part = np.zeros((len(text), 0), dtype=np.float32) if hgnn is None else hgnn
+    return Catalogue(
+        text=torch.from_numpy(text),
+        hgnn=torch.from_numpy(graph_part),
+        item_type=torch.from_numpy(arrays.item_type),
+        language=torch.from_numpy(arrays.language),
+        genres=torch.from_numpy(arrays.genres),
+    )
+
+
+def encode_users(users: pl.DataFrame, encoder: UserEncoder) -> NDArray[np.int64]:
+    """Encode country, age and gender of the users table as (U, 3), 0 = unknown."""
+    arrays = encoder.encode(user_records(users))
+    return np.stack((arrays.country, arrays.age, arrays.gender), axis=1)

@@ -1,0 +1,86 @@
+"""Every model of a run, one after the other, as rankers to evaluate side by side."""
+
+from collections.abc import Callable, Iterator, Mapping
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+from numpy.typing import NDArray
+
+from models import checkpoint
+from training.adaptation import UserEmbedder
+from training.baselines import (
+    Ease,
+    ItemCosine,
+    Popularity,
+    TwoTowerRanker,
+    VectorKnn,
+    interaction_matrix,
+)
+from training.pipeline import Run
+from training.ranking import Ranker
+
+
+def _popularity(run: Run) -> Ranker:
+    return Popularity.fit(_matrix(run))
+
+
+def _text_knn(run: Run) -> Ranker:
+    return VectorKnn("text-kNN", run.text)
+
+
+def _item_cosine(run: Run) -> Ranker:
+    return ItemCosine.fit(_matrix(run))
+
+
+def _ease(run: Run) -> Ranker:
+    return Ease.fit(_matrix(run))
+
+
+def _hgnn_knn(run: Run) -> Ranker:
+    return VectorKnn("HGNN-kNN", run.hgnn_vectors)
+
+
+def _plain_two_tower(run: Run) -> Ranker:
+    return two_tower_ranker(run, "2T without graph", "two_tower", None)
+
+
+def _two_tower_hgnn(run: Run) -> Ranker:
+    return two_tower_ranker(run, "2T-HGNN", "adaptation", run.hgnn_vectors)
+
+
+MODELS: Mapping[str, Callable[[Run], Ranker]] = {
+    "popularity": _popularity,
+    "text-knn": _text_knn,
+    "item-cosine": _item_cosine,
+    "ease": _ease,
+    "hgnn-knn": _hgnn_knn,
+    "2t": _plain_two_tower,
+    "2t-hgnn": _two_tower_hgnn,
+}
+"""Name on the command line -> what fits the model on a run's training part."""
+
+
+def fit_models(run: Run, names: tuple[str, ...]) -> Iterator[Ranker]:
+    """Fit each model when it is asked for, so that one at a time is held in memory."""
+    for name in names:
+        yield MODELS[name](run)
+
+
+def two_tower_ranker(
+    run: Run, name: str, stage: str, hgnn: NDArray[np.float32] | None
+) -> TwoTowerRanker:
+    """Load the towers of a stage and let them rank."""
+    towers = checkpoint.load_two_tower(run.folder / stage)
+    catalogue, users, _ = run.tower_inputs(hgnn)
+    embedder = UserEmbedder(towers.user, catalogue, torch.from_numpy(users))
+    length = run.settings.adaptation.history_length
+    return TwoTowerRanker(
+        name,
+        catalogue.embed_all(towers.item),
+        lambda cases: embedder.embed_cases(cases, length),
+    )
+
+
+def _matrix(run: Run) -> sp.csr_array:
+    return interaction_matrix(run.split.train, len(run.dataset.users), len(run.dataset.items))

@@ -1,0 +1,246 @@
+"""Train the static foundation layer: the HGNN, on the edges of the item-item graph.
+
+Source: De Nadai et al., arXiv 2403.05185: batch 256, Adam 1e-3, at most 50 epochs, stop after
+10 without improvement on a tenth of the edges. Beyond it: softmax with logQ correction in
+place of the margin loss (both are here), and neighbourhood dropout.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from graph.item_graph import ItemGraph
+from graph.links import BalancedLinkSampler, LinkBatch
+from graph.sample import Block, sample_blocks
+from models.config import HGNNConfig
+from models.hgnn import HGNN
+from models.losses import margin_loss, sampled_softmax
+from training.errors import TrainingError
+from training.loop import LoopSettings, Progress, fit
+
+_VALIDATION_EDGES = 4096
+
+
+@dataclass(frozen=True, kw_only=True)
+class FoundationSettings:
+    """How the foundation is trained; every field is a hyperparameter."""
+
+    loop: LoopSettings = field(default_factory=lambda: LoopSettings(epochs=50, patience=5))
+    dimensions: int = 128
+    """Width of the item vector z."""
+    hidden_dimensions: int = 128
+    """Width of the hidden layers."""
+    layers: int = 2
+    """Hops."""
+    fanout: int = 10
+    """Neighbours drawn per node, slot and layer, afresh each time."""
+    batch_size: int = 512
+    """Edges per step."""
+    negatives: int = 512
+    """Catalogue items drawn per step as negatives, shared by the batch."""
+    loss: Literal["softmax", "margin"] = "softmax"
+    """`margin` is the papers' loss."""
+    temperature: float = 0.1
+    """Of the softmax; smaller looks harder at the nearest negatives."""
+    margin: float = 0.3
+    """Of the margin loss, in units of cosine."""
+    neighbourhood_dropout: float = 0.2
+    """Share of a step's items that lose all neighbours, so that a brand-new item, which has
+    none, is an ordinary case."""
+    validation_share: float = 0.1
+    """Share of the edges held out of messages and loss for early stopping."""
+    seed: int = 0
+    """Of everything drawn: weights, batches, neighbours, negatives."""
+
+
+class _Steps:
+    """The batches of the foundation's epochs and its validation."""
+
+    def __init__(
+        self, hgnn: HGNN, graph: ItemGraph, text: NDArray[np.float32], settings: FoundationSettings
+    ) -> None:
+        self.hgnn = hgnn
+        self.settings = settings
+        self.text = torch.from_numpy(text)
+        self.item_type = torch.from_numpy(graph.item_type)
+        rng = np.random.default_rng([settings.seed, 1])
+        held_out = _draw_edges(graph, settings.validation_share, rng)
+        self.graph = graph.without(np.stack((held_out.left, held_out.right), axis=1))
+        self.sampler = BalancedLinkSampler(self.graph, settings.batch_size, settings.seed)
+        self.left_rate, self.right_rate = _end_rates(graph)
+        chosen = rng.permutation(len(held_out.left))[:_VALIDATION_EDGES]
+        self.validation = LinkBatch(
+            held_out.left[chosen], held_out.right[chosen], held_out.relation[chosen]
+        )
+        self.validation_negatives = rng.integers(0, graph.num_items, settings.negatives)
+
+    def losses(self, epoch: int) -> Iterator[Tensor]:
+        """Yield the loss of each batch of an epoch."""
+        rng = np.random.default_rng([self.settings.seed, 2, epoch])
+        for batch in self.sampler.iter_epoch(epoch):
+            negatives = rng.integers(0, self.graph.num_items, self.settings.negatives)
+            yield self._loss(batch, negatives, rng, self.settings.neighbourhood_dropout)
+
+    def validate(self) -> float:
+        """Score the held-out edges: minus their loss, on draws that are always the same."""
+        rng = np.random.default_rng([self.settings.seed, 3])
+        losses = [
+            float(self._loss(batch, self.validation_negatives, rng, 0.0))
+            for batch in _split(self.validation, self.settings.batch_size)
+        ]
+        return -float(np.mean(losses))
+
+    def _loss(
+        self,
+        batch: LinkBatch,
+        negatives: NDArray[np.int64],
+        rng: np.random.Generator,
+        dropout: float,
+    ) -> Tensor:
+        """Embed both ends of the edges and the negatives, and compare."""
+        edges = len(batch.left)
+        rows, place = np.unique(
+            np.concatenate((batch.left, batch.right, negatives)), return_inverse=True
+        )
+        z = self._embed(rows, np.stack((batch.left, batch.right), axis=1), rng, dropout)
+        z = z[torch.from_numpy(place)]
+        left, right, drawn = z[:edges], z[edges : 2 * edges], z[2 * edges :]
+        if self.settings.loss == "margin":
+            margin = self.settings.margin
+            there = margin_loss(left, right, drawn, margin=margin)
+            return (there + margin_loss(right, left, drawn, margin=margin)) / 2
+        there = self._softmax(left, right, batch.right, drawn, negatives, self.right_rate)
+        back = self._softmax(right, left, batch.left, drawn, negatives, self.left_rate)
+        return (there + back) / 2
+
+    def _embed(
+        self,
+        rows: NDArray[np.int64],
+        removed: NDArray[np.int64],
+        rng: np.random.Generator,
+        dropout: float,
+    ) -> Tensor:
+        """Compute z (len(rows), D) from messages that do not pass the removed edges."""
+        fanouts = (self.settings.fanout,) * self.settings.layers
+        blocks = sample_blocks(self.graph, rows, fanouts, rng, removed=removed)
+        if dropout:
+            alone = rows[rng.random(len(rows)) < dropout]
+            blocks = tuple(without_neighbourhoods(block, alone) for block in blocks)
+        outer = torch.from_numpy(blocks[0].rows)
+        neighbours = tuple(torch.from_numpy(block.neighbours) for block in blocks)
+        z: Tensor = self.hgnn(self.text[outer], self.item_type[outer], neighbours)
+        return z
+
+    def _softmax(
+        self,
+        anchor: Tensor,
+        positive: Tensor,
+        positive_row: NDArray[np.int64],
+        drawn: Tensor,
+        drawn_row: NDArray[np.int64],
+        rate: NDArray[np.float64],
+    ) -> Tensor:
+        """Compare one direction of the edges; both kinds of negatives are corrected by logQ."""
+        expected = rate[positive_row] * len(positive_row)
+        log_q_drawn = np.log(len(drawn_row) / self.graph.num_items)
+        return sampled_softmax(
+            anchor,
+            positive,
+            torch.from_numpy(positive_row),
+            drawn,
+            torch.from_numpy(drawn_row),
+            torch.from_numpy(np.log(expected).astype(np.float32)),
+            torch.full((len(drawn_row),), float(log_q_drawn)),
+            temperature=self.settings.temperature,
+        )
+
+
+def train_foundation(
+    graph: ItemGraph, text: NDArray[np.float32], settings: FoundationSettings, folder: Path
+) -> tuple[HGNN, Progress]:
+    """Learn the HGNN from the graph's edges; interrupted, it resumes from `folder`.
+
+    Shapes:
+        text: (N, F), one text vector per item of the graph, unit L2 norm.
+
+    Raises:
+        TrainingError: the graph has no edge, or the loss diverges or stays flat.
+    """
+    torch.manual_seed(settings.seed)
+    hgnn = HGNN(
+        HGNNConfig(
+            item_types=graph.item_types,
+            content_relations=graph.content_relations,
+            text_dimensions=text.shape[1],
+            hidden_dimensions=settings.hidden_dimensions,
+            dimensions=settings.dimensions,
+            layers=settings.layers,
+        )
+    )
+    if not graph.neighbours.size:
+        raise TrainingError(
+            "graph: expected at least one edge, got none; two items need "
+            "`min_users` people in common before they are joined"
+        )
+    steps = _Steps(hgnn, graph, text, settings)
+    progress = fit(
+        hgnn,
+        steps.losses,
+        steps.validate,
+        settings.loop,
+        folder,
+        batches=len(steps.sampler),
+        title="foundation",
+    )
+    return hgnn, progress
+
+
+def without_neighbourhoods(block: Block, alone: NDArray[np.int64]) -> Block:
+    """Take every neighbour from the items `alone`, which makes them look brand-new.
+
+    They stay neighbours of others.
+    """
+    destinations = len(block.neighbours)
+    neighbours = block.neighbours.copy()
+    neighbours[np.isin(block.rows[:destinations], alone)] = -1
+    return Block(block.rows, neighbours)
+
+
+def _draw_edges(graph: ItemGraph, share: float, rng: np.random.Generator) -> LinkBatch:
+    """Draw a share of each relation's edges."""
+    lefts, rights, relations = [], [], []
+    for number, name in enumerate(graph.relations.names):
+        edges = graph.edges(name)
+        chosen = rng.random(len(edges)) < share
+        lefts.append(edges.left[chosen])
+        rights.append(edges.right[chosen])
+        relations.append(np.full(int(chosen.sum()), number, dtype=np.int64))
+    return LinkBatch(np.concatenate(lefts), np.concatenate(rights), np.concatenate(relations))
+
+
+def _end_rates(graph: ItemGraph) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Give each item's chance to be the left, and the right, end of an edge in a balanced batch.
+
+    Shapes:
+        returns: (N,), (N,), each summing to 1.
+    """
+    left_rate, right_rate = np.zeros(graph.num_items), np.zeros(graph.num_items)
+    relations = [graph.edges(name) for name in graph.relations.names]
+    present = [edges for edges in relations if len(edges)]
+    for edges in present:
+        share = 1 / (len(edges) * len(present))
+        left_rate += np.bincount(edges.left, minlength=graph.num_items) * share
+        right_rate += np.bincount(edges.right, minlength=graph.num_items) * share
+    return left_rate, right_rate
+
+
+def _split(batch: LinkBatch, size: int) -> Iterator[LinkBatch]:
+    for start in range(0, len(batch.left), size):
+        part = slice(start, start + size)
+        yield LinkBatch(batch.left[part], batch.right[part], batch.relation[part])

@@ -1,0 +1,93 @@
+"""People's sequences and the histories that the user tower reads from them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from graph.cases import Cases
+
+
+@dataclass(frozen=True)
+class HistoryBatch:
+    """Histories newest first, padded at the end.
+
+    Shapes:
+        rows: (B, L) int64, item rows, 0 in the padding.
+        weight: (B, L) float32, 0 in the padding.
+    """
+
+    rows: Tensor
+    weight: Tensor
+
+
+@dataclass(frozen=True)
+class Sequences:
+    """Everybody's items, oldest first, one person behind the other.
+
+    Shapes:
+        indptr: (U + 1,) int64; rows: (E,) int64; weight: (E,) float32.
+        strong: (E,) bool, which of them may be a target.
+    """
+
+    indptr: NDArray[np.int64]
+    rows: NDArray[np.int64]
+    weight: NDArray[np.float32]
+    strong: NDArray[np.bool_]
+
+    @classmethod
+    def from_interactions(cls, interactions: pl.DataFrame, users: int) -> "Sequences":
+        """Take the strong and weak rows of a table sorted by person and order."""
+        kept = interactions.filter(pl.col("role") != "negative")
+        counts = np.bincount(kept["user_row"].to_numpy(), minlength=users)
+        return cls(
+            np.concatenate(([0], np.cumsum(counts))).astype(np.int64),
+            kept["item_row"].to_numpy().astype(np.int64),
+            kept["weight"].to_numpy().astype(np.float32),
+            (kept["role"] == "strong").to_numpy(),
+        )
+
+    @property
+    def user(self) -> NDArray[np.int64]:
+        """The person of each item. Shapes: returns (E,)."""
+        return np.repeat(np.arange(len(self.indptr) - 1), np.diff(self.indptr))
+
+    def before(self, places: NDArray[np.int64], length: int) -> HistoryBatch:
+        """Give what came before each place (B,) of its own person, at most `length` items."""
+        start = self.indptr[np.searchsorted(self.indptr, places, side="right") - 1]
+        return _windows(self.rows, self.weight, start, places, length)
+
+
+def case_histories(cases: Cases, part: slice, length: int) -> HistoryBatch:
+    """Give the histories of some evaluation cases, at most `length` newest items each."""
+    indptr = cases.history_indptr
+    return _windows(
+        cases.history_rows,
+        cases.history_weight,
+        indptr[:-1][part],
+        indptr[1:][part],
+        length,
+    )
+
+
+def _windows(
+    rows: NDArray[np.int64],
+    weight: NDArray[np.float32],
+    start: NDArray[np.int64],
+    end: NDArray[np.int64],
+    length: int,
+) -> HistoryBatch:
+    """Cut [start, end) into the newest `length` items, newest first."""
+    length = min(length, int((end - start).max(initial=0)))
+    at = end[:, None] - 1 - np.arange(length)  # (B, L)
+    present = at >= start[:, None]
+    at = np.where(present, at, 0)
+    if not len(rows):
+        return HistoryBatch(torch.zeros(at.shape, dtype=torch.int64), torch.zeros(at.shape))
+    return HistoryBatch(
+        torch.from_numpy(np.where(present, rows[at], 0)),
+        torch.from_numpy(np.where(present, weight[at], 0.0).astype(np.float32)),
+    )

@@ -1,0 +1,79 @@
+"""Whole-catalogue inference: the HGNN layer by layer, the towers in chunks.
+
+Every item's layer l is computed once from all of its neighbours' layer l - 1, over the full
+graph; nothing is sampled and no neighbourhood is expanded twice.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from graph.item_graph import ItemGraph
+from models.hgnn import HGNN, HGNNLayer
+
+_CHUNK = 16_384
+
+
+@torch.no_grad()
+def embed_catalogue(
+    hgnn: HGNN, graph: ItemGraph, text: NDArray[np.float32]
+) -> tuple[NDArray[np.float32], ...]:
+    """Compute each layer's vectors of the whole catalogue.
+
+    Shapes:
+        text: (N, F_0).
+        returns: per hidden layer (N, F_l), last z (N, D), rows of unit L2 norm.
+    """
+    hgnn.eval()
+    h = torch.from_numpy(text)
+    layers: list[NDArray[np.float32]] = []
+    last = hgnn.config.layers - 1
+    for number in range(hgnn.config.layers):
+        h = _full_layer(hgnn.layer(number), graph, h)
+        if number == last:
+            h = F.normalize(h, dim=1)
+        layers.append(h.numpy())
+    return tuple(layers)
+
+
+def _full_layer(layer: HGNNLayer, graph: ItemGraph, h: Tensor) -> Tensor:
+    """Apply one layer to every item, with all neighbours that the graph keeps.
+
+    Per type of destination and slot, the messages of all possible sources are one product;
+    at most one such table (N, F_out) is held.
+    """
+    item_type = torch.from_numpy(graph.item_type)
+    out = layer.own(h, item_type)
+    for destination in range(len(graph.item_types)):
+        rows = np.flatnonzero(graph.item_type == destination)
+        for slot in range(graph.num_slots):
+            relation = int(layer.relation[destination, slot])
+            messages = torch.relu(
+                torch.addmm(layer.relation_bias[relation], h, layer.relation_weight[relation])
+            )
+            table = F.pad(messages, (0, 0, 1, 0))  # row 0: the absent neighbour
+            for part in _chunks(rows):
+                neighbours = torch.from_numpy(_whole_lists(graph, part, slot)) + 1
+                pooled = F.embedding_bag(neighbours, table, mode="max", padding_idx=0)
+                out.index_add_(0, torch.from_numpy(part), pooled)
+    return out if layer.linear else torch.relu(out)
+
+
+def _whole_lists(graph: ItemGraph, rows: NDArray[np.int64], slot: int) -> NDArray[np.int64]:
+    """Give all neighbours in one slot of `rows` (B,) as (B, widest), padded with -1."""
+    lists = slot * graph.num_items + rows
+    start, end = graph.indptr[lists], graph.indptr[lists + 1]
+    at = start[:, None] + np.arange(max(int((end - start).max(initial=0)), 1))
+    present = at < end[:, None]
+    found = np.full(at.shape, -1, dtype=np.int64)
+    found[present] = graph.neighbours[at[present]]
+    return found
+
+
+def _chunks(rows: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
+    for start in range(0, len(rows), _CHUNK):
+        yield rows[start : start + _CHUNK]

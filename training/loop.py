@@ -1,0 +1,208 @@
+"""The loop that every trainer shares: steps, early stopping, log, resuming after a stop.
+
+All randomness of an epoch comes from the run's seed and the epoch's number, so a run that was
+stopped and resumed ends with the same weights as one that was not.
+"""
+
+import csv
+import json
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from time import perf_counter
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from training.errors import DivergedError, NotLearningError
+
+EpochLosses = Callable[[int], Iterator[Tensor]]
+"""Epoch number -> the loss of each of its batches, each with its gradient's graph."""
+
+_STATE = "resume.safetensors"
+_MODEL, _BEST, _ADAM = "model.", "best.", "adam."
+_FLAT_EPOCHS = 4
+_FLAT_CHANGE = 1e-4
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoopSettings:
+    """How long and how fast to learn."""
+
+    learning_rate: float = 1e-3
+    """Step size of Adam."""
+    epochs: int = 50
+    """At most so many passes."""
+    patience: int = 10
+    """Stop after so many epochs without a better validation score."""
+    weight_decay: float = 0.0
+    """Decoupled weight decay (AdamW); larger holds weights nearer to 0."""
+
+    def __post_init__(self) -> None:
+        if self.epochs < 1 or self.patience < 1:
+            raise ValueError(
+                f"epochs and patience: expected 1 or more, got {self.epochs}, {self.patience}"
+            )
+        if self.learning_rate < 0:
+            raise ValueError(f"learning_rate: expected 0 or more, got {self.learning_rate}")
+
+
+@dataclass
+class Progress:
+    """Where a run stands; all that resuming needs beside the weights."""
+
+    epoch: int = 0
+    """Epochs completed."""
+    best_epoch: int = 0
+    best_score: float = -math.inf
+    first_loss: float = math.nan
+    flat_epochs: int = 0
+
+
+def fit(
+    model: nn.Module,
+    losses: EpochLosses,
+    validate: Callable[[], float],
+    settings: LoopSettings,
+    folder: Path,
+    *,
+    batches: int,
+    title: str,
+) -> Progress:
+    """Train `model` in place; it ends with the weights of its best validation score.
+
+    `losses` yields each batch's loss, of which the loop takes the gradient and the step;
+    `validate` scores the model in evaluation mode, larger is better. `batches` per epoch and
+    `title` are for the progress bar. `folder` gets `log.csv` (epoch, loss, score, seconds)
+    and, until the run ends, the state from which an interrupted run resumes.
+
+    Raises:
+        DivergedError: a loss is not finite.
+        NotLearningError: the loss stays flat over the first epochs.
+    """
+    optimizer = torch.optim.AdamW(
+        model.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    best = {name: t.clone() for name, t in model.state_dict().items()}
+    progress = Progress()
+    if (folder / _STATE).exists():
+        progress, best = _resume(folder / _STATE, model, optimizer)
+    while progress.epoch < settings.epochs:
+        if progress.epoch - progress.best_epoch >= settings.patience:
+            break
+        began = perf_counter()
+        loss = _run_epoch(model, optimizer, losses, progress.epoch, batches, title)
+        model.eval()
+        with torch.no_grad():
+            score = validate()
+        progress.epoch += 1
+        if score > progress.best_score:
+            progress.best_score, progress.best_epoch = score, progress.epoch
+            best = {name: t.clone() for name, t in model.state_dict().items()}
+        _check_moving(progress, loss, title)
+        _log(folder / "log.csv", progress.epoch, loss, score, perf_counter() - began)
+        _save(folder, progress, model, optimizer, best)
+    model.load_state_dict(best)
+    model.eval()
+    (folder / _STATE).unlink(missing_ok=True)
+    return progress
+
+
+def _run_epoch(
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    losses: EpochLosses,
+    epoch: int,
+    batches: int,
+    title: str,
+) -> float:
+    """Take every step of one epoch and return its mean loss."""
+    model.train()
+    total, count = 0.0, 0
+    with tqdm(total=batches, desc=f"{title}, epoch {epoch + 1}", leave=False, disable=None) as bar:
+        for loss in losses(epoch):
+            value = float(loss.detach())
+            if not math.isfinite(value):
+                raise DivergedError(
+                    f"{title}: the loss is {value} in epoch {epoch + 1}, batch {count + 1}; "
+                    "a smaller learning rate or cleaner input vectors may help"
+                )
+            optimizer.zero_grad(set_to_none=True)
+            torch.autograd.backward(loss)
+            optimizer.step()
+            total += value
+            count += 1
+            bar.update()
+            bar.set_postfix(loss=f"{total / count:.4f}")
+    if not count:
+        raise NotLearningError(f"{title}: there is nothing to learn from, the epoch has no batch")
+    return total / count
+
+
+def _check_moving(progress: Progress, loss: float, title: str) -> None:
+    """Raise where the loss has stayed at its first value for several epochs."""
+    if math.isnan(progress.first_loss):
+        progress.first_loss = loss
+        return
+    flat = abs(loss - progress.first_loss) <= _FLAT_CHANGE * abs(progress.first_loss)
+    progress.flat_epochs = progress.flat_epochs + 1 if flat else 0
+    if progress.flat_epochs >= _FLAT_EPOCHS:
+        raise NotLearningError(
+            f"{title}: the loss has stayed at {loss:.6f} for {progress.flat_epochs} epochs"
+        )
+
+
+def _log(path: Path, epoch: int, loss: float, score: float, seconds: float) -> None:
+    is_new = not path.exists()
+    with path.open("a", newline="") as file:
+        writer = csv.writer(file)
+        if is_new:
+            writer.writerow(("epoch", "loss", "score", "seconds"))
+        writer.writerow((epoch, f"{loss:.6f}", f"{score:.6f}", f"{seconds:.2f}"))
+
+
+def _save(
+    folder: Path,
+    progress: Progress,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    best: dict[str, Tensor],
+) -> None:
+    """Write all that resuming needs as one file, renamed into place."""
+    tensors = {_MODEL + name: t for name, t in model.state_dict().items()}
+    tensors |= {_BEST + name: t for name, t in best.items()}
+    for number, state in optimizer.state_dict()["state"].items():
+        tensors |= {f"{_ADAM}{number}.{name}": t for name, t in state.items()}
+    partial = folder / f".{_STATE}.partial"
+    save_file(
+        {name: t.contiguous().clone() for name, t in tensors.items()},
+        partial,
+        metadata={"progress": json.dumps(asdict(progress))},
+    )
+    partial.replace(folder / _STATE)
+
+
+def _resume(
+    path: Path, model: nn.Module, optimizer: torch.optim.Optimizer
+) -> tuple[Progress, dict[str, Tensor]]:
+    """Put model and optimizer back to where `_save` saw them."""
+    with safe_open(path, framework="pt") as file:
+        progress = Progress(**json.loads(file.metadata()["progress"]))
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
+
+    def part(prefix: str) -> dict[str, Tensor]:
+        return {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
+
+    model.load_state_dict(part(_MODEL))
+    state = optimizer.state_dict()
+    state["state"] = {}
+    for name, tensor in part(_ADAM).items():
+        number, field = name.split(".")
+        state["state"].setdefault(int(number), {})[field] = tensor
+    optimizer.load_state_dict(state)
+    return progress, part(_BEST)

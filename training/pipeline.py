@@ -1,0 +1,299 @@
+"""The offline stages, each a folder of the run: dataset, text, graph, foundation, adaptation.
+
+A stage is skipped when what it was made from has not changed; it appears whole or not at all.
+"""
+
+import dataclasses
+import json
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from features.encode import ItemEncoder, UserEncoder
+from features.schema import TEXT_RECIPE, compose_text
+from features.text import TextFeaturizer
+from features.text_cache import CachedFeaturizer, TextCache
+from graph.build import build_graph
+from graph.dataset import Dataset, load_dataset, save_dataset
+from graph.item_graph import ItemGraph
+from graph.split import Split, hold_out, keep_all
+from graph.stage import StageResult, hash_files, run_stage
+from graph.tables import read_dataset
+from models import checkpoint
+from models.config import TowerConfig
+from training.adaptation import AdaptationSettings, train_adaptation
+from training.catalogue import (
+    Catalogue,
+    build_catalogue,
+    encode_users,
+    item_records,
+    user_records,
+)
+from training.featurizers import FeaturizerSource
+from training.foundation import train_foundation
+from training.histories import Sequences
+from training.inference import embed_catalogue
+from training.settings import Settings
+
+Holding = Callable[[Dataset, int], Split]
+"""How a run cuts its data set: data set and seed -> split."""
+
+HOLDINGS: dict[str, Holding] = {
+    "nothing": lambda dataset, seed: keep_all(dataset, seed=seed),
+    "test": lambda dataset, seed: hold_out(dataset, seed=seed),
+}
+"""`nothing` learns from all that may be learned from; `test` keeps the cases to report."""
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a run is made from."""
+
+    data: Path
+    """Folder of the data set, as the data contract says."""
+    holding: str
+    """A key of `HOLDINGS`."""
+    settings: Settings
+    strict: bool = False
+    as_of: int | None = None
+    """Unix seconds; nothing later is read."""
+
+
+class Run:
+    """A run folder: the stages in order, and what they left."""
+
+    def __init__(self, folder: Path, inputs: Inputs) -> None:
+        self.folder = folder
+        self.inputs = inputs
+
+    @property
+    def settings(self) -> Settings:
+        """Hyperparameters of every stage."""
+        return self.inputs.settings
+
+    def make_dataset(self) -> StageResult:
+        """Read, check and order the data set."""
+        inputs = self.inputs
+
+        def work(folder: Path) -> dict[str, Any]:
+            dataset = read_dataset(
+                inputs.data,
+                strict=inputs.strict,
+                as_of=inputs.as_of,
+                rejected_path=folder / "rejected.parquet",
+                seed=inputs.settings.seed,
+            )
+            save_dataset(dataset, folder)
+            report = dataset.problems.render()
+            if report:
+                tqdm.write(report)
+            return {"items": len(dataset.items), "interactions": len(dataset.interactions)}
+
+        made_from = {
+            "files": hash_files(sorted(path for path in inputs.data.iterdir() if path.is_file())),
+            "strict": inputs.strict,
+            "as_of": inputs.as_of,
+            "seed": inputs.settings.seed,
+        }
+        return run_stage(self.folder / "dataset", made_from, work)
+
+    @cached_property
+    def dataset(self) -> Dataset:
+        """The data set after its checks."""
+        return load_dataset(self.folder / "dataset")
+
+    @cached_property
+    def split(self) -> Split:
+        """What is learned from and what is asked."""
+        return HOLDINGS[self.inputs.holding](self.dataset, self.settings.seed)
+
+    def make_text(self, source: FeaturizerSource, cache: Path) -> StageResult:
+        """Embed every item's text; texts embedded before are read from `cache`."""
+        records = item_records(self.dataset.items)
+        texts = [compose_text(record) for record in records]
+
+        def work(folder: Path) -> dict[str, Any]:
+            with source.open() as featurizer, closing(TextCache(cache)) as store:
+                vectors = _embed(featurizer, store, texts)
+                described = {
+                    "name": featurizer.name,
+                    "revision": featurizer.revision,
+                    "recipe": TEXT_RECIPE,
+                    "dimensions": featurizer.dimensions,
+                    "for_tests_only": featurizer.for_tests_only,
+                }
+            np.save(folder / "vectors.npy", vectors)
+            (folder / "featurizer.json").write_text(json.dumps(described, indent=2) + "\n")
+            return {"texts": len(texts)}
+
+        made_from = {
+            "revision": source.revision,
+            "recipe": TEXT_RECIPE,
+            "texts": texts,
+        }
+        return run_stage(self.folder / "text", made_from, work)
+
+    @cached_property
+    def text(self) -> NDArray[np.float32]:
+        """Text vectors (N, F), unit rows."""
+        return _vectors(self.folder / "text" / "vectors.npy")
+
+    def make_graph(self) -> StageResult:
+        """Join items that the same people chose, and items of one creator."""
+        settings = self.settings.graph
+
+        def work(folder: Path) -> dict[str, Any]:
+            with tqdm(desc="graph", unit="chunk", disable=None) as bar:
+
+                def report(done: int, total: int) -> None:
+                    bar.total = total
+                    bar.update(done - bar.n)
+
+                graph = build_graph(
+                    self.dataset.items,
+                    self.split.train,
+                    settings,
+                    work_folder=folder,
+                    on_progress=report,
+                )
+            graph.save(folder)
+            return {"neighbours": len(graph.neighbours)}
+
+        made_from = {
+            "dataset": _stage_hash(self.folder / "dataset"),
+            "holding": self.inputs.holding,
+            "settings": dataclasses.asdict(settings),
+        }
+        return run_stage(self.folder / "graph", made_from, work)
+
+    @cached_property
+    def graph(self) -> ItemGraph:
+        """The item-item graph of what is learned from."""
+        return ItemGraph.load(self.folder / "graph")
+
+    def make_foundation(self) -> StageResult:
+        """Train the HGNN and embed the whole catalogue with it."""
+        settings = self.settings.foundation
+
+        def work(folder: Path) -> dict[str, Any]:
+            hgnn, progress = train_foundation(self.graph, self.text, settings, folder)
+            checkpoint.save(folder, hgnn)
+            *hidden, z = embed_catalogue(hgnn, self.graph, self.text)
+            for number, layer in enumerate(hidden, start=1):
+                np.save(folder / f"layer_{number}.npy", layer)
+            np.save(folder / "vectors.npy", z)
+            return {"epochs": progress.epoch, "best_epoch": progress.best_epoch}
+
+        made_from = {
+            "text": _stage_hash(self.folder / "text"),
+            "graph": _stage_hash(self.folder / "graph"),
+            "settings": dataclasses.asdict(settings),
+        }
+        return run_stage(self.folder / "foundation", made_from, work)
+
+    @cached_property
+    def hgnn_vectors(self) -> NDArray[np.float32]:
+        """HGNN vectors z (N, D), unit rows."""
+        return _vectors(self.folder / "foundation" / "vectors.npy")
+
+    def make_adaptation(self) -> StageResult:
+        """Train the towers over the frozen foundation and embed the catalogue with them."""
+        settings = self.settings.adaptation
+        return run_stage(
+            self.folder / "adaptation",
+            {
+                "foundation": _stage_hash(self.folder / "foundation"),
+                "settings": dataclasses.asdict(settings),
+            },
+            lambda folder: self._adapt(folder, self.hgnn_vectors, settings),
+        )
+
+    def make_plain_two_tower(self) -> StageResult:
+        """Train the towers without the graph (2T), which evaluation compares with."""
+        settings = self.settings.adaptation
+        return run_stage(
+            self.folder / "two_tower",
+            {
+                "text": _stage_hash(self.folder / "text"),
+                "dataset": _stage_hash(self.folder / "dataset"),
+                "holding": self.inputs.holding,
+                "settings": dataclasses.asdict(settings),
+            },
+            lambda folder: self._adapt(folder, None, settings),
+        )
+
+    def _adapt(
+        self, folder: Path, hgnn: NDArray[np.float32] | None, settings: AdaptationSettings
+    ) -> dict[str, Any]:
+        catalogue, users, encoders = self.tower_inputs(hgnn)
+        config = tower_config(self.dataset.item_types, catalogue, *encoders, settings)
+        sequences = Sequences.from_interactions(self.split.train, len(self.dataset.users))
+        towers, progress = train_adaptation(
+            config, catalogue, users, sequences, self.split.valid, settings, folder
+        )
+        checkpoint.save(folder, towers)
+        np.save(folder / "item_vectors.npy", catalogue.embed_all(towers.item))
+        (folder / "item_encoder.json").write_text(encoders[0].to_json() + "\n")
+        (folder / "user_encoder.json").write_text(encoders[1].to_json() + "\n")
+        return {"epochs": progress.epoch, "best_epoch": progress.best_epoch}
+
+    def tower_inputs(
+        self, hgnn: NDArray[np.float32] | None
+    ) -> tuple[Catalogue, NDArray[np.int64], tuple[ItemEncoder, UserEncoder]]:
+        """Encode items and people; `hgnn` None leaves the graph out."""
+        items = ItemEncoder.fit(item_records(self.dataset.items))
+        people = UserEncoder.fit(user_records(self.dataset.users))
+        catalogue = build_catalogue(self.dataset.items, items, self.text, hgnn)
+        return catalogue, encode_users(self.dataset.users, people), (items, people)
+
+
+def tower_config(
+    item_types: tuple[str, ...],
+    catalogue: Catalogue,
+    items: ItemEncoder,
+    people: UserEncoder,
+    settings: AdaptationSettings,
+) -> TowerConfig:
+    """Size the towers for a catalogue and its categories; row 0 of each table is unknown."""
+    return TowerConfig(
+        item_types=item_types,
+        countries=len(people.countries) + 1,
+        ages=len(people.age_buckets) + 1,
+        genders=len(people.genders) + 1,
+        languages=len(items.languages) + 1,
+        genres=len(items.genres),
+        text_dimensions=catalogue.text.shape[1],
+        graph_dimensions=catalogue.hgnn.shape[1],
+        hidden_dimensions=settings.hidden_dimensions,
+        dimensions=settings.dimensions,
+        decays=settings.decays,
+        pool_by_type=settings.pool_by_type,
+    )
+
+
+def _embed(featurizer: TextFeaturizer, cache: TextCache, texts: list[str]) -> NDArray[np.float32]:
+    with tqdm(total=len(texts), desc="text vectors", unit="text", disable=None) as bar:
+
+        def report(done: int, total: int) -> None:
+            bar.total = total  # equal texts are embedded once
+            bar.update(done - bar.n)
+
+        return CachedFeaturizer(featurizer, cache, on_progress=report).embed(texts)
+
+
+def _vectors(path: Path) -> NDArray[np.float32]:
+    vectors: NDArray[np.float32] = np.load(path, allow_pickle=False)
+    return vectors
+
+
+def _stage_hash(folder: Path) -> str:
+    """Name what a stage was made from, as its own record says."""
+    name: str = json.loads((folder / "stage.json").read_text())["inputs"]
+    return name

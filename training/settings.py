@@ -1,0 +1,108 @@
+"""Every hyperparameter in one place: defaults in code, changes in a TOML file.
+
+seed = 7
+[graph]
+min_users = 3
+[foundation]
+fanout = 20
+[foundation.loop]
+epochs = 10
+[adaptation]
+history_length = 100
+"""
+
+import dataclasses
+import tomllib
+import types
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+
+from graph.settings import GraphSettings
+from training.adaptation import AdaptationSettings
+from training.errors import TrainingError
+from training.foundation import FoundationSettings
+
+_Settings = TypeVar("_Settings")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What a run is made with; a part of the inputs that decide whether a stage is current."""
+
+    graph: GraphSettings = field(default_factory=GraphSettings)
+    foundation: FoundationSettings = field(default_factory=FoundationSettings)
+    adaptation: AdaptationSettings = field(default_factory=AdaptationSettings)
+    seed: int = 0
+    """Of ties, splits and everything drawn in training."""
+
+    def seeded(self) -> "Settings":
+        """Hand the run's seed down to the trainers."""
+        return dataclasses.replace(
+            self,
+            foundation=dataclasses.replace(self.foundation, seed=self.seed),
+            adaptation=dataclasses.replace(self.adaptation, seed=self.seed),
+        )
+
+
+def read_settings(path: Path | None, *, seed: int | None = None) -> Settings:
+    """Read a TOML file over the defaults; `seed` wins over the file's.
+
+    Raises:
+        TrainingError: no such file, not TOML, an unknown name, or a value of a wrong type.
+    """
+    content: dict[str, Any] = {}
+    if path is not None:
+        try:
+            content = tomllib.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError as error:
+            raise TrainingError(f"{path}: no such file") from error
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise TrainingError(f"{path}: expected TOML, got {error}") from error
+    if seed is not None:
+        content["seed"] = seed
+    return from_mapping(Settings, content, str(path) if path else "settings").seeded()
+
+
+def from_mapping(cls: type[_Settings], content: Mapping[str, Any], where: str) -> _Settings:
+    """Build a settings dataclass from nested tables, checking names and types.
+
+    Raises:
+        TrainingError: the message names the table and the field.
+    """
+    hints = get_type_hints(cls)
+    unknown = sorted(set(content) - set(hints))
+    if unknown:
+        raise TrainingError(f"{where}: unknown {unknown[0]!r}, expected one of {sorted(hints)}")
+    values = {
+        name: _value(hints[name], value, f"{where}: {name}") for name, value in content.items()
+    }
+    try:
+        return cls(**values)
+    except ValueError as error:
+        raise TrainingError(f"{where}: {error}") from error
+
+
+def _value(hint: Any, value: Any, where: str) -> Any:  # noqa: ANN401 (any TOML value, any field)
+    """Check one value against its field's type; a whole number is a fine float."""
+    if isinstance(hint, type) and dataclasses.is_dataclass(hint):
+        _expect(isinstance(value, dict), where, "a table", value)
+        return from_mapping(hint, value, where)
+    if get_origin(hint) is tuple:
+        _expect(isinstance(value, list), where, "a list", value)
+        return tuple(_value(get_args(hint)[0], one, where) for one in value)
+    if get_origin(hint) is Literal:
+        _expect(value in get_args(hint), where, f"one of {get_args(hint)}", value)
+        return value
+    options = get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+    if float in options and type(value) is int:
+        return float(value)
+    names = " or ".join(option.__name__ for option in options)
+    _expect(type(value) in options, where, names, value)
+    return value
+
+
+def _expect(fits: bool, where: str, expected: str, value: object) -> None:
+    if not fits:
+        raise TrainingError(f"{where}: expected {expected}, got {value!r}")
