@@ -7,6 +7,7 @@ SHELL := /bin/bash
 VENV ?= .venv
 VLLM_VENV ?= .venv-vllm
 PORT ?= 50051
+VLLM_PORT ?= 8000
 TORCH_CPU_INDEX ?= https://download.pytorch.org/whl/cpu
 ACCELERATOR ?= $(shell nvidia-smi --list-gpus 2>/dev/null | grep -q '^GPU' && echo cuda || echo cpu)
 UV_VERSION := 0.13.9
@@ -69,7 +70,11 @@ generation: venv vllm-venv ## build what answers requests: DATA=folder OUT=folde
 	$(PYTHON_IN_VENV) -m export --run "$(OUT)/run" --out "$(OUT)"
 
 serve: venv ## answer requests: GENERATION=folder PORT=50051
-	$(PYTHON_IN_VENV) -m server --generation "$(GENERATION)" --port $(PORT)
+	$(PYTHON_IN_VENV) -m server --generation "$(GENERATION)" --port $(PORT) \
+		--vllm-url http://127.0.0.1:$(VLLM_PORT)/v1
+
+vllm: venv vllm-venv ## embed new items for `make serve`: VLLM_PORT=8000
+	$(PYTHON_IN_VENV) -m demo.vllm --port $(VLLM_PORT)
 
 evaluate: venv vllm-venv ## measure on held-out interactions: DATA=folder OUT=folder
 	$(PYTHON_IN_VENV) -m training evaluate --data "$(DATA)" --run "$(OUT)/run"
@@ -116,5 +121,5 @@ clean: ## remove what was made, the environments and var/ excepted
 	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -not -path './.venv*' -prune -exec rm -rf {} +
 
-.PHONY: help venv vllm-venv lock demo generation serve evaluate test protos clean \
+.PHONY: help venv vllm-venv lock demo generation serve vllm evaluate test protos clean \
 	check check-format check-types check-imports check-protos check-version
