@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from features.encode import UserRecord
 from features.schema import ItemRecord
+from server.answers import ItemVector
 
 NOTHING_KNOWN = UserRecord()
 
@@ -91,9 +92,9 @@ class SimilarRequest:
 
 @dataclass(frozen=True, eq=False)
 class SimilarTask:
-    """A SimilarRequest in which a new item has become its vector."""
+    """A SimilarRequest in which a new item has been embedded."""
 
-    query: str | NDArray[np.float32]
+    query: str | NDArray[np.float32] | ItemVector
     shape: Shape
 
 

@@ -148,5 +148,6 @@ def _open(path: Path, providers: list[str], threads: int) -> onnxruntime.Inferen
 
 
 def _run(session: onnxruntime.InferenceSession, inputs: Inputs) -> NDArray[np.float32]:
-    output: NDArray[np.float32] = session.run(["vector"], inputs)[0]
-    return output
+    outputs: Any = session.run(["vector"], inputs)
+    vectors: NDArray[np.float32] = outputs[0]
+    return vectors

@@ -52,6 +52,9 @@ class Settings(BaseSettings):
     """Address of vLLM's OpenAI-compatible API."""
     vllm_model: str = ""
     """Name of the model in vLLM; empty for the one that the generation's featurizer names."""
+    vllm_revision: str = ""
+    """Revision of the encoder's files, where vLLM runs on another machine and cannot be asked. What
+    is said here is believed."""
     vllm_api_key: SecretStr = SecretStr("")
     """Key for vLLM, where it wants one."""
     vllm_timeout_s: PositiveFloat = 10.0

@@ -1,0 +1,80 @@
+"""`python -m server`: read the settings, open the generation, serve.
+
+Exit status: 0 after a drain, 2 for settings that are wrong, 3 for a generation that cannot be
+served, 4 for a port that cannot be listened on, 5 for a featurizer or execution provider that
+does not fit.
+"""
+
+import asyncio
+import logging
+import sys
+
+from pydantic import ValidationError
+from pydantic_settings import CliApp, SettingsError
+
+from export.generation import GenerationError, read
+from retrieval.errors import RetrievalError
+from server.app import serve
+from server.engine import Engine
+from server.errors import PortTakenError, StartError
+from server.featurizers import open_texts
+from server.settings import Settings
+
+WRONG_SETTINGS = 2
+WRONG_GENERATION = 3
+PORT_TAKEN = 4
+CANNOT_START = 5
+
+
+def main(arguments: list[str]) -> int:
+    """Run the server and return its exit status."""
+    try:
+        settings = CliApp.run(Settings, cli_args=arguments)
+    except ValidationError as error:
+        for problem in error.errors():
+            _complain(f"{_flag(problem['loc'])}: {problem['msg']}")
+        return WRONG_SETTINGS
+    except SettingsError as error:
+        _complain(str(error))
+        return WRONG_SETTINGS
+    logging.basicConfig(
+        level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s"
+    )
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    try:
+        _run(settings)
+    except (GenerationError, RetrievalError) as error:
+        _complain(str(error))
+        return WRONG_GENERATION
+    except PortTakenError as error:
+        _complain(str(error))
+        return PORT_TAKEN
+    except StartError as error:
+        _complain(str(error))
+        return CANNOT_START
+    return 0
+
+
+def _run(settings: Settings) -> None:
+    generation = read(settings.generation, verify=settings.verify)
+    engine = Engine(
+        generation,
+        settings.limits,
+        choice=settings.execution_provider,
+        threads=settings.model_threads,
+    )
+    texts = open_texts(settings, generation.manifest.featurizer)
+    asyncio.run(serve(engine, texts, settings))
+
+
+def _flag(location: tuple[int | str, ...]) -> str:
+    """Name a setting as a flag."""
+    return "--" + ".".join(str(part).replace("_", "-") for part in location)
+
+
+def _complain(message: str) -> None:
+    sys.stderr.write(f"server: {message}\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

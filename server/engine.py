@@ -1,0 +1,43 @@
+"""Everything that computes answers from one generation, put together; blocking, no wire."""
+
+from export.generation import Generation
+from server.explanation import Explainer
+from server.hits import HitWriter
+from server.items import ItemEmbedder
+from server.limits import Limits
+from server.recommend import Recommender
+from server.runtime import Choice, Models
+from server.search import Search
+from server.similar import SimilarFinder
+from server.stores.catalogue import Catalogue
+from server.stores.people import People
+from server.users import UserEmbedder
+
+
+class Engine:
+    """Answers from one generation; threads may share it.
+
+    Raises:
+        MissingProviderError: CUDA was insisted on and does not run here.
+        IndexFileError: the generation's index cannot be opened.
+    """
+
+    def __init__(
+        self, generation: Generation, limits: Limits, *, choice: Choice, threads: int
+    ) -> None:
+        self.generation = generation
+        self.models = Models(generation, choice=choice, threads=threads)
+        self.catalogue = Catalogue(generation)
+        self.search = Search(generation, self.catalogue)
+        people = People(generation, self.catalogue, most_events=limits.max_model_history_events)
+        writer = HitWriter(self.catalogue)
+        explainer = Explainer(generation, self.catalogue, most=limits.max_explanation_paths)
+        self.items = ItemEmbedder(
+            generation,
+            self.catalogue,
+            self.models,
+            most_neighbours=limits.max_neighbours_per_relation,
+        )
+        self.users = UserEmbedder(generation, people, self.models)
+        self.recommender = Recommender(people, self.users, self.search, explainer, writer)
+        self.similar = SimilarFinder(generation, self.catalogue, self.search, writer)

@@ -1,0 +1,64 @@
+"""Which featurizers a server runs with, by its settings."""
+
+from export.generation import FeaturizerInfo
+from features.errors import FeatureError
+from features.onnx_text import OnnxTextFeaturizer
+from features.schema import TEXT_RECIPE
+from features.vllm import VllmFeaturizer, VllmSettings
+from server.errors import FeaturizerMismatchError, WrongFeaturizerError
+from server.settings import Settings
+from server.texts import CheckedFeaturizer, Texts
+
+SERVING_RETRIES = 1
+"""A caller is waiting: better to say soon that vLLM is away than to insist."""
+SERVING_BACKOFF_S = 0.1
+
+
+def open_texts(settings: Settings, expected: FeaturizerInfo) -> Texts:
+    """Open the featurizers and compare them with the generation's.
+
+    vLLM may be away for now; it is compared when it comes back.
+
+    Raises:
+        WrongFeaturizerError: one cannot be opened, or is not the generation's.
+    """
+    if settings.featurizer == "none":
+        return Texts(None, None)
+    if expected.recipe != TEXT_RECIPE:
+        raise WrongFeaturizerError(
+            f"the generation's texts were composed as {expected.recipe!r}, this server composes "
+            f"{TEXT_RECIPE!r}: use the version that built it, or --featurizer none"
+        )
+    try:
+        main = _open(settings.featurizer, settings, expected)
+        fallback = None
+        if settings.fallback_featurizer != "none":
+            fallback = _open(settings.fallback_featurizer, settings, expected)
+        texts = Texts(main, fallback)
+        texts.check()
+    except (FeatureError, FeaturizerMismatchError) as error:
+        raise WrongFeaturizerError(f"featurizer {settings.featurizer}: {error}") from error
+    return texts
+
+
+def _open(kind: str, settings: Settings, expected: FeaturizerInfo) -> CheckedFeaturizer:
+    if kind == "onnx_text":
+        folder = settings.onnx_text_folder
+        if folder is None:
+            raise WrongFeaturizerError(
+                "featurizer onnx_text: --onnx-text-folder must say where the exported encoder is"
+            )
+        threads = settings.model_threads
+        return CheckedFeaturizer(lambda: OnnxTextFeaturizer(folder, threads=threads), expected)
+    vllm = VllmSettings(
+        base_url=settings.vllm_url,
+        model=settings.vllm_model or expected.name.partition(":")[2],
+        revision=settings.vllm_revision,
+        dimensions=expected.dimensions,
+        concurrency=settings.featurizer_workers,
+        timeout_s=settings.vllm_timeout_s,
+        retries=SERVING_RETRIES,
+        backoff_s=SERVING_BACKOFF_S,
+        api_key=settings.vllm_api_key.get_secret_value(),
+    )
+    return CheckedFeaturizer(lambda: VllmFeaturizer(vllm), expected)

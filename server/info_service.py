@@ -1,0 +1,89 @@
+# ruff: noqa: N802 - methods have the names that the contract gives the RPCs
+"""InfoService: versions, generation and every limit."""
+
+import platform
+from importlib.metadata import PackageNotFoundError, version
+
+import grpc
+import numpy as np
+import onnxruntime
+
+from nearfield.v1 import info_pb2 as pb
+from nearfield.v1.info_pb2_grpc import InfoServiceServicer
+from server.answering import Answering
+from server.engine import Engine
+from server.limits import Limits
+from server.stopwatch import Times
+from server.texts import Texts
+from server.wire import write_moment
+
+API = "nearfield.v1"
+
+
+class InfoService(InfoServiceServicer):
+    """Answers GetServerInfo."""
+
+    def __init__(self, answering: Answering, engine: Engine, texts: Texts, limits: Limits) -> None:
+        self._answering = answering
+        self._body = describe(engine, texts, limits)
+
+    async def GetServerInfo(
+        self, request: pb.GetServerInfoRequest, context: object
+    ) -> pb.GetServerInfoResponse:
+        """Describe the server."""
+        response = pb.GetServerInfoResponse(info=self._answering.info(Times()))
+        response.MergeFrom(self._body)
+        return response
+
+
+def describe(engine: Engine, texts: Texts, limits: Limits) -> pb.GetServerInfoResponse:
+    """Write everything about a server that does not change while it runs."""
+    featurizer = engine.generation.manifest.featurizer
+    return pb.GetServerInfoResponse(
+        versions=pb.Versions(
+            nearfield=_nearfield_version(),
+            api=API,
+            onnxruntime=onnxruntime.__version__,
+            grpc=grpc.__version__,
+            python=platform.python_version(),
+        ),
+        generation=_generation(engine),
+        featurizer=pb.FeaturizerInfo(
+            name=featurizer.name,
+            revision=featurizer.revision,
+            dimensions=featurizer.dimensions,
+            serving=texts.serving,
+            fallback=texts.fallback,
+        ),
+        execution_provider=engine.models.provider,
+        limits=pb.Limits(**limits.model_dump()),
+    )
+
+
+def _generation(engine: Engine) -> pb.GenerationInfo:
+    generation, manifest = engine.generation, engine.generation.manifest
+    sizes = np.bincount(generation.item_type, minlength=len(manifest.item_types))
+    return pb.GenerationInfo(
+        name=manifest.generation,
+        space_id=manifest.space_id,
+        format=manifest.format,
+        create_time=write_moment(manifest.created),
+        as_of_time=write_moment(manifest.as_of) if manifest.as_of else None,
+        vector_dimensions=manifest.dimensions.vector,
+        items=manifest.counts.items,
+        users=manifest.counts.users,
+        edges=manifest.counts.edges,
+        item_types=[
+            pb.ItemTypeInfo(item_type=name, items=size)
+            for name, size in zip(manifest.item_types, sizes.tolist(), strict=True)
+        ],
+        content_relations=manifest.content_relations,
+        index_kind=engine.search.index_kind,
+    )
+
+
+def _nearfield_version() -> str:
+    try:
+        return version("nearfield")
+    except PackageNotFoundError:
+        return "unknown"  # run from a folder that was never installed

@@ -1,0 +1,157 @@
+"""Vectors of items: read for known ones, computed through HGNN and item tower for new ones."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from export.generation import Generation
+from features.encode import ItemEncoder
+from server.answers import ItemVector, Notice, NoticeKind, Provenance
+from server.errors import UnknownItemError
+from server.requests import EmbeddedText, ItemTask, NewItem
+from server.runtime import Models
+from server.stopwatch import Stopwatch
+from server.stores.catalogue import Catalogue
+
+CREATOR = "creator"
+
+
+@dataclass(frozen=True, eq=False)
+class _Placed:
+    """A new item and its neighbours.
+
+    Shapes:
+        slots: S arrays of rows, best first.
+    """
+
+    task: EmbeddedText
+    slots: list[NDArray[np.int64]]
+    notices: tuple[Notice, ...]
+
+    @property
+    def neighbours(self) -> int:
+        """Count them."""
+        return sum(map(len, self.slots))
+
+
+class ItemEmbedder:
+    """Gives items their vectors; threads may share it."""
+
+    def __init__(
+        self, generation: Generation, catalogue: Catalogue, models: Models, *, most_neighbours: int
+    ) -> None:
+        self._generation = generation
+        self._catalogue = catalogue
+        self._models = models
+        self._most = most_neighbours
+
+    def embed(self, tasks: Sequence[ItemTask], watch: Stopwatch) -> list[ItemVector | Exception]:
+        """Embed items together, in order; an unknown id fails its own task alone."""
+        placed = [self._place(task) for task in tasks if isinstance(task, EmbeddedText)]
+        with watch.stage("model"):
+            new = iter(self._embed_new(placed))
+        return [
+            next(new) if isinstance(task, EmbeddedText) else self._known(task) for task in tasks
+        ]
+
+    def _known(self, item_id: str) -> ItemVector | Exception:
+        row = self._catalogue.row(item_id)
+        if row is None:
+            return UnknownItemError(item_id)
+        return known_item(self._generation, self._catalogue, row)
+
+    def _place(self, task: EmbeddedText) -> _Placed:
+        """Sort a new item's neighbours into the lists that a known item has.
+
+        Related items go to the list of their type; the creator's known items to the list of
+        that content relation, where the generation has one.
+        """
+        related = self._catalogue.find(task.item.related)
+        notices = list(_category_notices(task.item, self._generation.item_encoder))
+        if related.unknown:
+            kind, field = NoticeKind.UNKNOWN_RELATED_ITEMS, "new_item.related_item_ids"
+            notices.append(Notice.ignored(kind, field, related.unknown))
+        manifest = self._generation.manifest
+        types = self._generation.item_type[related.rows]
+        slots = [related.rows[types == slot] for slot in range(len(manifest.item_types))]
+        for relation in manifest.content_relations:
+            creator = task.item.record.creator if relation == CREATOR else ""
+            slots.append(self._catalogue.by_creator(creator, self._most))
+        return _Placed(task, [rows[: self._most] for rows in slots], tuple(notices))
+
+    def _embed_new(self, placed: list[_Placed]) -> list[ItemVector]:
+        if not placed:
+            return []
+        arrays = self._generation.item_encoder.encode([each.task.item.record for each in placed])
+        text = np.stack([each.task.vector for each in placed])
+        near = pad_slots([each.slots for each in placed])  # (B, S, K)
+        hgnn = self._models.embed_graph(
+            text,
+            arrays.item_type,
+            tuple(layer[near] for layer in self._generation.layers),
+            near >= 0,
+        )
+        vectors = self._models.embed_items(
+            text, hgnn, arrays.item_type, arrays.language, arrays.genres
+        )
+        return [
+            ItemVector(
+                vector=vector,
+                provenance=Provenance.INDUCTIVE if each.neighbours else Provenance.TEXT_ONLY,
+                item_type=each.task.item.record.item_type,
+                neighbours=each.neighbours,
+                featurizer=each.task.featurizer,
+                notices=each.notices,
+            )
+            for each, vector in zip(placed, vectors, strict=True)
+        ]
+
+
+def known_item(generation: Generation, catalogue: Catalogue, row: int) -> ItemVector:
+    """Read the vector of a known item."""
+    return ItemVector(
+        vector=generation.item_vectors[row],
+        provenance=known_provenance(catalogue, row),
+        item_type=catalogue.type_name(row),
+        neighbours=int(catalogue.degree[row]),
+        item_id=catalogue.item_id(row),
+    )
+
+
+def known_provenance(catalogue: Catalogue, row: int) -> Provenance:
+    """Say what supports a known item's vector."""
+    return Provenance.GRAPH if catalogue.degree[row] else Provenance.TEXT_ONLY
+
+
+def pad_slots(items: list[list[NDArray[np.int64]]]) -> NDArray[np.int64]:
+    """Put neighbour lists in one array, as wide as the longest of them.
+
+    Shapes:
+        items: B items with S lists each.
+        returns: (B, S, K), padded with -1; K may be 0.
+    """
+    width = max(len(rows) for slots in items for rows in slots)
+    padded = np.full((len(items), len(items[0]), width), -1, dtype=np.int64)
+    for place, slots in enumerate(items):
+        for slot, rows in enumerate(slots):
+            padded[place, slot, : len(rows)] = rows
+    return padded
+
+
+def _category_notices(item: NewItem, encoder: ItemEncoder) -> list[Notice]:
+    """Note a language or genres that training never saw."""
+    arrays = encoder.encode([item.record])
+    notices = []
+    if item.record.language and not arrays.language[0]:
+        field = "new_item.language"
+        message = f"{field}: was never seen in training and counts as unknown"
+        value = (item.record.language,)
+        notices.append(Notice(NoticeKind.UNKNOWN_CATEGORY, field, message, value))
+    if item.record.genres and not arrays.genres.any():
+        field = "new_item.genres"
+        message = f"{field}: none was seen in training, they count as text alone"
+        kind = NoticeKind.UNKNOWN_CATEGORY
+        notices.append(Notice(kind, field, message, item.record.genres[:20]))
+    return notices
