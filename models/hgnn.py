@@ -23,6 +23,7 @@ GraphSAGE's max pooling (Hamilton et al., arXiv 1706.02216) with a weight per re
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch_geometric.nn import HeteroLinear
 from torch_geometric.nn.inits import glorot, zeros
 
 from graph.relations import RelationSchema
@@ -34,7 +35,7 @@ class HGNNLayer(nn.Module):
 
     Shapes:
         relation_weight: (R, F_in, F_out), relation_bias: (R, F_out).
-        self_weight: (T, F_in, F_out), self_bias: (T, F_out).
+        own.weight: (T, F_in, F_out), own.bias: (T, F_out).
         relation: (T, S) int64, the relation of slot s at a node of type t.
     """
 
@@ -48,15 +49,14 @@ class HGNNLayer(nn.Module):
         self.linear = linear
         self.relation_weight = nn.Parameter(torch.empty(schema.num_relations, inputs, outputs))
         self.relation_bias = nn.Parameter(torch.empty(schema.num_relations, outputs))
-        self.self_weight = nn.Parameter(torch.empty(types, inputs, outputs))
-        self.self_bias = nn.Parameter(torch.empty(types, outputs))
+        self.own = HeteroLinear(inputs, outputs, types)
         self.register_buffer(
             "relation", torch.as_tensor(schema.table, dtype=torch.int64), persistent=False
         )
-        for weight in (*self.relation_weight, *self.self_weight):
+        for weight in (*self.relation_weight, *self.own.weight):
             glorot(weight)
         zeros(self.relation_bias)
-        zeros(self.self_bias)
+        zeros(self.own.bias)
 
     def messages(self, h: Tensor, item_type: Tensor) -> Tensor:
         """Compute what each node tells the nodes it may be a neighbour of.
@@ -76,20 +76,6 @@ class HGNNLayer(nn.Module):
             bias = self.relation_bias[self.relation[t]].flatten()
             out = out.index_copy(0, rows, torch.relu(torch.addmm(bias, h[rows], weight)))
         return out.view(len(h), self.num_slots, outputs)
-
-    def own(self, h: Tensor, item_type: Tensor) -> Tensor:
-        """Transform each node's own vector by the weight of its type.
-
-        Shapes:
-            h: (n, F_in); item_type: (n,) int64.
-            returns: (n, F_out).
-        """
-        out = h.new_zeros(len(h), self.self_bias.shape[1])
-        for t in range(self.num_types):
-            rows = (item_type == t).nonzero().squeeze(1)
-            own = torch.addmm(self.self_bias[t], h[rows], self.self_weight[t])
-            out = out.index_copy(0, rows, own)
-        return out
 
     def forward(self, h: Tensor, item_type: Tensor, neighbours: Tensor) -> Tensor:
         """Update the first rows of `h` from their neighbours among all rows of `h`.

@@ -47,5 +47,5 @@ def _given(layer: HGNNLayer, h: Tensor, item_type: Tensor, vectors: Tensor, mask
     messages = messages * mask.unsqueeze(3)
     # The zero column stands for "no neighbour"; messages are not negative, so it never wins.
     pooled = F.pad(messages, (0, 0, 0, 1)).amax(dim=2)  # (B, S, F_out)
-    own = torch.einsum("bi,bio->bo", h, layer.self_weight[item_type]) + layer.self_bias[item_type]
-    return layer.combine(own, pooled)
+    own = torch.einsum("bi,bio->bo", h, layer.own.weight[item_type])
+    return layer.combine(own + layer.own.bias[item_type], pooled)

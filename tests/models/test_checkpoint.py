@@ -1,0 +1,70 @@
+"""Saved and loaded models are the same; anything else is refused by file name."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from models import checkpoint
+from models.checkpoint import CheckpointError
+from models.config import HGNNConfig, TowerConfig
+from models.hgnn import HGNN
+from models.towers import TwoTower
+
+HGNN_CONFIG = HGNNConfig(item_types=("book", "film"), text_dimensions=6, dimensions=4)
+TOWER_CONFIG = TowerConfig(
+    item_types=("book", "film"),
+    countries=1,
+    ages=1,
+    genders=1,
+    languages=1,
+    genres=0,
+    text_dimensions=6,
+    graph_dimensions=4,
+)
+
+
+@pytest.mark.parametrize("model", [HGNN(HGNN_CONFIG), TwoTower(TOWER_CONFIG)])
+def test_model_comes_back_as_it_was(tmp_path: Path, model: HGNN | TwoTower) -> None:
+    checkpoint.save(tmp_path / "one", model)
+    load = checkpoint.load_hgnn if isinstance(model, HGNN) else checkpoint.load_two_tower
+    loaded = load(tmp_path / "one")
+    assert loaded.config == model.config
+    assert not loaded.training
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(loaded.state_dict()[name], tensor), name
+    checkpoint.save(tmp_path / "two", loaded)
+    for file in (checkpoint.WEIGHTS, checkpoint.DESCRIPTION):
+        assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
+    assert len(list((tmp_path / "one").iterdir())) == 2
+
+
+def test_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"model\.json: no such file"):
+        checkpoint.load_hgnn(tmp_path)
+    checkpoint.save(tmp_path, HGNN(HGNN_CONFIG))
+    (tmp_path / checkpoint.WEIGHTS).unlink()
+    with pytest.raises(CheckpointError, match=r"model\.safetensors: no such file"):
+        checkpoint.load_hgnn(tmp_path)
+
+
+def test_truncated_weights_are_refused(tmp_path: Path) -> None:
+    checkpoint.save(tmp_path, HGNN(HGNN_CONFIG))
+    weights = tmp_path / checkpoint.WEIGHTS
+    weights.write_bytes(weights.read_bytes()[:-7])
+    with pytest.raises(CheckpointError, match=r"model\.safetensors: damaged"):
+        checkpoint.load_hgnn(tmp_path)
+
+
+def test_other_kind_and_newer_format_are_refused(tmp_path: Path) -> None:
+    checkpoint.save(tmp_path, HGNN(HGNN_CONFIG))
+    with pytest.raises(CheckpointError, match="expected kind 'two_tower', got 'hgnn'"):
+        checkpoint.load_two_tower(tmp_path)
+    path = tmp_path / checkpoint.DESCRIPTION
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"format": 2}))
+    with pytest.raises(CheckpointError, match="expected format 1, got 2"):
+        checkpoint.load_hgnn(tmp_path)
+    path.write_text("{")
+    with pytest.raises(CheckpointError, match="expected JSON"):
+        checkpoint.load_hgnn(tmp_path)

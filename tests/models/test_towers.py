@@ -1,0 +1,111 @@
+"""The towers: pools by hand, padding, batches, and what the plain two-tower leaves out."""
+
+import dataclasses
+
+import pytest
+import torch
+from torch import Tensor
+
+from models.config import TowerConfig
+from models.towers import HistoryPool, TwoTower
+
+CONFIG = TowerConfig(
+    item_types=("book", "film"),
+    countries=3,
+    ages=4,
+    genders=3,
+    languages=2,
+    genres=5,
+    text_dimensions=6,
+    graph_dimensions=4,
+    category_dimensions=2,
+    hidden_dimensions=(8, 8),
+    dimensions=3,
+)
+
+
+def make_towers(config: TowerConfig = CONFIG) -> TwoTower:
+    torch.manual_seed(0)
+    return TwoTower(config).eval()
+
+
+def make_people(count: int, length: int, width: int = 4) -> tuple[Tensor, ...]:
+    rng = torch.Generator().manual_seed(1)
+    return (
+        torch.randint(0, 3, (count,), generator=rng),
+        torch.randint(0, 4, (count,), generator=rng),
+        torch.randint(0, 3, (count,), generator=rng),
+        torch.randn(count, length, width, generator=rng),
+        torch.randint(0, 2, (count, length), generator=rng),
+        torch.rand(count, length, generator=rng) + 0.5,
+    )
+
+
+def test_pool_is_the_weighted_mean_by_type() -> None:
+    pool = HistoryPool((0.5, 1.0), types=2, by_type=True)
+    history = torch.tensor([[[1.0], [10.0], [4.0], [99.0]]])
+    kind = torch.tensor([[0, 1, 0, 0]])
+    weight = torch.tensor([[1.0, 1.0, 2.0, 0.0]])  # the last is padding
+    pooled = pool(history, kind, weight).squeeze()
+    # decay 0.5: type 0 has weights 1 and 2 * 0.25, type 1 has one item; decay 1: 1 and 2.
+    expected = torch.tensor([(1 + 4 * 0.5) / 1.5, 10.0, (1 + 4 * 2) / 3, 10.0])
+    torch.testing.assert_close(pooled, expected)
+
+
+def test_pool_over_all_types_is_one_mean() -> None:
+    pool = HistoryPool((1.0,), types=2, by_type=False)
+    pooled = pool(
+        torch.tensor([[[1.0], [4.0]]]), torch.tensor([[0, 1]]), torch.tensor([[1.0, 1.0]])
+    )
+    torch.testing.assert_close(pooled, torch.tensor([[[2.5]]]))
+
+
+def test_padding_changes_nothing() -> None:
+    user = make_towers().user
+    country, age, gender, history, kind, weight = make_people(3, 5)
+    weight[:, 3:] = 0
+    padded = user(country, age, gender, history, kind, weight)
+    cut = user(country, age, gender, history[:, :3], kind[:, :3], weight[:, :3])
+    torch.testing.assert_close(padded, cut)
+
+
+def test_empty_history_is_an_ordinary_case() -> None:
+    people = make_towers().user(*make_people(4, 0))
+    torch.testing.assert_close(people.norm(dim=1), torch.ones(4))
+
+
+def test_newer_items_weigh_more() -> None:
+    user = make_towers().user
+    country, age, gender, history, kind, weight = make_people(1, 6)
+    swapped = history[:, [1, 0, 2, 3, 4, 5]]
+    kind[:] = 0
+    there = user(country, age, gender, history, kind, weight)
+    assert not torch.allclose(there, user(country, age, gender, swapped, kind, weight))
+
+
+@pytest.mark.parametrize("count", [1, 2, 17])
+def test_batch_equals_singles(count: int) -> None:
+    user = make_towers().user
+    inputs = make_people(count, 5)
+    batch = user(*inputs)
+    singles = torch.cat([user(*(one[i : i + 1] for one in inputs)) for i in range(count)])
+    torch.testing.assert_close(batch, singles)
+    torch.testing.assert_close(batch.norm(dim=1), torch.ones(count))
+
+
+def test_plain_two_tower_does_not_look_at_the_graph() -> None:
+    item = make_towers(dataclasses.replace(CONFIG, graph_dimensions=0)).item
+    text, kind, language = torch.randn(2, 6), torch.tensor([0, 1]), torch.tensor([0, 1])
+    genres = torch.zeros(2, 5)
+    one = item(text, torch.zeros(2, 4), kind, language, genres)
+    other = item(text, torch.ones(2, 4), kind, language, genres)
+    torch.testing.assert_close(one, other)
+    with_graph = make_towers().item
+    moved = with_graph(text, torch.ones(2, 4), kind, language, genres)
+    assert not torch.allclose(with_graph(text, torch.zeros(2, 4), kind, language, genres), moved)
+
+
+@pytest.mark.parametrize("decays", [(), (0.0,), (1.5,), (float("nan"),)])
+def test_decays_without_a_meaning_are_refused(decays: tuple[float, ...]) -> None:
+    with pytest.raises(ValueError, match="decays"):
+        dataclasses.replace(CONFIG, decays=decays)
