@@ -1,0 +1,56 @@
+"""What the fake refuses requests with, and how a status travels."""
+
+from collections.abc import Mapping
+
+import grpc
+from google.protobuf.duration_pb2 import Duration
+from google.rpc import error_details_pb2 as details
+from google.rpc import status_pb2
+
+from nearfield.enums import Reason
+from nearfield.errors import DOMAIN, FieldViolation, Status, StatusError, error_of
+
+NANOS = 10**9
+
+
+def refusal(
+    code: grpc.StatusCode, reason: Reason, message: str, metadata: Mapping[str, str] | None = None
+) -> StatusError:
+    """Make an error as the server's own."""
+    return error_of(Status(code, message, reason, DOMAIN, metadata or {}))
+
+
+def invalid(field: str, problem: str) -> StatusError:
+    """Make the error for a field that breaks the contract."""
+    return error_of(
+        Status(
+            grpc.StatusCode.INVALID_ARGUMENT,
+            f"{field}: {problem}",
+            Reason.REQUEST_INVALID,
+            DOMAIN,
+            violations=(FieldViolation(field, problem),),
+        )
+    )
+
+
+def written(status: Status) -> status_pb2.Status:
+    """Write a status with all its details, as servers send it."""
+    rich = status_pb2.Status(code=status.code.value[0], message=status.message)
+    if status.reason:
+        info = details.ErrorInfo(
+            reason=status.reason, domain=status.domain, metadata=status.metadata
+        )
+        rich.details.add().Pack(info)
+    if status.violations:
+        violations = [
+            details.BadRequest.FieldViolation(field=each.field, description=each.description)
+            for each in status.violations
+        ]
+        rich.details.add().Pack(details.BadRequest(field_violations=violations))
+    if status.retry_delay_s is not None:
+        nanos = round(status.retry_delay_s * NANOS)
+        delay = Duration(seconds=nanos // NANOS, nanos=nanos % NANOS)
+        rich.details.add().Pack(details.RetryInfo(retry_delay=delay))
+    if status.request_id:
+        rich.details.add().Pack(details.RequestInfo(request_id=status.request_id))
+    return rich
