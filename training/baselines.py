@@ -5,7 +5,7 @@ only its newest) and without weights, and never the user's row; so they answer f
 not there in training as they do for all others.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -223,23 +223,6 @@ class TwoTowerRanker:
     def score(self, cases: Cases) -> NDArray[np.float32]:
         """Compare every item with the case's user vector."""
         return np.asarray(self.embed_users(cases) @ self.item_vectors.T, dtype=np.float32)
-
-
-def baselines(
-    matrix: sp.csr_array, text: NDArray[np.float32], *, ridge: float = 500.0
-) -> Iterator[Popularity | VectorKnn | ItemCosine | Ease]:
-    """Fit the baselines one after the other, each when it is asked for.
-
-    Shapes:
-        matrix: (U, N), the binary user-item matrix of the training interactions.
-        text: (N, D) float32, unit rows.
-    """
-    yield Popularity.fit(matrix)
-    yield VectorKnn("text-kNN", text)
-    yield VectorKnn("text-kNN, centred", centred(text))
-    yield ItemCosine.fit(matrix)
-    yield ItemCosine.fit(matrix, shrinkage=10.0, last=3, name="item-item cosine, last 3")
-    yield Ease.fit(matrix, ridge=ridge)
 
 
 def _regularised_gram(matrix: sp.csr_array, ridge: float) -> NDArray[np.float32]:

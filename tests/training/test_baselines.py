@@ -18,7 +18,6 @@ from training.baselines import (
     Popularity,
     TwoTowerRanker,
     VectorKnn,
-    baselines,
     centred,
     history_matrix,
     interaction_matrix,
@@ -179,24 +178,6 @@ def test_ease_holds_one_matrix_while_it_inverts() -> None:
 def test_ease_without_a_ridge_is_refused(ridge: float) -> None:
     with pytest.raises(ValueError, match="ridge above 0"):
         Ease.fit(as_matrix(random_matrix(5, 5, 0.9, seed=0)), ridge=ridge)
-
-
-def test_the_baselines_are_fitted_when_asked_for_and_named_apart() -> None:
-    matrix = as_matrix(random_matrix(80, 30, 0.4, seed=5))
-    text = np.random.default_rng(6).normal(size=(30, 8)).astype(np.float32)
-    names = [ranker.name for ranker in baselines(matrix, text)]
-    assert names == [
-        "popularity",
-        "text-kNN",
-        "text-kNN, centred",
-        "item-item cosine",
-        "item-item cosine, last 3",
-        "EASE",
-    ]
-    unasked = baselines(matrix, text, ridge=-1.0)
-    assert next(unasked).name == "popularity"
-    with pytest.raises(ValueError, match="ridge"):
-        list(unasked)
 
 
 def all_rankers() -> list[Ranker]:
