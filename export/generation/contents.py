@@ -49,6 +49,8 @@ class GenerationContents:
         history_indptr: (U + 1,) int64. history_rows: (H,) int32 and history_weight: (H,)
             float32, oldest to newest; weight 0 marks what was seen but is not listened to.
 
+    `history_length` is how many of the newest entries the user tower was trained to read.
+
     Raises:
         GenerationInvalidError: something does not fit the rest; the message names the field.
     """
@@ -57,6 +59,7 @@ class GenerationContents:
     as_of: datetime | None
     featurizer: FeaturizerInfo
     content_relations: tuple[str, ...]
+    history_length: int
     metrics: tuple[Metric, ...]
     parity: dict[str, float]
     models: ModelFiles

@@ -129,6 +129,9 @@ class Manifest:
     content_relations: tuple[str, ...]
     """Relations whose slots follow those of the types."""
 
+    history_length: int
+    """Newest entries of a history that the user tower was trained to read."""
+
     dimensions: Dimensions
     """Widths of the vectors."""
 
@@ -244,6 +247,7 @@ def _manifest(fields: Fields) -> Manifest:
         ),
         item_types=fields.strings("item_types"),
         content_relations=fields.strings("content_relations"),
+        history_length=fields.integer("history_length"),
         dimensions=Dimensions(
             text=dimensions.integer("text"),
             layers=dimensions.integers("layers"),

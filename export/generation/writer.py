@@ -103,6 +103,7 @@ def _describe(partial: Path, contents: GenerationContents, created: datetime) ->
         featurizer=contents.featurizer,
         item_types=contents.item_types,
         content_relations=contents.content_relations,
+        history_length=contents.history_length,
         dimensions=contents.dimensions,
         counts=contents.counts,
         index=IndexInfo(

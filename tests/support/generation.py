@@ -157,6 +157,7 @@ def tiny_contents(*, seed: int = 7) -> GenerationContents:
             for_tests_only=featurizer.for_tests_only,
         ),
         content_relations=RELATIONS,
+        history_length=50,
         metrics=(),
         parity={"hgnn": 0.0, "user_tower": 0.0, "item_tower": 0.0},
         models=ModelFiles(hgnn=hgnn_model, user_tower=user_model, item_tower=item_model),
