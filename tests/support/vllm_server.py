@@ -1,0 +1,82 @@
+"""Fixtures of real encoders: a vLLM server, and the same encoder exported to ONNX."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+from features.errors import EncoderFilesError
+from features.model_files import find_packaged_encoder, vllm_python
+from features.vllm_process import VllmProcess, VllmProcessSettings
+
+URL_VARIABLE = "NEARFIELD_VLLM_URL"
+"""Environment variable: address of a vLLM server that already runs, `/v1` included."""
+
+ROOT = Path(__file__).resolve().parents[2]
+EXPORT = """
+import sys
+from pathlib import Path
+from export.text_encoder import export_text_encoder
+export_text_encoder(Path(sys.argv[1]), Path(sys.argv[2]))
+"""
+"""In a process of its own, so that tests which need no torch do not load it."""
+
+SLOW_FIXTURES = {"vllm_url", "onnx_encoder"}
+START_TIMEOUT_S = 420
+TEST_TIMEOUT_S = 600
+
+
+@pytest.fixture(scope="session")
+def vllm_url() -> Iterator[str]:
+    """Give the address of a real vLLM server: the named one, else one for this session."""
+    named = os.environ.get(URL_VARIABLE)
+    if named:
+        yield named
+        return
+    python = vllm_python()
+    if not python.exists():
+        absent(f"there is no vLLM: no Python at {python}, and {URL_VARIABLE} is not set")
+    settings = VllmProcessSettings(python=python, start_timeout_s=START_TIMEOUT_S)
+    with VllmProcess(settings) as process:
+        yield process.base_url
+
+
+@pytest.fixture(scope="session")
+def packaged_encoder() -> Path:
+    """Give the folder of the encoder's own files."""
+    try:
+        return find_packaged_encoder()
+    except EncoderFilesError as error:
+        absent(f"there is no encoder: {error}")
+
+
+@pytest.fixture(scope="session")
+def onnx_encoder(packaged_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a folder with the encoder exported to ONNX, made once per session."""
+    folder = tmp_path_factory.mktemp("encoder") / "all-MiniLM-L6-v2"
+    command = [sys.executable, "-c", EXPORT, str(packaged_encoder), str(folder)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    if done.returncode != 0:
+        pytest.fail(f"the encoder was not exported:\n{done.stderr[-3000:]}", pytrace=False)
+    return folder
+
+
+def absent(reason: str) -> NoReturn:
+    """Skip for lack of a real encoder, except in continuous integration, where it is a failure."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason, pytrace=False)
+    pytest.skip(reason)
+
+
+def mark_slow(items: list[pytest.Item]) -> None:
+    """Mark tests that need a real vLLM, and give those with real encoders time to start them."""
+    for item in items:
+        needed = SLOW_FIXTURES.intersection(getattr(item, "fixturenames", ()))
+        if needed:
+            item.add_marker(pytest.mark.timeout(TEST_TIMEOUT_S))
+        if "vllm_url" in needed:
+            item.add_marker(pytest.mark.vllm)
