@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import signal
+from typing import Any
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
@@ -96,10 +97,12 @@ class App:
         add_EmbeddingServiceServicer_to_server(embedding, self._server)
         add_RecommendationServiceServicer_to_server(recommendation, self._server)
         add_InfoServiceServicer_to_server(info, self._server)
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        add_health: Any = health_pb2_grpc.add_HealthServicer_to_server  # has no types
+        add_health(self._health, self._server)
         if self._settings.reflection:
             names = (*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME)
-            reflection.enable_server_reflection(names, self._server)
+            add_reflection: Any = reflection.enable_server_reflection  # has no types
+            add_reflection(names, self._server)
 
 
 async def serve(engine: Engine, texts: Texts, settings: Settings) -> None:

@@ -4,7 +4,7 @@ import asyncio
 from abc import abstractmethod
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeAlias, TypeVar
 from uuid import uuid4
 
 import grpc
@@ -33,6 +33,10 @@ class Request(Protocol):
 
 RequestT = TypeVar("RequestT")
 ResponseT = TypeVar("ResponseT")
+Continuation: TypeAlias = (
+    "Callable[[grpc.HandlerCallDetails],"
+    " Awaitable[grpc.RpcMethodHandler[RequestT, ResponseT] | None]]"
+)
 Context = grpc.aio.ServicerContext[Any, Any]
 Handler = Callable[[Any, Context], Awaitable[Message]]
 
@@ -42,12 +46,9 @@ class UnaryInterceptor(grpc.aio.ServerInterceptor):
 
     async def intercept_service(
         self,
-        continuation: Callable[
-            [grpc.HandlerCallDetails],
-            Awaitable[grpc.RpcMethodHandler[RequestT, ResponseT] | None],
-        ],
+        continuation: "Continuation[RequestT, ResponseT]",
         handler_call_details: grpc.HandlerCallDetails,
-    ) -> grpc.RpcMethodHandler[RequestT, ResponseT] | None:
+    ) -> "grpc.RpcMethodHandler[RequestT, ResponseT] | None":
         """Wrap the handler of a call."""
         handler = await continuation(handler_call_details)
         if handler is None or not handler_call_details.method.startswith(OURS):

@@ -90,7 +90,7 @@ class ItemEmbedder:
         hgnn = self._models.embed_graph(
             text,
             arrays.item_type,
-            tuple(layer[near] for layer in self._generation.layers),
+            tuple(layer[near] for layer in self._generation.layer_inputs),
             near >= 0,
         )
         vectors = self._models.embed_items(

@@ -106,7 +106,7 @@ class Models:
 
     def _warm_up(self, generation: Generation) -> None:
         """Run each network once, so that the first request does not pay for it."""
-        widths = [layer.shape[1] for layer in generation.layers]
+        widths = [layer.shape[1] for layer in generation.layer_inputs]
         slots = generation.manifest.num_slots
         text = np.zeros((1, widths[0]), dtype=np.float32)
         text[0, 0] = 1.0
