@@ -1,0 +1,170 @@
+"""The loop: it learns, stops, resumes to the same weights, and refuses what does not learn."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from training.errors import DivergedError, NotLearningError
+from training.loop import LoopSettings, Progress, fit
+
+TARGET = torch.tensor([[2.0, -3.0]])
+BATCHES = 8
+
+
+def make_model() -> nn.Linear:
+    torch.manual_seed(0)
+    return nn.Linear(2, 1, bias=False)
+
+
+def draw_losses(model: nn.Linear) -> Callable[[int], Iterator[Tensor]]:
+    """Squared error of a linear target, on points that the epoch's number decides."""
+
+    def losses(epoch: int) -> Iterator[Tensor]:
+        rng = torch.Generator().manual_seed(epoch)
+        for _ in range(BATCHES):
+            x = torch.randn(32, 2, generator=rng)
+            yield ((model(x) - x @ TARGET.T) ** 2).mean()
+
+    return losses
+
+
+def distance(model: nn.Linear) -> float:
+    return float((model.weight - TARGET).detach().norm())
+
+
+def run(model: nn.Linear, folder: Path, settings: LoopSettings) -> Progress:
+    return fit(
+        model,
+        draw_losses(model),
+        lambda: -distance(model),
+        settings,
+        folder,
+        batches=BATCHES,
+        title="line",
+    )
+
+
+def test_loop_learns_and_a_rate_of_zero_does_not(tmp_path: Path) -> None:
+    model = make_model()
+    run(model, tmp_path / "a", LoopSettings(learning_rate=0.1, epochs=20))
+    assert distance(model) < 0.05
+    frozen = make_model()
+    with pytest.raises(NotLearningError, match="line: the loss"):
+        fit(
+            frozen,
+            lambda _: draw_losses(frozen)(0),
+            lambda: 0.0,
+            LoopSettings(learning_rate=0.0, epochs=20),
+            tmp_path / "b",
+            batches=BATCHES,
+            title="line",
+        )
+    assert distance(frozen) > 1
+
+
+def test_gradients_do_not_pile_up(tmp_path: Path) -> None:
+    model = make_model()
+    run(model, tmp_path, LoopSettings(learning_rate=0.1, epochs=1))
+    gradient = model.weight.grad
+    assert gradient is not None
+    seen = gradient.clone()
+
+    again = make_model()
+    optimizer = torch.optim.AdamW(again.parameters(), lr=0.1, weight_decay=0.0)
+    for loss in draw_losses(again)(0):
+        fresh = torch.autograd.grad(loss, again.weight)[0]
+        again.weight.grad = fresh.clone()
+        optimizer.step()
+    torch.testing.assert_close(seen, fresh)
+
+
+def test_resumed_run_ends_with_the_same_weights(tmp_path: Path) -> None:
+    settings = LoopSettings(learning_rate=0.05, epochs=6)
+    whole = make_model()
+    expected = run(whole, tmp_path / "whole", settings)
+
+    broken = make_model()
+    epochs_left = 3
+
+    def losses(epoch: int) -> Iterator[Tensor]:
+        if epoch == epochs_left:
+            raise KeyboardInterrupt
+        yield from draw_losses(broken)(epoch)
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(
+            broken,
+            losses,
+            lambda: -distance(broken),
+            settings,
+            tmp_path / "broken",
+            batches=BATCHES,
+            title="line",
+        )
+    torch.manual_seed(99)
+    resumed = nn.Linear(2, 1, bias=False)
+    progress = run(resumed, tmp_path / "broken", settings)
+
+    assert torch.equal(resumed.weight, whole.weight)
+    assert progress == expected
+    logs = [(tmp_path / name / "log.csv").read_text().splitlines() for name in ("whole", "broken")]
+    assert [line.rsplit(",", 1)[0] for line in logs[0]] == [
+        line.rsplit(",", 1)[0] for line in logs[1]
+    ]
+    assert [path.name for path in (tmp_path / "broken").iterdir()] == ["log.csv"]
+
+
+def test_loop_stops_early_and_keeps_the_best_weights(tmp_path: Path) -> None:
+    model = make_model()
+    scores = iter((1.0, 3.0, 2.0, 2.0, 2.0, 9.0))
+    weights: list[Tensor] = []
+
+    def validate() -> float:
+        weights.append(model.weight.detach().clone())
+        return next(scores)
+
+    progress = fit(
+        model,
+        draw_losses(model),
+        validate,
+        LoopSettings(epochs=50, patience=3),
+        tmp_path,
+        batches=BATCHES,
+        title="line",
+    )
+    assert (progress.epoch, progress.best_epoch, progress.best_score) == (5, 2, 3.0)
+    assert torch.equal(model.weight, weights[1])
+
+
+def test_loss_that_is_not_finite_stops_with_its_place(tmp_path: Path) -> None:
+    model = make_model()
+
+    def losses(_: int) -> Iterator[Tensor]:
+        yield model.weight.sum()
+        yield model.weight.sum() * float("nan")
+
+    with pytest.raises(DivergedError, match="the loss is nan in epoch 1, batch 2"):
+        fit(model, losses, lambda: 0.0, LoopSettings(), tmp_path, batches=2, title="line")
+
+
+def test_epoch_without_a_batch_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(NotLearningError, match="no batch"):
+        fit(
+            make_model(),
+            lambda _: iter(()),
+            lambda: 0.0,
+            LoopSettings(),
+            tmp_path,
+            batches=0,
+            title="line",
+        )
+
+
+@pytest.mark.parametrize("change", [{"epochs": 0}, {"patience": 0}, {"learning_rate": -1.0}])
+def test_settings_without_a_meaning_are_refused(change: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=next(iter(change))):
+        LoopSettings(**change)

@@ -1,0 +1,57 @@
+"""Settings files: every name and type is checked, and the message says where."""
+
+from pathlib import Path
+
+import pytest
+
+from training.errors import TrainingError
+from training.settings import read_settings
+
+
+def test_defaults_need_no_file() -> None:
+    settings = read_settings(None)
+    assert settings.seed == 0
+    assert settings.foundation.loop.learning_rate == 1e-3
+
+
+def test_file_changes_what_it_names_and_the_seed_reaches_the_trainers(tmp_path: Path) -> None:
+    path = tmp_path / "settings.toml"
+    path.write_text(
+        "seed = 7\n[graph]\nmin_users = 3\nwindow_days = 90\n"
+        "[foundation.loop]\nepochs = 2\n[adaptation]\ndecays = [0.5, 1]\n"
+    )
+    settings = read_settings(path)
+    assert (settings.graph.min_users, settings.graph.window_days) == (3, 90.0)
+    assert settings.foundation.loop.epochs == 2
+    assert settings.adaptation.decays == (0.5, 1.0)
+    assert (settings.foundation.seed, settings.adaptation.seed) == (7, 7)
+    assert read_settings(path, seed=9).adaptation.seed == 9
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[graf]\n", "unknown 'graf'"),
+        ("[graph]\nmin_user = 1\n", "graph: unknown 'min_user'"),
+        ("[graph]\nmin_users = 'two'\n", "graph: min_users: expected int, got 'two'"),
+        ("[graph]\nmin_users = true\n", "min_users: expected int, got True"),
+        ("[graph]\nmin_users = 0\n", "min_users: expected at least 1, got 0"),
+        ("[graph]\nwindow_days = 'all'\n", "window_days: expected float or NoneType"),
+        ("[foundation]\nloss = 'hinge'\n", "loss: expected one of"),
+        ("[adaptation]\ndecays = 0.5\n", "decays: expected a list, got 0.5"),
+        ("foundation = 3\n", "foundation: expected a table, got 3"),
+        ("[foundation.loop]\nepochs = 0\n", "epochs and patience: expected 1 or more"),
+        ("seed = \n", "expected TOML"),
+    ],
+)
+def test_mistake_is_named(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "settings.toml"
+    path.write_text(text)
+    with pytest.raises(TrainingError, match=r"settings\.toml") as error:
+        read_settings(path)
+    assert message in str(error.value)
+
+
+def test_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match=r"none\.toml: no such file"):
+        read_settings(tmp_path / "none.toml")
