@@ -74,13 +74,15 @@ class TowerConfig:
     1 is the plain mean of the paper; small numbers listen to the newest items alone."""
     pool_by_type: bool = True
     """One pool per item type (2T-HGNN) instead of one over all types (GFM)."""
+    history_length: int = 50
+    """Newest items of a history that the user tower is given, in training and in serving."""
 
     def __post_init__(self) -> None:
         if not self.item_types:
             raise ValueError("item_types: expected at least one item type, got none")
         for name in ("countries", "ages", "genders", "languages", "text_dimensions"):
             _check_positive(name, getattr(self, name))
-        for name in ("category_dimensions", "dimensions"):
+        for name in ("category_dimensions", "dimensions", "history_length"):
             _check_positive(name, getattr(self, name))
         if self.genres < 0 or self.graph_dimensions < 0:
             raise ValueError("genres and graph_dimensions: expected 0 or more")

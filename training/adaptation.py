@@ -77,14 +77,15 @@ class UserEmbedder:
         return out
 
     @torch.no_grad()
-    def embed_cases(self, cases: Cases, history_length: int) -> NDArray[np.float32]:
+    def embed_cases(self, cases: Cases) -> NDArray[np.float32]:
         """Embed the people of evaluation cases and return (C, D)."""
         self.tower.eval()
+        length = self.tower.config.history_length
         parts = []
         for start in range(0, len(cases), _CHUNK):
             part = slice(start, start + _CHUNK)
             user = torch.from_numpy(cases.user_row[part])
-            parts.append(self.embed(user, case_histories(cases, part, history_length)).numpy())
+            parts.append(self.embed(user, case_histories(cases, part, length)).numpy())
         return np.concatenate(parts)
 
 
@@ -129,7 +130,7 @@ class _Steps:
     def validate(self) -> float:
         """Score the held-out cases: mean reciprocal rank within the target's type."""
         items = self.catalogue.embed_all(self.towers.item)
-        people = self.embedder.embed_cases(self.valid, self.settings.history_length)
+        people = self.embedder.embed_cases(self.valid)
         return mean_reciprocal_rank(people, items, self.valid, self.catalogue.item_type.numpy())
 
     def _draw_targets(self, rng: np.random.Generator) -> NDArray[np.int64]:
@@ -145,7 +146,7 @@ class _Steps:
     ) -> Tensor:
         settings, size = self.settings, len(self.catalogue)
         user = torch.from_numpy(self.user[places])
-        history = self.sequences.before(places, settings.history_length)
+        history = self.sequences.before(places, self.towers.config.history_length)
         people = self.embedder.embed(user, history)
 
         target = self.sequences.rows[places]

@@ -74,12 +74,7 @@ def two_tower_ranker(
     towers = checkpoint.load_two_tower(run.folder / stage)
     catalogue, users, _ = run.tower_inputs(hgnn)
     embedder = UserEmbedder(towers.user, catalogue, torch.from_numpy(users))
-    length = run.settings.adaptation.history_length
-    return TwoTowerRanker(
-        name,
-        catalogue.embed_all(towers.item),
-        lambda cases: embedder.embed_cases(cases, length),
-    )
+    return TwoTowerRanker(name, catalogue.embed_all(towers.item), embedder.embed_cases)
 
 
 def _matrix(run: Run) -> sp.csr_array:

@@ -275,6 +275,7 @@ def tower_config(
         dimensions=settings.dimensions,
         decays=settings.decays,
         pool_by_type=settings.pool_by_type,
+        history_length=settings.history_length,
     )
 
 
