@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -198,7 +199,8 @@ class AsyncClient:
         if self._closed.is_set():
             raise ClientClosedError("the client is closed")
         if isinstance(step, Pause):
-            await asyncio.sleep(step.seconds)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._closed.wait(), step.seconds)
             return None
         try:
             return await self._method(step.rpc.path)(

@@ -1,0 +1,87 @@
+import grpc
+import pytest
+from google.protobuf.any_pb2 import Any
+from google.protobuf.duration_pb2 import Duration
+from google.rpc import error_details_pb2 as details
+from google.rpc import status_pb2
+
+from nearfield.errors import FieldViolation, InvalidArgumentError, Status, UnknownError
+from nearfield.statuses import DETAILS_TRAILER, error_of_call, error_of_element
+
+CODE = grpc.StatusCode.INVALID_ARGUMENT
+
+
+def rich() -> status_pb2.Status:
+    status = status_pb2.Status(code=3, message="rich message")
+    for detail in (
+        details.ErrorInfo(reason="REQUEST_INVALID", domain="nearfield", metadata={"a": "b"}),
+        details.BadRequest(
+            field_violations=[details.BadRequest.FieldViolation(field="k", description="too big")]
+        ),
+        details.RetryInfo(retry_delay=Duration(seconds=1, nanos=500_000_000)),
+        details.RequestInfo(request_id="the server's"),
+    ):
+        status.details.add().Pack(detail)
+    return status
+
+
+def test_all_details_of_the_trailer_are_read() -> None:
+    trailer = (DETAILS_TRAILER, rich().SerializeToString())
+
+    error = error_of_call(CODE, "message", [("other", "x"), trailer], "ours")
+
+    assert type(error) is InvalidArgumentError
+    assert error.status == Status(
+        CODE,
+        "message",
+        "REQUEST_INVALID",
+        "nearfield",
+        {"a": "b"},
+        (FieldViolation("k", "too big"),),
+        1.5,
+        "the server's",
+    )
+
+
+def test_details_of_an_element_are_those_of_a_call() -> None:
+    error = error_of_element(rich(), "ours")
+
+    trailers = [(DETAILS_TRAILER, rich().SerializeToString())]
+    assert error.status == error_of_call(CODE, "rich message", trailers, "ours").status
+
+
+def test_error_without_details_has_the_callers_request_id() -> None:
+    error = error_of_call(CODE, "message", (), "ours")
+
+    assert error.status == Status(CODE, "message", request_id="ours")
+
+
+def test_details_that_cannot_be_read_are_left_out() -> None:
+    error = error_of_call(CODE, "message", [(DETAILS_TRAILER, b"\xff\xff\xff")], "ours")
+
+    assert error.status == Status(CODE, "message", request_id="ours")
+
+
+def test_one_damaged_detail_does_not_take_the_others_along() -> None:
+    status = rich()
+    status.details.insert(
+        0, Any(type_url="type.googleapis.com/google.rpc.RetryInfo", value=b"\xff")
+    )
+    status.details.insert(0, Any(type_url="type.googleapis.com/some.Other", value=b"\xff"))
+
+    error = error_of_element(status, "ours")
+
+    assert (error.reason, error.retry_delay_s) == ("REQUEST_INVALID", 1.5)
+
+
+def test_retry_delay_of_nothing_is_not_the_lack_of_one() -> None:
+    status = status_pb2.Status(code=14)
+    status.details.add().Pack(details.RetryInfo())
+
+    assert error_of_element(status, "").retry_delay_s == 0.0
+    assert error_of_element(status_pb2.Status(code=14), "").retry_delay_s is None
+
+
+@pytest.mark.parametrize("code", [17, 999, -1])
+def test_code_that_grpc_does_not_define_is_unknown(code: int) -> None:
+    assert type(error_of_element(status_pb2.Status(code=code), "")) is UnknownError
