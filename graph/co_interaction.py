@@ -8,11 +8,9 @@ import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
+from graph.errors import GraphError
 from graph.lists import Lists
 from graph.settings import GraphSettings
-
-PAIRS_PER_CHUNK = 10_000_000
-"""Rows that the self-join of a chunk may make. Larger is a little faster and needs more memory."""
 
 _Part = dict[str, NDArray[np.float64]]
 
@@ -55,32 +53,56 @@ def co_interaction_lists(
         person, item: (P,), each person's distinct items.
         item_type, people: (N,), of every item; `people` may count more than `person` holds.
         returns: one Lists per item type, in the order of the types.
-    """
-    chunks = _chunks(person, item, len(item_type))
-    parts: list[_Part] = []
-    with duckdb.connect() as base:
-        base.execute("set memory_limit = $limit", {"limit": settings.memory_limit})
-        base.execute("set temp_directory = $folder", {"folder": str(work_folder)})
-        base.execute("set preserve_insertion_order = false")
-        rows = {"item": np.arange(len(item_type)), "type": item_type, "people": people}
-        base.register("chosen_rows", {"person": person, "item": item})
-        base.register("item_rows", rows)
-        base.execute("create table chosen as from chosen_rows")
-        base.execute("create table items as from item_rows")
-        values = {
-            "min_users": settings.min_users,
-            "power": settings.popularity_power,
-            "shrinkage": settings.shrinkage,
-            "cap": settings.cap,
-        }
-        for done, (first, last) in enumerate(chunks, start=1):
-            parts.append(
-                base.execute(_CHUNK, {**values, "first": first, "last": last}).fetchnumpy()
-            )
-            if on_progress is not None:
-                on_progress(done, len(chunks))
 
+    Raises:
+        GraphError: the memory limit is no amount of memory or too little for a chunk, or
+            the disk is full.
+    """
+    parts: list[_Part] = []
+    chunks = _chunks(person, item, len(item_type), settings.pairs_per_chunk)
+    try:
+        with duckdb.connect() as base:
+            _prepare(base, settings.memory_limit, work_folder)
+            _load(base, "chosen", {"person": person, "item": item})
+            numbers = np.arange(len(item_type))
+            _load(base, "items", {"item": numbers, "type": item_type, "people": people})
+            for done, (first, last) in enumerate(chunks, start=1):
+                parts.append(_count(base, settings, first, last))
+                if on_progress is not None:
+                    on_progress(done, len(chunks))
+    except duckdb.Error as error:
+        raise GraphError(
+            f"counting pairs with memory_limit {settings.memory_limit!r} in {work_folder}: {error}"
+        ) from error
     return [_lists(parts, number, len(item_type)) for number in range(int(item_type[-1]) + 1)]
+
+
+def _prepare(base: duckdb.DuckDBPyConnection, memory_limit: str, work_folder: Path) -> None:
+    base.execute("set memory_limit = $limit", {"limit": memory_limit})
+    base.execute("set temp_directory = $folder", {"folder": str(work_folder)})
+    base.execute("set preserve_insertion_order = false")
+
+
+def _load(
+    base: duckdb.DuckDBPyConnection, name: str, columns: dict[str, NDArray[np.int64]]
+) -> None:
+    base.register(f"{name}_columns", columns)
+    base.execute(f"create table {name} as from {name}_columns")
+    base.unregister(f"{name}_columns")
+
+
+def _count(
+    base: duckdb.DuckDBPyConnection, settings: GraphSettings, first: int, last: int
+) -> _Part:
+    values = {
+        "first": first,
+        "last": last,
+        "min_users": settings.min_users,
+        "power": settings.popularity_power,
+        "shrinkage": settings.shrinkage,
+        "cap": settings.cap,
+    }
+    return base.execute(_CHUNK, values).fetchnumpy()
 
 
 def _lists(parts: list[_Part], number: int, num_items: int) -> Lists:
@@ -101,14 +123,14 @@ def _lists(parts: list[_Part], number: int, num_items: int) -> Lists:
 
 
 def _chunks(
-    person: NDArray[np.int64], item: NDArray[np.int64], num_items: int
+    person: NDArray[np.int64], item: NDArray[np.int64], num_items: int, size: int
 ) -> list[tuple[int, int]]:
-    """Cut the items into stretches whose self-joins make about PAIRS_PER_CHUNK rows each."""
+    """Cut the items into stretches whose self-joins make about `size` rows each."""
     if not len(item):
         return []
     per_person = np.bincount(person)
     pairs = np.bincount(item, weights=per_person[person], minlength=num_items).cumsum()
-    marks = np.arange(PAIRS_PER_CHUNK, pairs[-1], PAIRS_PER_CHUNK)
+    marks = np.arange(size, pairs[-1], size)
     inner = np.searchsorted(pairs, marks, side="right")
     ends = np.unique(np.concatenate([[0], inner, [num_items]])).tolist()
     return list(itertools.pairwise(ends))

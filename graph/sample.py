@@ -46,18 +46,28 @@ def sample_neighbours(
         rows: (B,), repeats allowed, each drawn for itself.
         returns: (B, S, fanout), int64, item rows, padded with -1 at the end.
     """
+    return _draw(graph, rows, fanout, rng) - 1
+
+
+def _draw(
+    graph: ItemGraph, rows: NDArray[np.int64], fanout: int, rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """Do what `sample_neighbours` says, in item rows + 1, and 0 for no neighbour."""
+    shape = (len(rows), graph.num_slots, fanout)
+    if not len(graph.neighbours) or not fanout:
+        return np.zeros(shape, dtype=np.int64)
     lists = graph.lists(rows).ravel()  # (B * S,)
     start = graph.indptr[lists]
     length = graph.indptr[lists + 1] - start
     place = np.arange(fanout)
-    picked = np.where(place < length[:, None], place, -1)  # (B * S, fanout)
+    position = start[:, None] + place  # (B * S, fanout)
     long = np.flatnonzero(length > fanout)
-    if len(long) and fanout:
-        picked[long] = _subsets(length[long], fanout, rng).T
-    found = np.full(picked.shape, -1, dtype=np.int64)
-    inside = picked >= 0
-    found[inside] = graph.neighbours[(start[:, None] + picked)[inside]]
-    return found.reshape(len(rows), graph.num_slots, fanout)
+    if len(long):
+        position[long] = start[long, None] + _subsets(length[long], fanout, rng).T
+    found = graph.neighbours.take(position, mode="clip").astype(np.int64)
+    found += 1
+    found *= place < length[:, None]
+    return found.reshape(shape)
 
 
 def _subsets(length: NDArray[np.int64], fanout: int, rng: np.random.Generator) -> NDArray[np.int32]:
@@ -71,11 +81,12 @@ def _subsets(length: NDArray[np.int64], fanout: int, rng: np.random.Generator) -
     Source: Floyd's algorithm, Bentley and Floyd, CACM 30(9), 1987, doi:10.1145/30401.315746;
     here for many sets at once.
     """
-    picked = np.empty((fanout, len(length)), dtype=np.int32)
-    first = (length - fanout).astype(np.int32)
+    bits = rng.integers(0, 2**32, size=(fanout, len(length)), dtype=np.uint32)
+    picked = np.empty(bits.shape, dtype=np.int32)
+    first = (length - fanout).astype(np.uint64)
     for step in range(fanout):
-        newest = first + np.int32(step)
-        drawn = (rng.random(len(length)) * (newest + 1)).astype(np.int32)
+        newest = first + np.uint64(step)
+        drawn = ((bits[step] * (newest + np.uint64(1))) >> np.uint64(32)).astype(np.int32)
         there = (picked[:step] == drawn).any(axis=0)
         picked[step] = np.where(there, newest, drawn)
     return picked
@@ -104,34 +115,34 @@ def sample_blocks(
     gone = None if removed is None else PairSet.of(removed, graph.num_items)
     blocks: list[Block] = []
     for fanout in fanouts:
-        neighbours = sample_neighbours(graph, rows, fanout, rng)
+        drawn = _draw(graph, rows, fanout, rng)
         if gone is not None:
-            _remove(neighbours, rows, gone)
-        block = _block(rows, neighbours, graph.num_items)
+            _remove(drawn, rows, gone)
+        block = _block(rows, drawn, graph.num_items)
         blocks.append(block)
         rows = block.rows
     return tuple(reversed(blocks))
 
 
-def _remove(neighbours: NDArray[np.int64], rows: NDArray[np.int64], gone: PairSet) -> None:
-    """Put -1 in place of neighbours (B, S, K) to which a removed edge leads."""
+def _remove(drawn: NDArray[np.int64], rows: NDArray[np.int64], gone: PairSet) -> None:
+    """Put 0 in place of neighbours (B, S, K), item rows + 1, to which a removed edge leads."""
     touched = np.flatnonzero(gone.ends[rows])
-    part = neighbours[touched]  # (T, S, K)
+    part = drawn[touched]  # (T, S, K)
     source = np.broadcast_to(rows[touched][:, None, None], part.shape)
-    inside = part >= 0
+    inside = part > 0
     hit = np.zeros(part.shape, dtype=np.bool_)
-    hit[inside] = gone.holds(source[inside], part[inside])
-    part[hit] = -1
-    neighbours[touched] = part
+    hit[inside] = gone.holds(source[inside], part[inside] - 1)
+    part[hit] = 0
+    drawn[touched] = part
 
 
-def _block(rows: NDArray[np.int64], neighbours: NDArray[np.int64], num_items: int) -> Block:
+def _block(rows: NDArray[np.int64], drawn: NDArray[np.int64], num_items: int) -> Block:
     """Number the sources: destinations first, the others once and in ascending order."""
-    place = np.full(num_items + 1, -1, dtype=np.int64)  # the last entry stands for "none"
-    place[neighbours.ravel()] = 0
-    place[rows] = -1
-    place[-1] = -1
-    others = np.flatnonzero(place == 0)
-    place[others] = np.arange(len(rows), len(rows) + len(others))
-    place[rows] = np.arange(len(rows))
-    return Block(np.concatenate([rows, others]), place[neighbours])
+    place = np.full(num_items + 1, -1, dtype=np.int64)  # of item row + 1; 0 is "none"
+    place[drawn.ravel()] = 0
+    place[rows + 1] = -1
+    place[0] = -1
+    others = np.flatnonzero(place == 0) - 1
+    place[others + 1] = np.arange(len(rows), len(rows) + len(others))
+    place[rows + 1] = np.arange(len(rows))
+    return Block(np.concatenate([rows, others]), place.take(drawn))

@@ -1,0 +1,54 @@
+"""A data set between stages: the same after its files, refused when they are damaged."""
+
+import json
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from graph.dataset import Dataset, load_dataset, save_dataset
+from graph.errors import GraphFileError
+from graph.tables import read_dataset
+from graph.worlds import two_communities, write_world
+from tests.graph.folders import NOW
+
+
+def world_dataset(folder: Path) -> Dataset:
+    write_world(two_communities(), folder)
+    (folder / "dataset.toml").write_text(
+        '[signals]\nstream = "strong"\n[hold_out]\nrule = "time"\ndays = 3\n'
+    )
+    extra = pl.DataFrame({"user_id": ["x", None]})
+    extra.write_parquet(folder / "users.parquet")
+    return read_dataset(folder, strict=False, now=NOW)
+
+
+def test_a_dataset_survives_its_files(tmp_path: Path) -> None:
+    dataset = world_dataset(tmp_path / "data")
+    out = tmp_path / "out"
+    out.mkdir()
+    save_dataset(dataset, out)
+    loaded = load_dataset(out)
+    assert loaded.items.equals(dataset.items)
+    assert loaded.users.equals(dataset.users)
+    assert loaded.interactions.equals(dataset.interactions)
+    assert (loaded.roles, loaded.hold_out) == (dataset.roles, dataset.hold_out)
+    assert loaded.problems == dataset.problems
+    assert loaded.problems.total == 1
+    assert json.loads((out / "problems.json").read_text())["rows_set_aside"] == 1
+
+
+@pytest.mark.parametrize("name", ["dataset.json", "items.parquet", "interactions.parquet"])
+def test_a_missing_file_of_a_dataset_is_named(tmp_path: Path, name: str) -> None:
+    save_dataset(world_dataset(tmp_path / "data"), tmp_path)
+    (tmp_path / name).unlink()
+    with pytest.raises(GraphFileError, match=name):
+        load_dataset(tmp_path)
+
+
+def test_a_dataset_of_a_later_format_is_refused(tmp_path: Path) -> None:
+    save_dataset(world_dataset(tmp_path / "data"), tmp_path)
+    header = json.loads((tmp_path / "dataset.json").read_text())
+    (tmp_path / "dataset.json").write_text(json.dumps({**header, "format": 9}))
+    with pytest.raises(GraphFileError, match="format 9, expected 1"):
+        load_dataset(tmp_path)

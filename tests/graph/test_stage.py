@@ -1,0 +1,134 @@
+"""Stages: skipped when unchanged, whole or not there, resumable."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from graph.errors import StageError
+from graph.stage import code_version, hash_files, run_stage
+
+
+class Work:
+    """Work that writes a number and counts its calls."""
+
+    def __init__(self, value: int = 1) -> None:
+        self.value = value
+        self.calls = 0
+
+    def __call__(self, folder: Path) -> dict[str, Any]:
+        self.calls += 1
+        (folder / "out").mkdir(exist_ok=True)
+        (folder / "out" / "number.txt").write_text(str(self.value))
+        return {"value": self.value}
+
+
+def quiet(line: str) -> None:
+    """Say nothing."""
+
+
+def test_the_same_inputs_are_not_worked_on_twice(tmp_path: Path) -> None:
+    folder, work, lines = tmp_path / "step", Work(7), list[str]()
+    first = run_stage(folder, {"seed": 1}, work, say=lines.append)
+    second = run_stage(folder, {"seed": 1}, work, say=lines.append)
+    assert (first.ran, second.ran, work.calls) == (True, False, 1)
+    assert second.summary == {"value": 7}
+    assert first.inputs == second.inputs
+    assert (folder / "out" / "number.txt").read_text() == "7"
+    assert lines[0] == "step: working"
+    assert lines[-1] == "step: unchanged, kept"
+
+
+def test_other_inputs_replace_the_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "step"
+    run_stage(folder, {"seed": 1}, Work(1), say=quiet)
+    (folder / "stray").touch()
+    result = run_stage(folder, {"seed": 2}, Work(2), say=quiet)
+    assert result.ran
+    assert (folder / "out" / "number.txt").read_text() == "2"
+    assert not (folder / "stray").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["step"]
+
+
+@pytest.mark.parametrize("harm", ["missing", "shorter", "record"])
+def test_damaged_outputs_are_made_again(tmp_path: Path, harm: str) -> None:
+    folder, work = tmp_path / "step", Work(12)
+    run_stage(folder, {}, work, say=quiet)
+    path = folder / "out" / "number.txt"
+    if harm == "missing":
+        path.unlink()
+    elif harm == "shorter":
+        path.write_text("1")
+    else:
+        (folder / "stage.json").write_text('{"inputs"')
+    assert run_stage(folder, {}, work, say=quiet).ran
+    assert path.read_text() == "12"
+
+
+def test_failing_work_leaves_the_old_outputs_alone(tmp_path: Path) -> None:
+    folder = tmp_path / "step"
+    run_stage(folder, {"seed": 1}, Work(1), say=quiet)
+
+    def fail(partial: Path) -> dict[str, Any]:
+        (partial / "half").write_text("half")
+        raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        run_stage(folder, {"seed": 2}, fail, say=quiet)
+    assert (folder / "out" / "number.txt").read_text() == "1"
+    assert not (folder / "half").exists()
+    assert not run_stage(folder, {"seed": 1}, Work(1), say=quiet).ran
+
+
+def test_interrupted_work_finds_its_checkpoint_again_unless_inputs_changed(
+    tmp_path: Path,
+) -> None:
+    folder, found = tmp_path / "step", list[bool]()
+
+    def work(partial: Path) -> dict[str, Any]:
+        found.append((partial / "checkpoint").exists())
+        (partial / "checkpoint").touch()
+        if len(found) != 3:
+            raise KeyboardInterrupt
+        return {}
+
+    for seed in (1, 2):
+        with pytest.raises(KeyboardInterrupt):
+            run_stage(folder, {"seed": seed}, work, say=quiet)
+    assert run_stage(folder, {"seed": 2}, work, say=quiet).ran
+    assert found == [False, False, True]
+
+
+def test_other_code_counts_as_other_inputs(tmp_path: Path) -> None:
+    work = Work()
+    run_stage(tmp_path / "step", {}, work, rooms=("graph",), say=quiet)
+    run_stage(tmp_path / "step", {}, work, rooms=("graph", "features"), say=quiet)
+    assert work.calls == 2
+    assert code_version(("graph",)) != code_version(("features",))
+
+
+def test_inputs_that_json_cannot_write_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(StageError, match="step: inputs must be what JSON can write"):
+        run_stage(tmp_path / "step", {"path": tmp_path}, Work(), say=quiet)
+    assert not (tmp_path / "step").exists()
+
+
+def test_the_record_lists_what_the_stage_left(tmp_path: Path) -> None:
+    run_stage(tmp_path / "step", {}, Work(123), say=quiet)
+    record = json.loads((tmp_path / "step" / "stage.json").read_text())
+    assert record["outputs"] == {"out/number.txt": 3}
+
+
+def test_files_are_hashed_by_content(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"")
+    (tmp_path / "b").write_bytes(b"abc")
+    assert hash_files([tmp_path / "a", tmp_path / "b"]) == {
+        "a": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+        "b": "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
+    }
+
+
+def test_two_files_of_one_name_cannot_be_told_apart(tmp_path: Path) -> None:
+    with pytest.raises(StageError, match="two files of one name"):
+        hash_files([tmp_path / "a", tmp_path / "x" / "a"])
