@@ -1,7 +1,7 @@
 """Search by neighbour graphs, one for each item type: faster than exact on large catalogues."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Self
 
@@ -40,9 +40,8 @@ class ApproximateIndex:
         self, vectors: NDArray[np.float32], graphs: Sequence[Graph], settings: GraphSettings
     ) -> None:
         self._exact = ExactIndex(vectors)
-        self._vectors = vectors
-        self._graphs = tuple(graphs)
-        self._settings = settings
+        self.graphs = tuple(graphs)
+        self.settings = settings
 
     @classmethod
     def build(
@@ -94,8 +93,18 @@ class ApproximateIndex:
         """Length of every vector."""
         return self._exact.dimensions
 
+    @property
+    def vectors(self) -> NDArray[np.float32]:
+        """The catalogue, (N, D)."""
+        return self._exact.vectors
+
     def __len__(self) -> int:
         return len(self._exact)
+
+    def with_width(self, width: int) -> Self:
+        """Return the same graphs, searched more or less widely."""
+        settings = replace(self.settings, search_width=width)
+        return type(self)(self.vectors, self.graphs, settings)
 
     def search(
         self, vectors: NDArray[np.float32], k: int, *, allowed: NDArray[np.bool_] | None = None
@@ -107,29 +116,29 @@ class ApproximateIndex:
         queries = check_search(vectors, k, allowed, (len(self), self.dimensions))
         rest = np.ones(len(self), dtype=np.bool_) if allowed is None else allowed.copy()
         found = [np.empty((len(queries), 0), dtype=np.int64)]
-        for graph in self._graphs:
+        for graph in self.graphs:
             part = rest[graph.first : graph.end]
-            if 2 * self._settings.links * k < len(graph) and part.all():
+            if 2 * self.settings.links * k < len(graph) and part.all():
                 found.append(self._search_graph(graph, queries, k))
                 part[:] = False
         if rest.any():
             found.append(self._exact.search(queries, k, allowed=rest).rows)
-        return rank(self._vectors, np.concatenate(found, axis=1), queries, k)
+        return rank(self.vectors, np.concatenate(found, axis=1), queries, k)
 
     def save(self, folder: Path) -> None:
         """Write the graphs and, last, the header that vouches for them."""
-        if self._graphs:
-            write_graphs(folder / BODY_FILE, self._graphs)
+        if self.graphs:
+            write_graphs(folder / BODY_FILE, self.graphs)
         write_header(
             folder,
             IndexHeader(
                 kind=self.kind,
-                settings=asdict(self._settings),
+                settings=asdict(self.settings),
                 dimensions=self.dimensions,
                 count=len(self),
-                vectors=fingerprint(self._vectors),
-                graphs=tuple((graph.first, graph.end) for graph in self._graphs),
-                body=describe_body(folder / BODY_FILE) if self._graphs else None,
+                vectors=fingerprint(self.vectors),
+                graphs=tuple((graph.first, graph.end) for graph in self.graphs),
+                body=describe_body(folder / BODY_FILE) if self.graphs else None,
             ),
         )
 
@@ -137,7 +146,7 @@ class ApproximateIndex:
         self, graph: Graph, queries: NDArray[np.float32], k: int
     ) -> NDArray[np.int64]:
         """Search one graph; search its slice exactly for queries that it leaves short."""
-        rows = graph.search(unit_rows(queries), k, self._settings.search_width)  # (B, k)
+        rows = graph.search(unit_rows(queries), k, self.settings.search_width)  # (B, k)
         short = (rows == NO_ROW).any(axis=1)
         if short.any():
             allowed = np.zeros(len(self), dtype=np.bool_)

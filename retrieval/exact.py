@@ -34,17 +34,17 @@ class ExactIndex:
     kind = "exact"
 
     def __init__(self, vectors: NDArray[np.float32]) -> None:
-        self._vectors = check_catalogue(vectors)
-        longest = float(np.sqrt(squared_norms(self._vectors).max(initial=0.0)))
+        self.vectors = check_catalogue(vectors)
+        longest = float(np.sqrt(squared_norms(self.vectors).max(initial=0.0)))
         self._error = rounding_error(self.dimensions) * longest
 
     @property
     def dimensions(self) -> int:
         """Length of every vector."""
-        return int(self._vectors.shape[1])
+        return int(self.vectors.shape[1])
 
     def __len__(self) -> int:
-        return len(self._vectors)
+        return len(self.vectors)
 
     def search(
         self, vectors: NDArray[np.float32], k: int, *, allowed: NDArray[np.bool_] | None = None
@@ -55,7 +55,7 @@ class ExactIndex:
         """
         queries = check_search(vectors, k, allowed, (len(self), self.dimensions))
         if allowed is None:
-            return nearest(self._vectors, queries, k, self._error)
+            return nearest(self.vectors, queries, k, self._error)
         rows = np.flatnonzero(allowed)
         if not len(rows):
             return empty_hits(len(queries), k)
@@ -63,7 +63,7 @@ class ExactIndex:
         if len(rows) * SPARSE < end - first:
             return self._among(queries, k, rows)
         hidden = None if len(rows) == end - first else ~allowed[first:end]
-        hits = nearest(self._vectors[first:end], queries, k, self._error, hidden=hidden)
+        hits = nearest(self.vectors[first:end], queries, k, self._error, hidden=hidden)
         hits.rows[hits.rows != NO_ROW] += first
         return hits
 
@@ -90,7 +90,7 @@ class ExactIndex:
                 settings={},
                 dimensions=self.dimensions,
                 count=len(self),
-                vectors=fingerprint(self._vectors),
+                vectors=fingerprint(self.vectors),
                 graphs=(),
                 body=None,
             ),
@@ -98,7 +98,7 @@ class ExactIndex:
 
     def _among(self, queries: NDArray[np.float32], k: int, rows: NDArray[np.int64]) -> Hits:
         """Search a copy of some rows."""
-        hits = nearest(self._vectors[rows], queries, k, self._error)
+        hits = nearest(self.vectors[rows], queries, k, self._error)
         found = hits.rows != NO_ROW
         hits.rows[found] = rows[hits.rows[found]]
         return hits

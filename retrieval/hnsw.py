@@ -29,7 +29,7 @@ class GraphSettings:
 
     search_width: int = 64
     """Candidates kept while searching, at least; twice k where that is more. Larger: better
-    recall, slower search."""
+    recall, slower search. `retrieval.tune` finds it."""
 
     min_rows: int = 4096
     """Item types with fewer rows get no graph: searching them exactly is as fast."""

@@ -50,7 +50,7 @@ class Query:
         for name, rows in (("include", self.include), ("exclude", self.exclude)):
             if rows is not None and (rows.ndim != 1 or rows.dtype != np.int64):
                 raise QueryError(
-                    name, f"expected int64 of shape (n,), got {rows.dtype} {rows.shape}"
+                    name, f"expected int64 of shape (n,), got {rows.dtype} of {rows.shape}"
                 )
 
 

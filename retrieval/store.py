@@ -10,25 +10,44 @@ from retrieval.errors import IndexDamagedError
 from retrieval.exact import ExactIndex
 from retrieval.header import HEADER_FILE, check_header, read_header
 from retrieval.index import VectorIndex, check_catalogue
+from retrieval.tune import between_rows, tune
 
 APPROXIMATE_FROM = 20_000
 """Rows from which the approximate index is built: below, exact search takes under half a
 millisecond for a query and nothing has to be built, saved or missed (ADR 0004)."""
 
+RECALL = 0.99
+"""Share of the true best ten rows that the approximate index is to find in every type."""
 
-def build_index(vectors: NDArray[np.float32], item_type: NDArray[np.int64]) -> VectorIndex:
+
+def build_index(
+    vectors: NDArray[np.float32],
+    item_type: NDArray[np.int64],
+    *,
+    questions: NDArray[np.float32] | None = None,
+    recall: float = RECALL,
+) -> VectorIndex:
     """Build the exact index for a small catalogue and the approximate one for a large one.
+
+    The approximate one is searched as widely as `recall` needs on the questions;
+    a catalogue in which no width is enough is searched exactly, however large.
+    The same input gives the same index.
 
     Shapes:
         vectors: (N, D) float32, unit rows.
         item_type: (N,) int64, never decreasing.
+        questions: (Q, D), vectors like those that will be searched for, a few
+            hundred user vectors for example; None to make some up from the rows.
 
     Raises:
         CatalogueError: as `ExactIndex` and `ApproximateIndex.build`.
     """
     if len(vectors) < APPROXIMATE_FROM:
         return ExactIndex(vectors)
-    return ApproximateIndex.build(vectors, item_type)
+    if questions is None:
+        questions = between_rows(vectors, seed=0)
+    index = ApproximateIndex.build(vectors, item_type)
+    return tune(index, questions, recall=recall) or ExactIndex(vectors)
 
 
 def load_index(folder: Path, vectors: NDArray[np.float32]) -> VectorIndex:
