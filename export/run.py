@@ -1,0 +1,191 @@
+"""Reads what training left in a run folder, and checks that the parts belong together."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from export.errors import RunError
+from export.generation import FeaturizerInfo
+from export.generation.manifest import Metric
+from features.encode import ItemEncoder, UserEncoder
+from features.schema import ItemRecord
+from graph.dataset import Dataset, load_dataset
+from graph.item_graph import ItemGraph
+from models import checkpoint
+from models.hgnn import HGNN
+from models.towers import TwoTower
+
+STAGES = ("dataset", "text", "graph", "foundation", "adaptation")
+STAGE_RECORD = "stage.json"
+METRICS_FILE = "metrics.json"
+SERVED_MODEL = "2t-hgnn"
+"""The model in metrics.json that a generation serves."""
+
+_Value = TypeVar("_Value")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RunParts:
+    """The outputs of a finished run.
+
+    Shapes:
+        text: (N, F_0), unit rows. layers: (N, F_l) per hidden layer. hgnn: (N, D), unit rows.
+        item_vectors: (N, V), unit rows.
+    """
+
+    folder: Path
+    dataset: Dataset
+    featurizer: FeaturizerInfo
+    graph: ItemGraph
+    network: HGNN
+    towers: TwoTower
+    item_encoder: ItemEncoder
+    user_encoder: UserEncoder
+    metrics: tuple[Metric, ...]
+    text: NDArray[np.float32]
+    layers: tuple[NDArray[np.float32], ...]
+    hgnn: NDArray[np.float32]
+    item_vectors: NDArray[np.float32]
+
+    def records(self, rows: NDArray[np.int64]) -> list[ItemRecord]:
+        """Return the fields of some items."""
+        return [ItemRecord.from_row(row) for row in self.dataset.items[rows].iter_rows(named=True)]
+
+
+def read_run(folder: Path) -> RunParts:
+    """Read a finished run.
+
+    Raises:
+        RunError: a stage has not finished, a file is missing, or two stages do not fit.
+        GraphError: the data set or the graph cannot be read.
+        CheckpointError: a network cannot be read.
+        FeatureError: an encoder cannot be read.
+    """
+    for stage in STAGES:
+        if not (folder / stage / STAGE_RECORD).is_file():
+            raise RunError(
+                folder / stage,
+                f"is not a finished stage; run `python -m training all --run {folder}`",
+            )
+    foundation, adaptation = folder / "foundation", folder / "adaptation"
+    network = checkpoint.load_hgnn(foundation)
+    parts = RunParts(
+        folder=folder,
+        dataset=load_dataset(folder / "dataset"),
+        featurizer=_featurizer(folder / "text" / "featurizer.json"),
+        graph=ItemGraph.load(folder / "graph", mmap=True),
+        network=network,
+        towers=checkpoint.load_two_tower(adaptation),
+        item_encoder=ItemEncoder.from_json(_text(adaptation / "item_encoder.json")),
+        user_encoder=UserEncoder.from_json(_text(adaptation / "user_encoder.json")),
+        metrics=_metrics(folder / METRICS_FILE),
+        text=_vectors(folder / "text" / "vectors.npy"),
+        layers=tuple(
+            _vectors(foundation / f"layer_{number}.npy")
+            for number in range(1, network.config.layers)
+        ),
+        hgnn=_vectors(foundation / "vectors.npy"),
+        item_vectors=_vectors(adaptation / "item_vectors.npy"),
+    )
+    _check_types(parts)
+    _check_widths(parts)
+    return parts
+
+
+def _check_types(parts: RunParts) -> None:
+    """Compare the item types and relations of every part with the data set's."""
+    expected = parts.dataset.item_types
+    for name, got in (
+        ("graph/graph.json", parts.graph.item_types),
+        ("foundation/model.json", parts.network.config.item_types),
+        ("adaptation/model.json", parts.towers.config.item_types),
+        ("adaptation/item_encoder.json", parts.item_encoder.item_types.ids),
+    ):
+        _expect(parts.folder / name, "item types", expected, got)
+    _expect(
+        parts.folder / "foundation/model.json",
+        "content relations",
+        parts.graph.content_relations,
+        parts.network.config.content_relations,
+    )
+
+
+def _check_widths(parts: RunParts) -> None:
+    """Compare the shapes of the vectors with the catalogue and the networks."""
+    items, widths = len(parts.dataset.items), parts.network.config.widths
+    towers = parts.towers.config
+    shapes = {
+        "text/vectors.npy": (parts.text, widths[0]),
+        **{
+            f"foundation/layer_{i}.npy": (layer, widths[i])
+            for i, layer in enumerate(parts.layers, start=1)
+        },
+        "foundation/vectors.npy": (parts.hgnn, widths[-1]),
+        "adaptation/item_vectors.npy": (parts.item_vectors, towers.dimensions),
+    }
+    for name, (vectors, width) in shapes.items():
+        _expect(parts.folder / name, "shape", (items, width), vectors.shape)
+    model = parts.folder / "adaptation" / "model.json"
+    _expect(model, "graph_dimensions", widths[-1], towers.graph_dimensions)
+    _expect(model, "text_dimensions", widths[0], towers.text_dimensions)
+    _expect(
+        parts.folder / "text" / "featurizer.json",
+        "dimensions",
+        widths[0],
+        parts.featurizer.dimensions,
+    )
+
+
+def _expect(path: Path, what: str, expected: _Value, got: _Value) -> None:
+    if got != expected:
+        raise RunError(path, f"{what}: expected {expected} as in the other stages, got {got}")
+
+
+def _featurizer(path: Path) -> FeaturizerInfo:
+    content = _json(path)
+    try:
+        return FeaturizerInfo(**content)
+    except TypeError as error:
+        raise RunError(path, f"not the description of a featurizer: {error}") from error
+
+
+def _metrics(path: Path) -> tuple[Metric, ...]:
+    """Take the served model's lines; a run that was not evaluated has none."""
+    if not path.is_file():
+        return ()
+    lines = _json(path)
+    if not isinstance(lines, list) or not all(isinstance(line, dict) for line in lines):
+        raise RunError(path, "expected a list of objects")
+    return tuple(line for line in lines if line.get("model") == SERVED_MODEL)
+
+
+def _json(path: Path) -> Any:  # noqa: ANN401 (whatever the file holds; the callers check)
+    try:
+        return json.loads(_text(path))
+    except ValueError as error:
+        raise RunError(path, f"not readable as JSON: {error}") from error
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise RunError(path, "no such file") from None
+
+
+def _vectors(path: Path) -> NDArray[np.float32]:
+    try:
+        vectors: NDArray[np.float32] = np.load(path, mmap_mode="r", allow_pickle=False)
+    except FileNotFoundError:
+        raise RunError(path, "no such file") from None
+    except (ValueError, EOFError) as error:
+        raise RunError(path, f"not a readable array: {error}") from error
+    if vectors.dtype != np.float32 or vectors.ndim != 2:
+        raise RunError(
+            path, f"expected float32 of (rows, width), got {vectors.dtype} of {vectors.shape}"
+        )
+    return vectors.view(np.ndarray)
