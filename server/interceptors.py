@@ -3,18 +3,20 @@
 import asyncio
 from abc import abstractmethod
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeAlias, TypeVar
 from uuid import uuid4
 
 import grpc
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 
 from server.calls import CURRENT, Call
 from server.errors import (
     DeadlinePassedError,
+    InvalidRequestError,
     OverloadedError,
     ResponseTooLargeError,
+    Violation,
 )
 from server.limits import Limits
 from server.statuses import row_of, to_status
@@ -23,6 +25,7 @@ from server.validation import check_request_id
 OURS = "/nearfield."
 REQUEST_ID_KEY = "x-request-id"
 STATUS_KEY = "grpc-status-details-bin"
+NO_MESSAGE = "expected a message of this call, in UTF-8; the bytes are none"
 
 
 class Request(Protocol):
@@ -37,6 +40,16 @@ Continuation: TypeAlias = (
     "Callable[[grpc.HandlerCallDetails],"
     " Awaitable[grpc.RpcMethodHandler[RequestT, ResponseT] | None]]"
 )
+
+
+@dataclass
+class Garbage:
+    """Bytes that are no request."""
+
+    request_id: str = ""
+
+
+Deserialize = Callable[[bytes], Request]
 Context = grpc.aio.ServicerContext[Any, Any]
 Handler = Callable[[Any, Context], Awaitable[Message]]
 
@@ -59,11 +72,17 @@ class UnaryInterceptor(grpc.aio.ServerInterceptor):
             return await self.surround(request, context, inner)
 
         wrapped: Any = surrounded
+        deserialize: Any = handler.request_deserializer
+        deserializer: Any = self.deserializer(deserialize)
         return grpc.unary_unary_rpc_method_handler(
             wrapped,
-            request_deserializer=handler.request_deserializer,
+            request_deserializer=deserializer,
             response_serializer=handler.response_serializer,
         )
+
+    def deserializer(self, deserialize: Deserialize) -> Deserialize:
+        """Return what turns bytes into requests."""
+        return deserialize
 
     @abstractmethod
     async def surround(self, request: Request, context: Context, inner: Handler) -> Message:
@@ -73,6 +92,17 @@ class UnaryInterceptor(grpc.aio.ServerInterceptor):
 class Errors(UnaryInterceptor):
     """Gives each call an id, and turns whatever it raises into a rich status."""
 
+    def deserializer(self, deserialize: Deserialize) -> Deserialize:
+        """Return what turns bytes into requests, and what is no request into `Garbage`."""
+
+        def safely(data: bytes) -> Request:
+            try:
+                return deserialize(data)
+            except DecodeError:
+                return Garbage()
+
+        return safely
+
     async def surround(self, request: Request, context: Context, inner: Handler) -> Message:
         """Answer a call; see the class."""
         started = asyncio.get_running_loop().time()
@@ -80,6 +110,8 @@ class Errors(UnaryInterceptor):
         made_up = uuid4().hex
         CURRENT.set(Call(made_up, started))
         try:
+            if isinstance(request, Garbage):
+                raise InvalidRequestError((Violation("request", NO_MESSAGE),))
             check_request_id(asked_for)
             CURRENT.set(Call(asked_for or made_up, started))
             return await inner(request, context)
