@@ -41,7 +41,7 @@ class Operations:
         budget = self._single(timeout_s, request_id)
         request = requests.embed_item(item, dtype, budget.request_id)
         answer = yield from ask(EMBED_ITEM, request, self._options.retry, budget)
-        return responses.item_embedding(answer.embedding, responses.answer_info(answer.info))
+        return responses.item_embedding(answer, responses.answer_info(answer.info))
 
     def embed_user(
         self, user: str | User, dtype: VectorDtype, timeout_s: float | None, request_id: str
@@ -50,7 +50,7 @@ class Operations:
         budget = self._single(timeout_s, request_id)
         request = requests.embed_user(user, dtype, budget.request_id)
         answer = yield from ask(EMBED_USER, request, self._options.retry, budget)
-        return responses.user_embedding(answer.embedding, responses.answer_info(answer.info))
+        return responses.user_embedding(answer, responses.answer_info(answer.info))
 
     def recommend(
         self, query: RecommendQuery, timeout_s: float | None, request_id: str
@@ -59,7 +59,7 @@ class Operations:
         budget = self._single(timeout_s, request_id)
         request = requests.recommend(query, budget.request_id)
         answer = yield from ask(RECOMMEND, request, self._options.retry, budget)
-        return responses.recommendations(answer.recommendation, responses.answer_info(answer.info))
+        return responses.recommendations(answer, responses.answer_info(answer.info))
 
     def similar_items(
         self, query: SimilarQuery, timeout_s: float | None, request_id: str
@@ -68,7 +68,7 @@ class Operations:
         budget = self._single(timeout_s, request_id)
         request = requests.find_similar(query, budget.request_id)
         answer = yield from ask(FIND_SIMILAR_ITEMS, request, self._options.retry, budget)
-        return responses.similar_items(answer.similar_items, responses.answer_info(answer.info))
+        return responses.similar_items(answer, responses.answer_info(answer.info))
 
     def embed_items(
         self,

@@ -21,7 +21,7 @@ def embed_item(
         if isinstance(item, NewItem):
             request.new_item.CopyFrom(_new_item(item))
         else:
-            request.item_id = item
+            request.item_id = _id("item", item)
         return request
 
 
@@ -68,7 +68,7 @@ def find_similar(
             case SpaceVector():
                 request.vector.CopyFrom(_vector(query.query))
             case _:
-                request.item_id = query.query
+                request.item_id = _id("query", query.query)
         return request
 
 
@@ -83,9 +83,16 @@ def _writable() -> Iterator[None]:
         raise ArgumentError(f"the request cannot be written: {error}") from error
 
 
+def _id(name: str, value: str) -> str:
+    """Refuse what is no str, which protobuf would take for an id left out."""
+    if not isinstance(value, str):
+        raise TypeError(f"{name}: expected an id as str, or a value of nearfield, got {value!r}")
+    return value
+
+
 def _user(user: str | User) -> types_pb2.UserInput:
     if not isinstance(user, User):
-        return types_pb2.UserInput(user_id=user)
+        return types_pb2.UserInput(user_id=_id("user", user))
     message = types_pb2.UserInput(
         user_id=user.user_id, history=[_event(each) for each in user.history]
     )

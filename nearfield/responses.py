@@ -1,6 +1,7 @@
 """From the messages of the contract to results; what breaks the contract is refused here."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import fields
 from datetime import UTC, datetime
 from functools import partial
@@ -52,9 +53,13 @@ def answer_info(info: types_pb2.ResponseInfo) -> AnswerInfo:
     )
 
 
-def item_embedding(embedding: embedding_pb2.ItemEmbedding, info: AnswerInfo) -> ItemEmbedding:
+def item_embedding(
+    holder: embedding_pb2.EmbedItemResponse | embedding_pb2.EmbedItemResult, info: AnswerInfo
+) -> ItemEmbedding:
     """Read an item's vector."""
-    try:
+    _check_present(holder, "embedding")
+    embedding = holder.embedding
+    with _sound("embedding"):
         return ItemEmbedding(
             vector=_numbers(embedding.vector),
             space_id=embedding.vector.space_id,
@@ -66,13 +71,15 @@ def item_embedding(embedding: embedding_pb2.ItemEmbedding, info: AnswerInfo) -> 
             neighbours=embedding.neighbours,
             featurizer=embedding.featurizer,
         )
-    except ArgumentError as error:
-        raise BadAnswerError(f"embedding.{error}") from error
 
 
-def user_embedding(embedding: embedding_pb2.UserEmbedding, info: AnswerInfo) -> UserEmbedding:
+def user_embedding(
+    holder: embedding_pb2.EmbedUserResponse | embedding_pb2.EmbedUserResult, info: AnswerInfo
+) -> UserEmbedding:
     """Read a person's vector."""
-    try:
+    _check_present(holder, "embedding")
+    embedding = holder.embedding
+    with _sound("embedding"):
         return UserEmbedding(
             vector=_numbers(embedding.vector),
             space_id=embedding.vector.space_id,
@@ -82,14 +89,15 @@ def user_embedding(embedding: embedding_pb2.UserEmbedding, info: AnswerInfo) -> 
             user_id=embedding.user_id,
             history_events=embedding.history_events,
         )
-    except ArgumentError as error:
-        raise BadAnswerError(f"embedding.{error}") from error
 
 
 def recommendations(
-    recommendation: recommendation_pb2.Recommendation, info: AnswerInfo
+    holder: recommendation_pb2.RecommendResponse | recommendation_pb2.RecommendResult,
+    info: AnswerInfo,
 ) -> Recommendations:
     """Read the items for one person."""
+    _check_present(holder, "recommendation")
+    recommendation = holder.recommendation
     return Recommendations(
         hits=_hits(recommendation.hits),
         groups={group.item_type: _hits(group.hits) for group in recommendation.groups},
@@ -100,8 +108,13 @@ def recommendations(
     )
 
 
-def similar_items(similar: recommendation_pb2.SimilarItems, info: AnswerInfo) -> SimilarItems:
+def similar_items(
+    holder: recommendation_pb2.FindSimilarItemsResponse | recommendation_pb2.FindSimilarItemsResult,
+    info: AnswerInfo,
+) -> SimilarItems:
     """Read the items near an item or a vector."""
+    _check_present(holder, "similar_items")
+    similar = holder.similar_items
     return SimilarItems(
         hits=_hits(similar.hits),
         groups={group.item_type: _hits(group.hits) for group in similar.groups},
@@ -114,6 +127,8 @@ def similar_items(similar: recommendation_pb2.SimilarItems, info: AnswerInfo) ->
 
 def server_info(answer: info_pb2.GetServerInfoResponse) -> ServerInfo:
     """Read what a server is, holds and allows."""
+    for part in ("versions", "generation", "featurizer", "limits"):
+        _check_present(answer, part)
     generation = answer.generation
     return ServerInfo(
         versions=Versions(**_plain(answer.versions, Versions)),
@@ -144,8 +159,7 @@ def item_embeddings(
     """Read the outcomes of BatchEmbedItems."""
     info = answer_info(answer.info)
     return [
-        _outcome(each.status, partial(item_embedding, each.embedding, info), info)
-        for each in answer.results
+        _outcome(each.status, partial(item_embedding, each, info), info) for each in answer.results
     ]
 
 
@@ -155,8 +169,7 @@ def user_embeddings(
     """Read the outcomes of BatchEmbedUsers."""
     info = answer_info(answer.info)
     return [
-        _outcome(each.status, partial(user_embedding, each.embedding, info), info)
-        for each in answer.results
+        _outcome(each.status, partial(user_embedding, each, info), info) for each in answer.results
     ]
 
 
@@ -166,8 +179,7 @@ def many_recommendations(
     """Read the outcomes of BatchRecommend."""
     info = answer_info(answer.info)
     return [
-        _outcome(each.status, partial(recommendations, each.recommendation, info), info)
-        for each in answer.results
+        _outcome(each.status, partial(recommendations, each, info), info) for each in answer.results
     ]
 
 
@@ -177,8 +189,7 @@ def many_similar_items(
     """Read the outcomes of BatchFindSimilarItems."""
     info = answer_info(answer.info)
     return [
-        _outcome(each.status, partial(similar_items, each.similar_items, info), info)
-        for each in answer.results
+        _outcome(each.status, partial(similar_items, each, info), info) for each in answer.results
     ]
 
 
@@ -189,6 +200,20 @@ def _outcome(status: Status, read: Callable[[], T], info: AnswerInfo) -> T | Nea
         return read()
     except BadAnswerError as error:
         return error
+
+
+def _check_present(holder: Message, name: str) -> None:
+    if not holder.HasField(name):
+        raise BadAnswerError(f"{name}: expected it in {holder.DESCRIPTOR.name}, got nothing")
+
+
+@contextmanager
+def _sound(path: str) -> Iterator[None]:
+    """Say where in the answer a vector is that is none."""
+    try:
+        yield
+    except ArgumentError as error:
+        raise BadAnswerError(f"{path}.{error}") from error
 
 
 def _numbers(vector: types_pb2.Vector) -> NDArray[np.float32]:
