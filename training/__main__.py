@@ -25,7 +25,7 @@ from training.evaluate import EvaluationSettings, evaluate, write_metrics
 from training.featurizers import FeaturizerSource, RunningVllm, StartedVllm
 from training.pipeline import Inputs, Run
 from training.ranking import Candidates
-from training.report import headlines, tables, to_markdown, to_terminal
+from training.report import headlines, tables, to_terminal, write_markdown
 from training.settings import read_settings
 
 _ERRORS = (FeatureError, GraphError, CheckpointError, TrainingError, OSError)
@@ -94,9 +94,7 @@ def _evaluate(options: argparse.Namespace) -> None:
         )
     write_metrics(run.folder / "metrics.json", result.measurements)
     table = run.folder / "metrics.md"
-    partial = table.with_name(".metrics.md.partial")
-    partial.write_text(to_markdown(tables(result.measurements)), encoding="utf-8")
-    partial.replace(table)
+    write_markdown(table, result.measurements)
     shown = tables(result.measurements, slices=headlines(result.measurements))
     sys.stdout.write(to_terminal(shown) + "\n")
     sys.stdout.write(f"hold-out: {run.split.rule}; all slices in {table}\n")

@@ -15,6 +15,7 @@ from training.baselines import (
     Popularity,
     TwoTowerRanker,
     VectorKnn,
+    centred,
     interaction_matrix,
 )
 from training.pipeline import Run
@@ -27,6 +28,14 @@ def _popularity(run: Run) -> Ranker:
 
 def _text_knn(run: Run) -> Ranker:
     return VectorKnn("text-kNN", run.text)
+
+
+def _recent_text_knn(run: Run) -> Ranker:
+    return VectorKnn("text-kNN, centred, last 3", centred(run.text), last=3)
+
+
+def _recent_item_cosine(run: Run) -> Ranker:
+    return ItemCosine.fit(_matrix(run), shrinkage=10, last=3, name="item-item cosine, last 3")
 
 
 def _item_cosine(run: Run) -> Ranker:
@@ -53,6 +62,8 @@ MODELS: Mapping[str, Callable[[Run], Ranker]] = {
     "popularity": _popularity,
     "text-knn": _text_knn,
     "item-cosine": _item_cosine,
+    "text-knn-recent": _recent_text_knn,
+    "item-cosine-recent": _recent_item_cosine,
     "ease": _ease,
     "hgnn-knn": _hgnn_knn,
     "2t": _plain_two_tower,
