@@ -10,6 +10,7 @@ from google.protobuf.message import Message
 from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RequestInfo, RetryInfo
 from google.rpc.status_pb2 import Status
 
+from export.generation import errors as generation
 from features import errors as features
 from nearfield.v1 import errors_pb2 as reasons
 from retrieval import errors as retrieval
@@ -95,6 +96,15 @@ TABLE: Mapping[type[Exception], Row] = {
     retrieval.IndexDamagedError: _FAULT,
     retrieval.IndexTooNewError: _FAULT,
     retrieval.IndexMismatchError: _FAULT,
+    generation.GenerationError: _FAULT,
+    generation.GenerationFileError: _FAULT,
+    generation.GenerationMissingError: _FAULT,
+    generation.GenerationCorruptError: _FAULT,
+    generation.GenerationTooNewError: _FAULT,
+    generation.GenerationUnsupportedError: _FAULT,
+    generation.GenerationForTestsError: _FAULT,
+    generation.GenerationInvalidError: _FAULT,
+    generation.GenerationBusyError: _FAULT,
 }
 """Every class of every error tree that a call can meet has its row; a test holds it to that."""
 

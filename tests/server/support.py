@@ -45,6 +45,7 @@ class FlakyFeaturizer:
         self.away = False
         self.failure: Exception | None = None
         self.calls: list[list[str]] = []
+        self.asked = threading.Event()
         self.hold = threading.Event()
         self.hold.set()
         self.dimensions = self._inner.dimensions
@@ -58,6 +59,7 @@ class FlakyFeaturizer:
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Embed, unless the line is cut or held up."""
         self.calls.append(list(texts))
+        self.asked.set()
         self.hold.wait(30)
         self._reach()
         return self._inner.embed(texts)

@@ -1,0 +1,287 @@
+import asyncio
+import contextlib
+from typing import Any
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+
+from nearfield.v1 import embedding_pb2, info_pb2, types_pb2
+from nearfield.v1 import recommendation_pb2 as pb
+from server.app import SERVICES, App
+from server.engine import Engine
+from server.errors import PortTakenError
+from server.limits import Limits
+from tests.server.support import (
+    FlakyFeaturizer,
+    make_settings,
+    make_texts,
+    reason,
+    retry_s,
+    rich_status,
+    running,
+)
+
+KNOWN = embedding_pb2.EmbedItemRequest(item_id="podcast-01")
+NEW = embedding_pb2.EmbedItemRequest(
+    new_item=types_pb2.NewItem(item_type="podcast", title="Out today")
+)
+make_health_stub: Any = health_pb2_grpc.HealthStub  # these two have no types
+make_reflection_stub: Any = reflection_pb2_grpc.ServerReflectionStub
+SERVING = health_pb2.HealthCheckResponse.SERVING
+NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+
+
+async def test_health_answers_for_the_server_and_each_service(engine: Engine) -> None:
+    assert set(SERVICES) == {
+        "nearfield.v1.EmbeddingService",
+        "nearfield.v1.RecommendationService",
+        "nearfield.v1.InfoService",
+    }
+    async with running(engine) as client:
+        stub = make_health_stub(client.channel)
+        for service in ("", *SERVICES):
+            answer = await stub.Check(health_pb2.HealthCheckRequest(service=service))
+            assert answer.status == SERVING
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await stub.Check(health_pb2.HealthCheckRequest(service="nobody"))
+    assert caught.value.code() is grpc.StatusCode.NOT_FOUND
+
+
+async def test_watch_hears_of_the_drain_while_calls_under_way_are_finished(
+    engine: Engine,
+) -> None:
+    featurizer = FlakyFeaturizer()
+    app = App(engine, make_texts(engine, featurizer), make_settings(drain_wait_s=0.2))
+    await app.start()
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{app.port}") as channel:
+        watch = make_health_stub(channel).Watch(health_pb2.HealthCheckRequest(service=SERVICES[0]))
+        seen = [(await watch.read()).status]
+        featurizer.hold.clear()
+        slow = asyncio.ensure_future(_embed(channel, NEW))
+        await asyncio.to_thread(featurizer.asked.wait, 10)
+        stopping = asyncio.ensure_future(app.stop())
+        seen.append((await watch.read()).status)
+        # Balancers need a moment to notice; until then new calls are still answered.
+        late = await _embed(channel, KNOWN)
+        assert late.embedding.item_id == "podcast-01"
+        await asyncio.sleep(0.4)
+        assert not slow.done()
+        featurizer.hold.set()
+        assert (await slow).embedding.featurizer == "flaky"
+        watch.cancel()
+        await stopping
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await _embed(channel, KNOWN)
+    assert seen == [SERVING, NOT_SERVING]
+    assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+
+
+async def _embed(
+    channel: grpc.aio.Channel, request: embedding_pb2.EmbedItemRequest
+) -> embedding_pb2.EmbedItemResponse:
+    call: grpc.aio.UnaryUnaryMultiCallable[
+        embedding_pb2.EmbedItemRequest, embedding_pb2.EmbedItemResponse
+    ] = channel.unary_unary(
+        "/nearfield.v1.EmbeddingService/EmbedItem",
+        request_serializer=embedding_pb2.EmbedItemRequest.SerializeToString,
+        response_deserializer=embedding_pb2.EmbedItemResponse.FromString,
+    )
+    return await call(request)
+
+
+async def test_call_that_outlives_the_grace_is_ended(engine: Engine) -> None:
+    featurizer = FlakyFeaturizer()
+    featurizer.hold.clear()
+    app = App(engine, make_texts(engine, featurizer), make_settings(grace_s=0.1))
+    await app.start()
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{app.port}") as channel:
+        slow = asyncio.ensure_future(_embed(channel, NEW))
+        await asyncio.to_thread(featurizer.asked.wait, 10)
+        await asyncio.wait_for(app.stop(), 5)
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await slow
+    assert caught.value.code() in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED}
+
+
+async def test_port_in_use_is_an_error_not_half_of_the_calls(engine: Engine) -> None:
+    async with running(engine) as client:
+        second = App(
+            engine, make_texts(engine, FlakyFeaturizer()), make_settings(port=client.app.port)
+        )
+        with pytest.raises(PortTakenError, match=str(client.app.port)):
+            await second.start()
+        await second.stop()
+
+
+@pytest.mark.parametrize("reflected", [True, False])
+async def test_reflection_lists_the_services_unless_switched_off(
+    engine: Engine, *, reflected: bool
+) -> None:
+    question = reflection_pb2.ServerReflectionRequest(list_services="")
+    async with running(engine, reflection=reflected) as client:
+        stub = make_reflection_stub(client.channel)
+        call = stub.ServerReflectionInfo(iter([question]))
+        if not reflected:
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await call.read()
+            assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
+            return
+        answer = await call.read()
+        listed = {service.name for service in answer.list_services_response.service}
+        call.cancel()
+    assert set(SERVICES) < listed
+
+
+async def test_deadline_that_passes_ends_the_call(engine: Engine) -> None:
+    featurizer = FlakyFeaturizer()
+    featurizer.hold.clear()
+    async with running(engine, featurizer) as client:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await client.embedding.EmbedItem(NEW, timeout=0.2)
+        assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+        await client.embedding.EmbedItem(KNOWN)
+
+
+async def test_deadline_already_passed_costs_no_work(engine: Engine) -> None:
+    featurizer = FlakyFeaturizer()
+    async with running(engine, featurizer) as client:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await client.embedding.EmbedItem(NEW, timeout=-1)
+        assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+        await client.embedding.EmbedItem(KNOWN)
+    assert not featurizer.calls
+
+
+async def test_call_without_a_deadline_gets_the_servers(engine: Engine) -> None:
+    featurizer = FlakyFeaturizer()
+    featurizer.hold.clear()
+    async with running(engine, featurizer, limits={"default_deadline_ms": 100}) as client:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await client.embedding.EmbedItem(NEW)
+    assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+    assert reason(rich_status(caught.value)) == "DEADLINE_PASSED"
+
+
+async def test_job_of_a_client_that_left_is_dropped_from_the_queue(engine: Engine) -> None:
+    featurizer = FlakyFeaturizer()
+    featurizer.hold.clear()
+    async with running(engine, featurizer, featurizer_workers=1) as client:
+        first = client.embedding.EmbedItem(NEW)
+        waiting = asyncio.ensure_future(_wait(first))
+        await asyncio.to_thread(featurizer.asked.wait, 10)
+        leaving = embedding_pb2.EmbedItemRequest(
+            new_item=types_pb2.NewItem(item_type="podcast", title="Never read")
+        )
+        second = client.embedding.EmbedItem(leaving)
+        await asyncio.sleep(0.1)
+        second.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await second
+        await asyncio.sleep(0.1)
+        featurizer.hold.set()
+        await waiting
+        await client.embedding.EmbedItem(NEW)
+    assert featurizer.calls == [["Out today."], ["Out today."]]
+
+
+async def _wait(
+    call: grpc.aio.UnaryUnaryCall[embedding_pb2.EmbedItemRequest, embedding_pb2.EmbedItemResponse],
+) -> embedding_pb2.EmbedItemResponse:
+    return await call
+
+
+async def test_server_that_is_full_refuses_at_once_with_a_time_to_retry(engine: Engine) -> None:
+    featurizer = FlakyFeaturizer()
+    featurizer.hold.clear()
+    async with running(engine, featurizer, limits={"max_concurrent_calls": 2}) as client:
+        held = [asyncio.ensure_future(_wait(client.embedding.EmbedItem(NEW))) for _ in range(2)]
+        await asyncio.sleep(0.2)
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await client.embedding.EmbedItem(KNOWN)
+        health = make_health_stub(client.channel)
+        assert (await health.Check(health_pb2.HealthCheckRequest())).status == SERVING
+        featurizer.hold.set()
+        await asyncio.gather(*held)
+        await client.embedding.EmbedItem(KNOWN)
+    assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    status = rich_status(caught.value)
+    assert reason(status) == "OVERLOADED"
+    assert retry_s(status) == 0.5
+
+
+async def test_fault_of_ours_tells_the_caller_nothing_but_the_request_id(
+    engine: Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    featurizer = FlakyFeaturizer()
+    featurizer.failure = ZeroDivisionError("password is swordfish")
+    async with running(engine, featurizer) as client:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await client.embedding.EmbedItem(
+                NEW, metadata=(("x-request-id", "find me in the log"),)
+            )
+    assert caught.value.code() is grpc.StatusCode.INTERNAL
+    status = rich_status(caught.value)
+    assert reason(status) == "FAULT"
+    assert "swordfish" not in str(status)
+    assert "find me in the log" in caplog.text
+    assert "swordfish" in caplog.text
+
+
+async def test_many_callers_at_once_get_what_they_would_get_alone(engine: Engine) -> None:
+    requests = [
+        pb.RecommendRequest(user=types_pb2.UserInput(user_id=f"user-{n % 20}"), k=1 + n % 7)
+        for n in range(60)
+    ]
+    async with running(engine) as client:
+        alone = [(await client.recommendation.Recommend(each)) for each in requests]
+        together = await asyncio.gather(
+            *(asyncio.ensure_future(_recommend(client.channel, each)) for each in requests)
+        )
+    for one, other in zip(alone, together, strict=True):
+        assert [hit.item_id for hit in one.recommendation.hits] == [
+            hit.item_id for hit in other.recommendation.hits
+        ]
+
+
+async def _recommend(
+    channel: grpc.aio.Channel, request: pb.RecommendRequest
+) -> pb.RecommendResponse:
+    call: grpc.aio.UnaryUnaryMultiCallable[pb.RecommendRequest, pb.RecommendResponse] = (
+        channel.unary_unary(
+            "/nearfield.v1.RecommendationService/Recommend",
+            request_serializer=pb.RecommendRequest.SerializeToString,
+            response_deserializer=pb.RecommendResponse.FromString,
+        )
+    )
+    return await call(request)
+
+
+async def test_server_info_tells_versions_generation_and_every_limit(engine: Engine) -> None:
+    manifest = engine.generation.manifest
+    async with running(engine, limits={"max_k": 77}) as client:
+        answer = await client.info.GetServerInfo(info_pb2.GetServerInfoRequest(request_id="me"))
+    assert answer.info.request_id == "me"
+    assert answer.info.generation == answer.generation.name == manifest.generation
+    assert answer.generation.space_id == manifest.space_id
+    assert answer.generation.create_time.ToJsonString() == manifest.created
+    assert answer.generation.as_of_time.ToJsonString() == manifest.as_of
+    assert answer.generation.vector_dimensions == 16
+    assert (answer.generation.items, answer.generation.users) == (60, 20)
+    assert [(each.item_type, each.items) for each in answer.generation.item_types] == [
+        ("audiobook", 30),
+        ("podcast", 30),
+    ]
+    assert list(answer.generation.content_relations) == ["creator"]
+    assert answer.generation.index_kind == "exact"
+    assert answer.featurizer.revision == manifest.featurizer.revision
+    assert answer.featurizer.serving == "flaky"
+    assert answer.execution_provider == "CPUExecutionProvider"
+    assert answer.versions.api == "nearfield.v1"
+    assert answer.versions.onnxruntime.count(".") == 2
+    published = {field.name: value for field, value in answer.limits.ListFields()}
+    expected = Limits(max_k=77).model_dump()
+    assert published.keys() == expected.keys()
+    for name, value in expected.items():
+        assert published[name] == pytest.approx(value)
