@@ -57,21 +57,10 @@ def _full_layer(layer: HGNNLayer, graph: ItemGraph, h: Tensor) -> Tensor:
             )
             table = F.pad(messages, (0, 0, 1, 0))  # row 0: the absent neighbour
             for part in _chunks(rows):
-                neighbours = torch.from_numpy(_whole_lists(graph, part, slot)) + 1
+                neighbours = torch.from_numpy(graph.dense_slot(part, slot)) + 1
                 pooled = F.embedding_bag(neighbours, table, mode="max", padding_idx=0)
                 out.index_add_(0, torch.from_numpy(part), pooled)
     return out if layer.linear else torch.relu(out)
-
-
-def _whole_lists(graph: ItemGraph, rows: NDArray[np.int64], slot: int) -> NDArray[np.int64]:
-    """Give all neighbours in one slot of `rows` (B,) as (B, widest), padded with -1."""
-    lists = slot * graph.num_items + rows
-    start, end = graph.indptr[lists], graph.indptr[lists + 1]
-    at = start[:, None] + np.arange(max(int((end - start).max(initial=0)), 1))
-    present = at < end[:, None]
-    found = np.full(at.shape, -1, dtype=np.int64)
-    found[present] = graph.neighbours[at[present]]
-    return found
 
 
 def _chunks(rows: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:

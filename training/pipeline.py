@@ -102,7 +102,7 @@ class Run:
             "as_of": inputs.as_of,
             "seed": inputs.settings.seed,
         }
-        return run_stage(self.folder / "dataset", made_from, work)
+        return run_stage(self.folder / "dataset", made_from, work, rooms=("features", "graph"))
 
     @cached_property
     def dataset(self) -> Dataset:
@@ -138,7 +138,7 @@ class Run:
             "recipe": TEXT_RECIPE,
             "texts": texts,
         }
-        return run_stage(self.folder / "text", made_from, work)
+        return run_stage(self.folder / "text", made_from, work, rooms=("features",))
 
     @cached_property
     def text(self) -> NDArray[np.float32]:
@@ -171,7 +171,7 @@ class Run:
             "holding": self.inputs.holding,
             "settings": dataclasses.asdict(settings),
         }
-        return run_stage(self.folder / "graph", made_from, work)
+        return run_stage(self.folder / "graph", made_from, work, rooms=("features", "graph"))
 
     @cached_property
     def graph(self) -> ItemGraph:
