@@ -58,6 +58,8 @@ def _full_layer(layer: HGNNLayer, graph: ItemGraph, h: Tensor) -> Tensor:
             table = F.pad(messages, (0, 0, 1, 0))  # row 0: the absent neighbour
             for part in _chunks(rows):
                 neighbours = torch.from_numpy(graph.dense_slot(part, slot)) + 1
+                if neighbours.shape[1] == 0:
+                    continue  # embedding_bag has no empty bags of width 0
                 pooled = F.embedding_bag(neighbours, table, mode="max", padding_idx=0)
                 out.index_add_(0, torch.from_numpy(part), pooled)
     return out if layer.linear else torch.relu(out)

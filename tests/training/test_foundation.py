@@ -4,6 +4,7 @@ import dataclasses
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 import torch
 from numpy.typing import NDArray
@@ -13,7 +14,6 @@ from features.text import HashFeaturizer
 from graph.build import build_graph
 from graph.item_graph import ItemGraph
 from graph.sample import Block
-from graph.settings import GraphSettings
 from graph.tables import read_dataset
 from graph.worlds import two_communities, write_world
 from training.errors import TrainingError
@@ -36,9 +36,11 @@ HALF = 8
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> tuple[ItemGraph, NDArray[np.float32]]:
     folder = tmp_path_factory.mktemp("world")
-    write_world(two_communities(items_per_type=2 * HALF, people=40), folder)
+    drawn = two_communities(items_per_type=2 * HALF, people=40)
+    without_creators = drawn.items.with_columns(creator=pl.lit(""))  # an empty relation
+    write_world(dataclasses.replace(drawn, items=without_creators), folder)
     dataset = read_dataset(folder, strict=True)
-    graph = build_graph(dataset.items, dataset.interactions, GraphSettings(content_relations=()))
+    graph = build_graph(dataset.items, dataset.interactions)
     rows = dataset.items.iter_rows(named=True)
     return graph, HashFeaturizer(32).embed([compose_text(ItemRecord.from_row(r)) for r in rows])
 
