@@ -120,8 +120,12 @@ def new_provenance(new: types_pb2.NewItem) -> types_pb2.Provenance.ValueType:
 
 
 def history_of(world: FakeWorld, user: types_pb2.UserInput) -> list[str]:
-    """Give the known items of a person's history, stored and given, oldest first."""
-    given = [event.item_id for event in user.history if world.item(event.item_id)]
+    """Give the known items that a person did not turn away from, stored and given, oldest first."""
+    given = [
+        event.item_id
+        for event in user.history
+        if event.signal != types_pb2.SIGNAL_NEGATIVE and world.item(event.item_id)
+    ]
     return [*world.histories.get(user.user_id, ()), *given]
 
 
