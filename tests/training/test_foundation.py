@@ -22,7 +22,7 @@ from training.inference import embed_catalogue
 from training.loop import LoopSettings
 
 SETTINGS = FoundationSettings(
-    loop=LoopSettings(epochs=40, patience=40, learning_rate=3e-3),
+    loop=LoopSettings(epochs=40, patience=40, learning_rate=1e-2),
     dimensions=16,
     hidden_dimensions=16,
     fanout=4,
@@ -62,7 +62,7 @@ def test_foundation_learns_who_is_chosen_together(
     settings = dataclasses.replace(SETTINGS, loss=loss)
     hgnn, _ = train_foundation(graph, text, settings, tmp_path / "learning")
     assert separation(text) < 0.1
-    assert separation(embed_catalogue(hgnn, graph, text)[-1]) > 0.5
+    assert separation(embed_catalogue(hgnn, graph, text)[-1]) > 0.4
 
 
 def test_learning_rate_of_zero_learns_nothing(
@@ -75,7 +75,7 @@ def test_learning_rate_of_zero_learns_nothing(
     )
     torch.manual_seed(SETTINGS.seed)
     assert progress.best_epoch == 1
-    assert separation(embed_catalogue(hgnn, graph, text)[-1]) < 0.5
+    assert separation(embed_catalogue(hgnn, graph, text)[-1]) < 0.1
 
 
 def test_same_seed_gives_the_same_vectors_and_another_seed_others(
