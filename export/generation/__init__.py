@@ -16,9 +16,11 @@ from export.generation.errors import (
     GenerationUnsupportedError,
 )
 from export.generation.folder import find_all, locate, switch
+from export.generation.generation import Generation, History, Neighbours
 from export.generation.ids import IdTable
 from export.generation.manifest import FORMAT, FeaturizerInfo, Manifest
-from export.generation.reader import Generation, History, Neighbours, read
+from export.generation.reader import read
+from export.generation.texts import TextColumn
 from export.generation.writer import write
 
 __all__ = [
@@ -39,6 +41,7 @@ __all__ = [
     "Manifest",
     "ModelFiles",
     "Neighbours",
+    "TextColumn",
     "find_all",
     "locate",
     "read",

@@ -11,9 +11,18 @@ from numpy.typing import NDArray
 from export.generation.check import check_arrays, check_histories, check_lists, check_vectors
 from export.generation.errors import GenerationInvalidError
 from export.generation.ids import IdTable
-from export.generation.layout import ITEM_COLUMNS, USER_FIELDS, array_specs, layer_name
+from export.generation.layout import (
+    ITEM_COLUMNS,
+    NO_YEAR,
+    TEXT_COLUMNS,
+    USER_FIELDS,
+    array_specs,
+    layer_name,
+)
 from export.generation.manifest import Counts, Dimensions, FeaturizerInfo, Metric
+from export.generation.texts import TextColumn
 from features.encode import ItemEncoder, UserEncoder
+from features.schema import GENRE_SEPARATOR
 from retrieval.index import VectorIndex
 
 
@@ -139,15 +148,17 @@ class GenerationContents:
         }
         for i, layer in enumerate(self.layers, start=1):
             arrays[layer_name(i)] = layer
+        arrays["year"] = self.items["year"].fill_null(NO_YEAR).to_numpy().astype(np.int32)
+        for name in TEXT_COLUMNS:
+            column = self.items[name]
+            if column.dtype == pl.List:
+                column = column.list.join(GENRE_SEPARATOR)
+            arrays |= _text_arrays(name, TextColumn.from_texts(column))
         tables = {"item_ids": self.items["item_id"].to_list(), "user_ids": self.user_ids}
         for name, ids in tables.items():
             table = IdTable.from_ids(ids)
-            arrays |= {
-                f"{name}_data": table.data,
-                f"{name}_offsets": table.offsets,
-                f"{name}_hashes": table.hashes,
-                f"{name}_rows": table.rows,
-            }
+            arrays |= _text_arrays(name, table.texts)
+            arrays |= {f"{name}_hashes": table.hashes, f"{name}_rows": table.rows}
         return arrays
 
     def _check_items(self) -> None:
@@ -188,6 +199,10 @@ class GenerationContents:
             raise GenerationInvalidError(
                 "index", f"expected {self.item_vectors.shape} item vectors, it holds {got}"
             )
+
+
+def _text_arrays(name: str, column: TextColumn) -> dict[str, NDArray[np.generic]]:
+    return {f"{name}_data": column.data, f"{name}_offsets": column.offsets}
 
 
 def _width(name: str, vectors: NDArray[np.float32]) -> int:

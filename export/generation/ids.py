@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.generation.errors import GenerationInvalidError
+from export.generation.texts import TextColumn, decode, encode
 
 UNKNOWN = -1
 
@@ -30,14 +31,12 @@ class IdTable:
     no change of case.
 
     Shapes:
-        data: (bytes in all,) uint8, the ids in UTF-8, one after the other.
-        offsets: (N + 1,) int64, where each id begins.
+        texts: N ids.
         hashes: (N,) uint64, ascending.
         rows: (N,) int32, the row that each hash belongs to.
     """
 
-    data: NDArray[np.uint8]
-    offsets: NDArray[np.int64]
+    texts: TextColumn
     hashes: NDArray[np.uint64]
     rows: NDArray[np.int32]
     digest: Digest = digest64
@@ -49,19 +48,15 @@ class IdTable:
         Raises:
             GenerationInvalidError: an id is empty or occurs twice.
         """
-        encoded = [_encode(each) for each in ids]
-        offsets = np.zeros(len(encoded) + 1, dtype=np.int64)
-        np.cumsum([len(each) for each in encoded], out=offsets[1:])
-        hashes = np.fromiter(map(digest, encoded), dtype=np.uint64, count=len(encoded))
-        order = np.argsort(hashes, kind="stable")
-        table = cls(
-            data=np.frombuffer(b"".join(encoded), dtype=np.uint8),
-            offsets=offsets,
-            hashes=hashes[order],
-            rows=order.astype(np.int32),
-            digest=digest,
+        texts = TextColumn.from_texts(ids)
+        hashes = np.fromiter(
+            (digest(texts.raw(row)) for row in range(len(texts))),
+            dtype=np.uint64,
+            count=len(texts),
         )
-        table._check_distinct(encoded)
+        order = np.argsort(hashes, kind="stable")
+        table = cls(texts, hashes[order], order.astype(np.int32), digest)
+        table._check_distinct()
         return table
 
     def __len__(self) -> int:
@@ -73,9 +68,7 @@ class IdTable:
         Raises:
             IndexError: no such row; negative ones are not counted from the end.
         """
-        if not 0 <= row < len(self):
-            raise IndexError(f"row {row} is not in a table of {len(self)} ids")
-        return self._bytes(row).decode("utf-8", "surrogatepass")
+        return self.texts[row]
 
     def ids(self, rows: Sequence[int] | NDArray[np.integer]) -> list[str]:
         """Return the ids of some rows.
@@ -83,7 +76,7 @@ class IdTable:
         Raises:
             IndexError: as `id`.
         """
-        return [self.id(int(row)) for row in rows]
+        return [self.texts[int(row)] for row in rows]
 
     def lookup(self, ids: Sequence[str]) -> NDArray[np.int64]:
         """Find the row of each id, -1 where it is unknown.
@@ -91,7 +84,7 @@ class IdTable:
         Shapes:
             returns: (B,) int64.
         """
-        encoded = [_encode(each) for each in ids]
+        encoded = [encode(each) for each in ids]
         wanted = np.fromiter(map(self.digest, encoded), dtype=np.uint64, count=len(encoded))
         places = np.searchsorted(self.hashes, wanted)
         found = (
@@ -103,26 +96,19 @@ class IdTable:
         """Walk the entries of one hash until the bytes agree."""
         while place < len(self) and self.hashes[place] == digest:
             row = int(self.rows[place])
-            if self._bytes(row) == encoded:
+            if self.texts.raw(row) == encoded:
                 return row
             place += 1
         return UNKNOWN
 
-    def _bytes(self, row: int) -> bytes:
-        return self.data[self.offsets[row] : self.offsets[row + 1]].tobytes()
-
-    def _check_distinct(self, encoded: list[bytes]) -> None:
-        if not all(encoded):
-            raise GenerationInvalidError("ids", f"row {encoded.index(b'')} has an empty id")
-        same = np.flatnonzero(self.hashes[1:] == self.hashes[:-1])
-        for run in np.split(same, np.flatnonzero(np.diff(same) > 1) + 1) if len(same) else ():
-            colliding = [encoded[row] for row in self.rows[run[0] : run[-1] + 2]]
-            if len(set(colliding)) < len(colliding):
-                twice = next(each for each in colliding if colliding.count(each) > 1)
-                shown = twice.decode("utf-8", "surrogatepass")
-                raise GenerationInvalidError("ids", f"{shown!r} occurs more than once")
-
-
-def _encode(text: str) -> bytes:
-    # Half a surrogate pair is a legal Python string; it must be unknown, not an error.
-    return text.encode("utf-8", "surrogatepass")
+    def _check_distinct(self) -> None:
+        empty = np.flatnonzero(np.diff(self.texts.offsets) == 0)
+        if len(empty):
+            raise GenerationInvalidError("ids", f"row {empty[0]} has an empty id")
+        same = self.hashes[1:] == self.hashes[:-1]
+        seen: dict[bytes, int] = {}
+        for place in np.flatnonzero(np.r_[same, False] | np.r_[False, same]):  # of shared hashes
+            raw = self.texts.raw(int(self.rows[place]))
+            if raw in seen:
+                raise GenerationInvalidError("ids", f"{decode(raw)!r} occurs more than once")
+            seen[raw] = int(place)

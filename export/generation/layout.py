@@ -7,7 +7,6 @@ from numpy.typing import DTypeLike
 
 from export.generation.manifest import Counts, Dimensions
 
-ITEMS_FILE = "items.arrow"
 ITEM_ENCODER_FILE = "item_encoder.json"
 USER_ENCODER_FILE = "user_encoder.json"
 INDEX_FOLDER = "index"
@@ -23,6 +22,12 @@ ITEM_COLUMNS = (
     "creator",
     "year",
 )
+
+TEXT_COLUMNS = ("title", "description", "language", "genres", "creator")
+"""Attributes kept as texts; several genres are joined as in the data contract, `a|b|c`."""
+
+NO_YEAR = -(2**31)
+"""Stands in `year` for an unknown one."""
 
 USER_FIELDS = ("country", "age", "gender")
 """Columns of `user_features`."""
@@ -62,6 +67,7 @@ def array_specs(counts: Counts, dimensions: Dimensions, slots: int) -> dict[str,
         "hgnn": ArraySpec(np.float32, (items, dimensions.hgnn)),
         "item_vectors": ArraySpec(np.float32, (items, dimensions.vector)),
         "popularity": ArraySpec(np.float32, (items,)),
+        "year": ArraySpec(np.int32, (items,)),
         "graph_indptr": ArraySpec(np.int64, (slots * items + 1,)),
         "graph_neighbours": ArraySpec(np.int32, (counts.edges,)),
         "graph_weights": ArraySpec(np.float32, (counts.edges,)),
@@ -71,9 +77,17 @@ def array_specs(counts: Counts, dimensions: Dimensions, slots: int) -> dict[str,
         "history_rows": ArraySpec(np.int32, (counts.history,)),
         "history_weight": ArraySpec(np.float32, (counts.history,)),
     }
+    for name in TEXT_COLUMNS:
+        specs |= _text_specs(name, items)
     for name, count in zip(ID_TABLES, (items, users), strict=True):
-        specs[f"{name}_data"] = ArraySpec(np.uint8, (None,))
-        specs[f"{name}_offsets"] = ArraySpec(np.int64, (count + 1,))
+        specs |= _text_specs(name, count)
         specs[f"{name}_hashes"] = ArraySpec(np.uint64, (count,))
         specs[f"{name}_rows"] = ArraySpec(np.int32, (count,))
     return specs
+
+
+def _text_specs(name: str, count: int) -> dict[str, ArraySpec]:
+    return {
+        f"{name}_data": ArraySpec(np.uint8, (None,)),
+        f"{name}_offsets": ArraySpec(np.int64, (count + 1,)),
+    }

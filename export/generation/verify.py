@@ -11,7 +11,6 @@ from export.generation.errors import (
 from export.generation.layout import (
     INDEX_FOLDER,
     ITEM_ENCODER_FILE,
-    ITEMS_FILE,
     MODEL_FILES,
     USER_ENCODER_FILE,
     array_specs,
@@ -47,7 +46,6 @@ def check_files(folder: Path, manifest: Manifest, *, hashed: bool) -> None:
     arrays = array_specs(manifest.counts, manifest.dimensions, manifest.num_slots)
     needed = {
         *MODEL_FILES,
-        ITEMS_FILE,
         ITEM_ENCODER_FILE,
         USER_ENCODER_FILE,
         INDEX_FILES[0],

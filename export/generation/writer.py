@@ -17,7 +17,6 @@ from export.generation.errors import GenerationBusyError
 from export.generation.layout import (
     INDEX_FOLDER,
     ITEM_ENCODER_FILE,
-    ITEMS_FILE,
     MODEL_FILES,
     USER_ENCODER_FILE,
 )
@@ -76,12 +75,6 @@ def _fill(partial: Path, contents: GenerationContents, created: datetime) -> Man
         (partial / name).write_bytes(data)
     (partial / ITEM_ENCODER_FILE).write_text(contents.item_encoder.to_json(), encoding="utf-8")
     (partial / USER_ENCODER_FILE).write_text(contents.user_encoder.to_json(), encoding="utf-8")
-    # One record batch without compression, so that readers can map the file.
-    contents.items.rechunk().write_ipc(
-        partial / ITEMS_FILE,
-        compression="uncompressed",
-        record_batch_size=max(1, len(contents.items)),
-    )
     for name, array in contents.arrays().items():
         np.save(partial / f"{name}.npy", array, allow_pickle=False)
     index = partial / INDEX_FOLDER

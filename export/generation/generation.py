@@ -1,0 +1,175 @@
+"""An open generation: what a server reads, by row."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from export.generation.ids import IdTable
+from export.generation.layout import INDEX_FOLDER, ITEM_COLUMNS, NO_YEAR
+from export.generation.manifest import Manifest
+from export.generation.texts import TextColumn
+from features.encode import ItemEncoder, UserEncoder
+from features.schema import GENRE_SEPARATOR, ItemRecord
+
+
+@dataclass(frozen=True, eq=False)
+class Neighbours:
+    """One neighbour list, best first.
+
+    Shapes:
+        rows: (n,) int32. weights: (n,) float32. users: (n,) int32, people behind each edge,
+            0 where content joins the two.
+    """
+
+    rows: NDArray[np.int32]
+    weights: NDArray[np.float32]
+    users: NDArray[np.int32]
+
+
+@dataclass(frozen=True, eq=False)
+class History:
+    """What one user met, oldest to newest.
+
+    Shapes:
+        rows: (n,) int32. weight: (n,) float32, 0 = seen but not listened to.
+    """
+
+    rows: NDArray[np.int32]
+    weight: NDArray[np.float32]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Generation:
+    """An open generation; arrays are mapped read-only and shaped as in `GenerationContents`."""
+
+    path: Path
+    manifest: Manifest
+    item_ids: IdTable
+    user_ids: IdTable
+    item_encoder: ItemEncoder
+    user_encoder: UserEncoder
+    item_type: NDArray[np.int64]
+    title: TextColumn
+    description: TextColumn
+    language: TextColumn
+    genres: TextColumn
+    creator: TextColumn
+    year: NDArray[np.int32]
+    text: NDArray[np.float32]
+    layers: tuple[NDArray[np.float32], ...]
+    hgnn: NDArray[np.float32]
+    item_vectors: NDArray[np.float32]
+    popularity: NDArray[np.float32]
+    graph_indptr: NDArray[np.int64]
+    graph_neighbours: NDArray[np.int32]
+    graph_weights: NDArray[np.float32]
+    graph_users: NDArray[np.int32]
+    user_features: NDArray[np.int64]
+    history_indptr: NDArray[np.int64]
+    history_rows: NDArray[np.int32]
+    history_weight: NDArray[np.float32]
+
+    @property
+    def name(self) -> str:
+        """Name of the generation: the hash of its content."""
+        return self.manifest.generation
+
+    @property
+    def layer_inputs(self) -> tuple[NDArray[np.float32], ...]:
+        """What enters each layer of the HGNN, text vectors first.
+
+        `neighbours_1`, `neighbours_2` ... of `hgnn.onnx` are made of rows of these.
+
+        Shapes:
+            returns: per layer (N, D_l).
+        """
+        return (self.text, *self.layers)
+
+    @property
+    def hgnn_path(self) -> Path:
+        """Where `hgnn.onnx` lies."""
+        return self.path / "hgnn.onnx"
+
+    @property
+    def user_tower_path(self) -> Path:
+        """Where `user_tower.onnx` lies."""
+        return self.path / "user_tower.onnx"
+
+    @property
+    def item_tower_path(self) -> Path:
+        """Where `item_tower.onnx` lies."""
+        return self.path / "item_tower.onnx"
+
+    @property
+    def index_folder(self) -> Path:
+        """Where the index over `item_vectors` was saved."""
+        return self.path / INDEX_FOLDER
+
+    def __len__(self) -> int:
+        return len(self.item_type)
+
+    @property
+    def items(self) -> pl.DataFrame:
+        """Return the catalogue as a table, copied into this process's own memory."""
+        records = [self.record(row) for row in range(len(self))]
+        columns = {name: [getattr(record, name) for record in records] for name in ITEM_COLUMNS[1:]}
+        schema: dict[str, pl.DataType] = {"genres": pl.List(pl.String), "year": pl.Int64()}
+        return pl.DataFrame({"item_id": [*self.item_ids.texts], **columns}, schema_overrides=schema)
+
+    def record(self, row: int) -> ItemRecord:
+        """Return the attributes of an item.
+
+        Raises:
+            IndexError: no such row.
+        """
+        genres = self.genres[row]
+        year = int(self.year[row])
+        return ItemRecord(
+            item_type=self.manifest.item_types[self.item_type[row]],
+            title=self.title[row],
+            description=self.description[row],
+            language=self.language[row],
+            genres=tuple(genres.split(GENRE_SEPARATOR)) if genres else (),
+            creator=self.creator[row],
+            year=None if year == NO_YEAR else year,
+        )
+
+    def type_slice(self, item_type: str) -> slice:
+        """Return the rows of a type, which lie together.
+
+        Raises:
+            KeyError: there is no such type.
+        """
+        if item_type not in self.manifest.item_types:
+            raise KeyError(item_type)
+        number = self.manifest.item_types.index(item_type)
+        start, end = np.searchsorted(self.item_type, (number, number + 1))
+        return slice(int(start), int(end))
+
+    def neighbours(self, row: int, slot: int) -> Neighbours:
+        """Return one neighbour list of an item.
+
+        Raises:
+            IndexError: no such row or slot.
+        """
+        if not (0 <= row < len(self) and 0 <= slot < self.manifest.num_slots):
+            raise IndexError(f"no neighbour list for row {row}, slot {slot}")
+        entry = slot * len(self) + row
+        part = slice(int(self.graph_indptr[entry]), int(self.graph_indptr[entry + 1]))
+        return Neighbours(
+            self.graph_neighbours[part], self.graph_weights[part], self.graph_users[part]
+        )
+
+    def history(self, user_row: int) -> History:
+        """Return what a user met.
+
+        Raises:
+            IndexError: no such row.
+        """
+        if not 0 <= user_row < len(self.user_ids):
+            raise IndexError(f"no user in row {user_row}")
+        part = slice(int(self.history_indptr[user_row]), int(self.history_indptr[user_row + 1]))
+        return History(self.history_rows[part], self.history_weight[part])
