@@ -40,14 +40,15 @@ class VllmSettings:
     dimensions: int | None = None
     """Length of the vectors that must come. None: whatever the first answer has."""
 
-    batch_size: int = 64
-    """Texts in one request. More cost more when one of them is refused."""
+    batch_size: int = 32
+    """Texts in one request. More wait longer for their answer, fewer leave the server idle."""
 
     concurrency: int = 4
     """Requests on their way at once, over all callers. More only queue in the server."""
 
-    timeout_s: float = 30.0
-    """Seconds to wait for one answer. It is not retried: a busy server gets no busier."""
+    timeout_s: float = 120.0
+    """Seconds to wait for one answer; it is not retried, so that a busy server gets no busier.
+    The default is for bulk: `concurrency` batches of long texts on a CPU. Online, set it lower."""
 
     retries: int = 4
     """Further attempts after connection errors and answers of 500 and above."""

@@ -41,7 +41,7 @@ class VllmProcessSettings:
     """Where texts are cut. More than the encoder was trained for makes worse vectors."""
 
     dtype: str = "float32"
-    """Number format of the weights. Half precision is for GPUs: on a CPU it saves no time."""
+    """Number format in vLLM. Half precision, its own choice, takes four times as long on a CPU."""
 
     port: int = 0
     """Port on 127.0.0.1; 0 picks a free one."""
