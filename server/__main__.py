@@ -1,18 +1,14 @@
-"""`python -m server`: read the settings, open the generation, serve.
-
-Exit status: 0 after a drain, 2 for settings that are wrong, 3 for a generation that cannot be
-served, 4 for a port that cannot be listened on, 5 for a featurizer or execution provider that
-does not fit.
-"""
+"""`python -m server`: read the settings, open the generation, serve."""
 
 import asyncio
 import logging
 import sys
+from collections.abc import Callable
 
 from pydantic import ValidationError
 from pydantic_settings import CliApp, SettingsError
 
-from export.generation import GenerationError, read
+from export.generation import Generation, GenerationError, read
 from retrieval.errors import RetrievalError
 from server.app import serve
 from server.engine import Engine
@@ -26,7 +22,14 @@ PORT_TAKEN = 4
 CANNOT_START = 5
 
 
-def main(arguments: list[str]) -> int:
+def open_generation(settings: Settings) -> Generation:
+    """Open the generation that the settings name."""
+    return read(settings.generation, verify=settings.verify)
+
+
+def main(
+    arguments: list[str], *, open_generation: Callable[[Settings], Generation] = open_generation
+) -> int:
     """Run the server and return its exit status."""
     try:
         settings = CliApp.run(Settings, cli_args=arguments)
@@ -42,7 +45,7 @@ def main(arguments: list[str]) -> int:
     )
     logging.getLogger("httpx").setLevel(logging.WARNING)
     try:
-        _run(settings)
+        _run(settings, open_generation(settings))
     except (GenerationError, RetrievalError) as error:
         _complain(str(error))
         return WRONG_GENERATION
@@ -55,8 +58,7 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def _run(settings: Settings) -> None:
-    generation = read(settings.generation, verify=settings.verify)
+def _run(settings: Settings, generation: Generation) -> None:
     engine = Engine(
         generation,
         settings.limits,

@@ -57,7 +57,7 @@ class App:
         """Where it listens, once it does."""
 
     async def start(self) -> None:
-        """Listen and report SERVING.
+        """Listen and report SERVING. A server that could not start is closed.
 
         Raises:
             PortTakenError: the address cannot be listened on.
@@ -67,6 +67,7 @@ class App:
         try:
             self.port = self._server.add_insecure_port(f"{address}:{self._settings.port}")
         except RuntimeError as error:
+            await self._close()
             raise PortTakenError(f"{address}:{self._settings.port}") from error
         await self._server.start()
         for service in ("", *SERVICES):
@@ -77,6 +78,9 @@ class App:
         await self._health.enter_graceful_shutdown()
         await asyncio.sleep(self._settings.drain_wait_s)
         await self._server.stop(self._settings.grace_s)
+        await self._close()
+
+    async def _close(self) -> None:
         self._texts.close()
         await self._dispatcher.close()
 

@@ -29,7 +29,7 @@ class Engine:
         self.models = Models(generation, choice=choice, threads=threads)
         self.catalogue = Catalogue(generation)
         self.search = Search(generation, self.catalogue)
-        people = People(generation, self.catalogue, most_events=limits.max_model_history_events)
+        people = People(generation, self.catalogue, most_events=generation.manifest.history_length)
         writer = HitWriter(self.catalogue)
         explainer = Explainer(generation, self.catalogue, most=limits.max_explanation_paths)
         self.items = ItemEmbedder(

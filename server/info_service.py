@@ -56,7 +56,10 @@ def describe(engine: Engine, texts: Texts, limits: Limits) -> pb.GetServerInfoRe
             fallback=texts.fallback,
         ),
         execution_provider=engine.models.provider,
-        limits=pb.Limits(**limits.model_dump()),
+        limits=pb.Limits(
+            **limits.model_dump(),
+            max_model_history_events=engine.generation.manifest.history_length,
+        ),
     )
 
 

@@ -25,8 +25,6 @@ class Limits(BaseModel):
     """Most hits that a batch may ask for, summed over its elements; bounds the response."""
     max_history_events: PositiveInt = 1000
     """Most events of an inline history."""
-    max_model_history_events: PositiveInt = 100
-    """Most events, the newest ones, that go into a person's vector. The towers learned with 100."""
     max_filter_ids: PositiveInt = 10_000
     """Most ids in each list of a filter."""
     max_related_items: PositiveInt = 100

@@ -1,8 +1,4 @@
-"""Everything that can be set about the server: by flag, by environment, or left as it is.
-
-Each field is the flag `--like-this` and the variable `NEARFIELD_LIKE_THIS`; a field of the limits
-is `--limits.max-k` and `NEARFIELD_LIMITS__MAX_K`. A flag is stronger than a variable.
-"""
+"""Everything that can be set about the server: by flag, by environment, or left as it is."""
 
 from pathlib import Path
 from typing import Literal
@@ -14,7 +10,13 @@ from server.limits import Limits
 
 
 class Settings(BaseSettings):
-    """Serve one generation of nearfield over gRPC."""
+    """Serve one generation of nearfield over gRPC.
+
+    Every flag is also an environment variable: --vllm-url is NEARFIELD_VLLM_URL and
+    --limits.max-k is NEARFIELD_LIMITS__MAX_K; a flag is the stronger one. Exit status: 0 after a
+    drain, 2 for wrong settings, 3 for a generation that cannot be served, 4 for a port that
+    cannot be listened on, 5 for a featurizer or execution provider that does not fit.
+    """
 
     model_config = SettingsConfigDict(
         env_prefix="NEARFIELD_",

@@ -4,7 +4,6 @@ from typing import TypeAlias
 
 import numpy as np
 from google.protobuf.timestamp_pb2 import Timestamp
-from google.rpc.status_pb2 import Status
 from numpy.typing import NDArray
 
 from nearfield.v1 import embedding_pb2, recommendation_pb2, types_pb2
@@ -153,11 +152,6 @@ def write_moment(text: str) -> Timestamp:
     moment = Timestamp()
     moment.FromJsonString(text)
     return moment
-
-
-def ok() -> Status:
-    """Write the status of an element that could be answered."""
-    return Status()
 
 
 def _microseconds(seconds: float) -> int:

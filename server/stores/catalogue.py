@@ -27,13 +27,12 @@ class Catalogue:
 
     def __init__(self, generation: Generation) -> None:
         self._generation = generation
-        self._titles = generation.items["title"].fill_null("")
         manifest = generation.manifest
         self.item_types = manifest.item_types
         lengths = np.diff(generation.graph_indptr).reshape(manifest.num_slots, len(generation))
         self.degree: NDArray[np.int64] = lengths.sum(axis=0)
         """(N,), neighbours of each item over all its lists."""
-        self._creators = _Groups.of(generation.items["creator"], generation.popularity)
+        self._creators = _Groups.of(pl.Series([*generation.creator]), generation.popularity)
 
     def row(self, item_id: str) -> int | None:
         """Find an item; None where the id is unknown."""
@@ -56,8 +55,7 @@ class Catalogue:
 
     def title(self, row: int) -> str:
         """Return the title of a row, empty where it has none."""
-        title: str = self._titles[row]
-        return title
+        return self._generation.title[row]
 
     def by_creator(self, creator: str, most: int) -> NDArray[np.int64]:
         """Return the most popular items of a creator, best first.

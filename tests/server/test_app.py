@@ -112,7 +112,6 @@ async def test_port_in_use_is_an_error_not_half_of_the_calls(engine: Engine) -> 
         )
         with pytest.raises(PortTakenError, match=str(client.app.port)):
             await second.start()
-        await second.stop()
 
 
 @pytest.mark.parametrize("reflected", [True, False])
@@ -282,6 +281,7 @@ async def test_server_info_tells_versions_generation_and_every_limit(engine: Eng
     assert answer.versions.onnxruntime.count(".") == 2
     published = {field.name: value for field, value in answer.limits.ListFields()}
     expected = Limits(max_k=77).model_dump()
+    expected["max_model_history_events"] = manifest.history_length
     assert published.keys() == expected.keys()
     for name, value in expected.items():
         assert published[name] == pytest.approx(value)

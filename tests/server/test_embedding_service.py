@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -253,9 +255,9 @@ async def test_times_decide_the_order_of_a_history(engine: Engine) -> None:
     for second, event in enumerate(ordered.history):
         event.time.seconds = second
     shuffled = types_pb2.UserInput(history=list(ordered.history)[::-1])
-    limits = {"max_model_history_events": 5}
-    few = Engine(engine.generation, Limits(**limits), choice="cpu", threads=1)
-    async with running(few, limits=limits) as client:
+    manifest = replace(engine.generation.manifest, history_length=5)
+    short = replace(engine.generation, manifest=manifest)
+    async with running(Engine(short, Limits(), choice="cpu", threads=1)) as client:
         first = await client.embedding.EmbedUser(pb.EmbedUserRequest(user=ordered))
         second_answer = await client.embedding.EmbedUser(pb.EmbedUserRequest(user=shuffled))
     assert first.embedding.history_events == 5
