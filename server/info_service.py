@@ -2,7 +2,6 @@
 """InfoService: versions, generation and every limit."""
 
 import platform
-from importlib.metadata import PackageNotFoundError, version
 
 import grpc
 import numpy as np
@@ -10,6 +9,7 @@ import onnxruntime
 
 from nearfield.v1 import info_pb2 as pb
 from nearfield.v1.info_pb2_grpc import InfoServiceServicer
+from nearfield.version import __version__
 from server.answering import Answering
 from server.engine import Engine
 from server.limits import Limits
@@ -41,7 +41,7 @@ def describe(engine: Engine, texts: Texts, limits: Limits) -> pb.GetServerInfoRe
     featurizer = engine.generation.manifest.featurizer
     return pb.GetServerInfoResponse(
         versions=pb.Versions(
-            nearfield=_nearfield_version(),
+            nearfield=__version__,
             api=API,
             onnxruntime=onnxruntime.__version__,
             grpc=grpc.__version__,
@@ -83,10 +83,3 @@ def _generation(engine: Engine) -> pb.GenerationInfo:
         content_relations=manifest.content_relations,
         index_kind=engine.search.index_kind,
     )
-
-
-def _nearfield_version() -> str:
-    try:
-        return version("nearfield")
-    except PackageNotFoundError:
-        return "unknown"  # run from a folder that was never installed

@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.generation import Generation
-from features.encode import UserArrays, UserEncoder
+from features.encode import UserArrays
 from server.answers import Notice, NoticeKind, Provenance
-from server.requests import Person
+from server.requests import NOTHING_KNOWN, Person
 from server.stores.catalogue import Catalogue
 
 DEMOGRAPHICS = ("country", "age_bucket", "gender")
@@ -103,13 +103,14 @@ class People:
     def _features(
         self, person: Person, user_row: int | None, notices: list[Notice]
     ) -> NDArray[np.int64]:
-        encoder: UserEncoder = self._generation.user_encoder
-        asked = _columns(encoder.encode([person.demographics]))
         stored = (
-            np.zeros(len(asked), dtype=np.int64)
+            np.zeros(len(DEMOGRAPHICS), dtype=np.int64)
             if user_row is None
             else self._generation.user_features[user_row]
         )
+        if person.demographics == NOTHING_KNOWN:
+            return stored
+        asked = _columns(self._generation.user_encoder.encode([person.demographics]))
         given = [getattr(person.demographics, name) for name in DEMOGRAPHICS]
         for name, value, row in zip(DEMOGRAPHICS, given, asked.tolist(), strict=True):
             if value and not row:
