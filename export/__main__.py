@@ -16,7 +16,8 @@ from export.errors import ExportError
 from export.generation import Generation, GenerationError, find_all, locate, read, switch
 from export.generation.folder import CURRENT
 from export.generation.manifest import read_manifest
-from export.publish import PublishSettings, publish
+from export.publish import publish
+from export.settings import PublishSettings
 from features.errors import FeatureError
 from graph.errors import GraphError
 from models.checkpoint import CheckpointError
@@ -58,7 +59,6 @@ def _publish(options: argparse.Namespace) -> None:
         options.out,
         PublishSettings(
             approximate_from=options.approximate_from,
-            history_length=options.history_length,
             made_current=not options.aside,
         ),
         created=datetime.now(UTC),
@@ -135,13 +135,6 @@ def _parser() -> argparse.ArgumentParser:
         default=defaults.approximate_from,
         metavar="ITEMS",
         help="catalogue size from which search is approximate; default: %(default)s",
-    )
-    add(
-        "--history-length",
-        type=int,
-        default=defaults.history_length,
-        metavar="ITEMS",
-        help="the adaptation's setting of that name; default: %(default)s",
     )
     add("--aside", action="store_true", help="leave OUT/current as it is")
     text = "read every file of a generation and compare it with its manifest"

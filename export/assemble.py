@@ -27,9 +27,7 @@ SPACE_FILES = (
 )
 
 
-def assemble(
-    parts: RunParts, networks: Networks, index: VectorIndex, *, history_length: int
-) -> GenerationContents:
+def assemble(parts: RunParts, networks: Networks, index: VectorIndex) -> GenerationContents:
     """Put together everything that answers a request.
 
     Raises:
@@ -42,7 +40,7 @@ def assemble(
         as_of=_newest(visible),
         featurizer=parts.featurizer,
         content_relations=graph.content_relations,
-        history_length=history_length,
+        history_length=parts.towers.config.history_length,
         metrics=parts.metrics,
         parity=networks.parity,
         models=networks.models,

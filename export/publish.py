@@ -1,7 +1,6 @@
 """Run folder -> generation -> current."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -13,29 +12,13 @@ from export.errors import RunError
 from export.generation import Generation, read, switch, write
 from export.generation.folder import GENERATIONS_FOLDER
 from export.networks import check_catalogue, export_networks
-from export.run import read_run
+from export.record import find_published, hash_run, record_published
+from export.run import RunParts, read_run
+from export.settings import PublishSettings
 from retrieval.approximate import ApproximateIndex
 from retrieval.exact import ExactIndex
 from retrieval.index import VectorIndex
-from retrieval.store import APPROXIMATE_FROM, load_index
-
-
-@dataclass(frozen=True, kw_only=True)
-class PublishSettings:
-    """How a run becomes a generation."""
-
-    approximate_from: int = APPROXIMATE_FROM
-    """Items from which the approximate index is built. Larger: exact answers, slower."""
-
-    history_length: int = 50
-    """Newest history items that the user tower was trained to read; as in the adaptation's
-    setting of that name. The server gives the tower no more than these."""
-
-    made_current: bool = True
-    """Whether servers should take the new generation at once."""
-
-    test_featurizer_allowed: bool = False
-    """Whether text vectors may come from a fake. Such a generation does not serve."""
+from retrieval.store import load_index
 
 
 def publish(
@@ -56,24 +39,47 @@ def publish(
         ParityError: an exported network differs from torch by more than rounding.
         GenerationError: the generation cannot be written or read back.
     """
+    inputs = hash_run(run, settings)
+    name = find_published(out, inputs)
+    if name is not None and (out / GENERATIONS_FOLDER / name).is_dir():
+        say(f"{name}: the run has not changed since it was published")
+    else:
+        name = _write(run, out, settings, created, say).name
+    generation = read(
+        out / GENERATIONS_FOLDER / name, allow_test_featurizer=settings.test_featurizer_allowed
+    )
+    load_index(generation.index_folder, generation.item_vectors)
+    record_published(out, inputs, name)
+    if settings.made_current:
+        switch(out, name)
+    return generation
+
+
+def _write(
+    run: Path,
+    out: Path,
+    settings: PublishSettings,
+    created: datetime,
+    say: Callable[[str], None],
+) -> Path:
+    """Export, prove, assemble and write."""
     parts = read_run(run)
-    if parts.featurizer.for_tests_only and not settings.test_featurizer_allowed:
-        raise RunError(
-            run / "text" / "featurizer.json",
-            f"the text vectors come from {parts.featurizer.name!r}, a fake for tests: "
-            "they must not serve",
-        )
+    _check_featurizer(parts, settings)
     networks = export_networks(parts, say)
     check_catalogue(parts, networks.models)
     index = choose_index(parts.item_vectors, parts.graph.item_type, settings.approximate_from)
     say(f"index: {index.kind} over {len(index):,} items")
-    contents = assemble(parts, networks, index, history_length=settings.history_length)
-    target = write(out / GENERATIONS_FOLDER, contents, created=created)
-    generation = read(target, allow_test_featurizer=settings.test_featurizer_allowed)
-    load_index(generation.index_folder, generation.item_vectors)
-    if settings.made_current:
-        switch(out, generation.name)
-    return generation
+    contents = assemble(parts, networks, index)
+    return write(out / GENERATIONS_FOLDER, contents, created=created)
+
+
+def _check_featurizer(parts: RunParts, settings: PublishSettings) -> None:
+    if parts.featurizer.for_tests_only and not settings.test_featurizer_allowed:
+        raise RunError(
+            parts.folder / "text" / "featurizer.json",
+            f"the text vectors come from {parts.featurizer.name!r}, a fake for tests: "
+            "they must not serve",
+        )
 
 
 def choose_index(

@@ -69,7 +69,7 @@ def read_run(folder: Path) -> RunParts:
         if not (folder / stage / STAGE_RECORD).is_file():
             raise RunError(
                 folder / stage,
-                f"is not a finished stage; run `python -m training all --run {folder}`",
+                "is not a finished stage; `python -m training all --data … --run …` makes them",
             )
     foundation, adaptation = folder / "foundation", folder / "adaptation"
     network = checkpoint.load_hgnn(foundation)

@@ -1,0 +1,19 @@
+"""How a run becomes a generation."""
+
+from dataclasses import dataclass
+
+from retrieval.store import APPROXIMATE_FROM
+
+
+@dataclass(frozen=True, kw_only=True)
+class PublishSettings:
+    """Choices of whoever publishes; none of them changes a vector."""
+
+    approximate_from: int = APPROXIMATE_FROM
+    """Items from which the approximate index is built. Larger: exact answers, slower."""
+
+    made_current: bool = True
+    """Whether servers should take the new generation at once."""
+
+    test_featurizer_allowed: bool = False
+    """Whether text vectors may come from a fake. Such a generation does not serve."""
