@@ -139,6 +139,19 @@ async def test_cancelled_task_cancels_its_call_in_the_server(server: FakeServer)
         assert (await client.embed_user("user-1")).user_id == "user-1"
 
 
+async def test_task_cancelled_while_its_client_closes_is_cancelled(server: FakeServer) -> None:
+    server.delay(Method.EMBED_ITEM, 30.0)
+    client = AsyncClient(server.target)
+    task = asyncio.create_task(client.embed_item("book-1", timeout_s=30.0))
+    await asyncio.to_thread(wait_until_called, server, Method.EMBED_ITEM)
+
+    task.cancel()
+    await client.close()
+
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
 async def test_cancelled_batch_is_cancelled_and_not_an_outcome(server: FakeServer) -> None:
     server.delay(Method.BATCH_EMBED_ITEMS, 30.0)
     async with AsyncClient(server.target) as client:

@@ -74,6 +74,14 @@ def test_one_damaged_detail_does_not_take_the_others_along() -> None:
     assert (error.reason, error.retry_delay_s) == ("REQUEST_INVALID", 1.5)
 
 
+def test_detail_that_is_cut_off_is_left_out_whole() -> None:
+    cut_off = details.ErrorInfo(reason="HALF").SerializeToString() + b"\x12\x7f"
+    status = status_pb2.Status(code=3)
+    status.details.add(type_url="type.googleapis.com/google.rpc.ErrorInfo", value=cut_off)
+
+    assert error_of_element(status, "ours").reason == ""
+
+
 def test_retry_delay_of_nothing_is_not_the_lack_of_one() -> None:
     status = status_pb2.Status(code=14)
     status.details.add().Pack(details.RetryInfo())
