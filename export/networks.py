@@ -1,14 +1,15 @@
 """The three networks of a run as ONNX, each proven to answer as it does in torch."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import nn
 
 from export.errors import RunError
 from export.generation import ModelFiles
-from export.parity import TOLERANCE, check_parity, open_session
+from export.parity import TOLERANCE, Case, check_parity, open_session
 from export.parity_cases import hgnn_cases, item_tower_cases, user_tower_cases
 from export.run import RunParts
 from export.to_onnx import hgnn_to_onnx, item_tower_to_onnx, user_tower_to_onnx
@@ -39,27 +40,23 @@ def export_networks(parts: RunParts, say: Say) -> Networks:
         ParityError: a network differs from torch by more than rounding.
     """
     network, towers = parts.network, parts.towers
-    say("hgnn.onnx: exporting")
     hgnn = hgnn_to_onnx(network)
-    say("user_tower.onnx: exporting")
-    user_tower = user_tower_to_onnx(towers.user)
-    say("item_tower.onnx: exporting")
-    item_tower = item_tower_to_onnx(towers.item)
-    parity = {
-        "hgnn": check_parity(
-            "hgnn", HGNNServing(network), hgnn, hgnn_cases(network.config, seed=SEED)
-        ),
-        "user_tower": check_parity(
-            "user_tower", towers.user, user_tower, user_tower_cases(towers.config, seed=SEED)
-        ),
-        "item_tower": check_parity(
-            "item_tower", towers.item, item_tower, item_tower_cases(towers.config, seed=SEED)
-        ),
-    }
-    for name, difference in parity.items():
-        say(f"{name}.onnx: differs from torch by {difference:.1e} at most")
-    models = ModelFiles(hgnn=hgnn, user_tower=user_tower, item_tower=item_tower)
-    return Networks(models=models, parity=parity)
+    parity = {"hgnn": _proven("hgnn", HGNNServing(network), hgnn, hgnn_cases(network.config), say)}
+    user = user_tower_to_onnx(towers.user)
+    parity["user_tower"] = _proven(
+        "user_tower", towers.user, user, user_tower_cases(towers.config), say
+    )
+    item = item_tower_to_onnx(towers.item)
+    parity["item_tower"] = _proven(
+        "item_tower", towers.item, item, item_tower_cases(towers.config), say
+    )
+    return Networks(models=ModelFiles(hgnn=hgnn, user_tower=user, item_tower=item), parity=parity)
+
+
+def _proven(name: str, module: nn.Module, model: bytes, cases: Sequence[Case], say: Say) -> float:
+    difference = check_parity(name, module, model, cases)
+    say(f"{name}.onnx: {len(cases)} cases, differs from torch by {difference:.1e} at most")
+    return difference
 
 
 def check_catalogue(parts: RunParts, models: ModelFiles) -> None:

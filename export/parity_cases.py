@@ -12,7 +12,7 @@ UNTRACED_LENGTH = 5
 SIZES = (1, UNTRACED_BATCH)
 
 
-def hgnn_cases(config: HGNNConfig, *, seed: int) -> list[Case]:
+def hgnn_cases(config: HGNNConfig, *, seed: int = 0) -> list[Case]:
     """Draw calls with one item and many, with neighbours, without, and with masked ones."""
     rng = Generator().manual_seed(seed)
     cases = []
@@ -34,7 +34,7 @@ def hgnn_cases(config: HGNNConfig, *, seed: int) -> list[Case]:
     return cases
 
 
-def user_tower_cases(config: TowerConfig, *, seed: int) -> list[Case]:
+def user_tower_cases(config: TowerConfig, *, seed: int = 0) -> list[Case]:
     """Draw calls with one person and many, with a history, without, and with padding only."""
     rng = Generator().manual_seed(seed)
     cases = []
@@ -59,7 +59,7 @@ def user_tower_cases(config: TowerConfig, *, seed: int) -> list[Case]:
     return cases
 
 
-def item_tower_cases(config: TowerConfig, *, seed: int) -> list[Case]:
+def item_tower_cases(config: TowerConfig, *, seed: int = 0) -> list[Case]:
     """Draw calls with one item and many."""
     rng = Generator().manual_seed(seed)
     return [

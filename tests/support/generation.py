@@ -13,8 +13,16 @@ import onnxruntime
 import polars as pl
 from numpy.typing import NDArray
 
-from export.generation import FeaturizerInfo, GenerationContents, ModelFiles, switch, write
+from export.generation import (
+    FeaturizerInfo,
+    Generation,
+    GenerationContents,
+    ModelFiles,
+    switch,
+    write,
+)
 from export.generation.folder import GENERATIONS_FOLDER
+from export.generation.manifest import Metric
 from features.encode import ItemEncoder, UserEncoder, UserRecord
 from features.schema import TEXT_RECIPE, ItemRecord, compose_text
 from features.text import HashFeaturizer
@@ -32,6 +40,16 @@ HIDDEN = 24
 HGNN = 16
 VECTOR = 16
 CAP = 8
+
+METRIC: Metric = {
+    "model": "2t-hgnn",
+    "slice": "all",
+    "metric": "hr@10",
+    "value": 0.5,
+    "low": 0.25,
+    "high": 0.75,
+    "users": 20,
+}
 
 Lists = list[list[tuple[int, float, int]]]
 """Per list, its entries: row, weight, people."""
@@ -61,6 +79,24 @@ def write_tiny_output(out: Path, *, seed: int = 7) -> Path:
     path = write_tiny_generation(out / GENERATIONS_FOLDER, seed=seed)
     switch(out, path.name)
     return path
+
+
+def embed_user(generation: Generation, user_row: int) -> NDArray[np.float32]:
+    """Run the user tower of a generation on what it knows of a user, and return (V,)."""
+    country, age, gender = generation.user_features[user_row : user_row + 1].T
+    history = generation.history(user_row)
+    rows = history.rows[::-1][None]  # (1, L), newest first
+    (vector,) = _run(
+        generation.user_tower_path.read_bytes(),
+        country=country,
+        age=age,
+        gender=gender,
+        history=generation.hgnn[rows],
+        history_type=generation.item_type[rows],
+        history_weight=history.weight[::-1][None],
+    )
+    first: NDArray[np.float32] = vector[0]
+    return first
 
 
 def tiny_world(*, seed: int = 7, items_per_type: int = 30, users: int = 20) -> TinyWorld:
@@ -158,7 +194,7 @@ def tiny_contents(*, seed: int = 7) -> GenerationContents:
         ),
         content_relations=RELATIONS,
         history_length=50,
-        metrics=(),
+        metrics=(METRIC,),
         parity={"hgnn": 0.0, "user_tower": 0.0, "item_tower": 0.0},
         models=ModelFiles(hgnn=hgnn_model, user_tower=user_model, item_tower=item_model),
         items=_items(world),

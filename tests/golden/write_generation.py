@@ -1,0 +1,67 @@
+"""Wrote `generation_1`, once. A new format gets a folder of its own; this one is never rewritten.
+
+python -m tests.golden.write_generation FOLDER
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from export.generation import Generation, read
+from tests.support.generation import embed_user, write_tiny_generation
+
+USERS = ("user-0", "user-1", "user-19")
+ITEMS = ("audiobook-00", "podcast-07", "podcast-29")
+
+
+def answers(generation: Generation) -> dict[str, Any]:
+    """Ask a generation for a bit of everything that it holds."""
+    return {
+        "name": generation.name,
+        "items": {each: _item(generation, each) for each in ITEMS},
+        "users": {each: _user(generation, each) for each in USERS},
+        "unknown": generation.item_ids.lookup(["audiobook-0", "", "user-0"]).tolist(),
+        "podcasts": [generation.type_slice("podcast").start, generation.type_slice("podcast").stop],
+    }
+
+
+def _item(generation: Generation, item_id: str) -> dict[str, Any]:
+    row = int(generation.item_ids.lookup([item_id])[0])
+    record = generation.record(row)
+    lists = [generation.neighbours(row, slot) for slot in range(generation.manifest.num_slots)]
+    return {
+        "row": row,
+        "title": record.title,
+        "genres": list(record.genres),
+        "creator": record.creator,
+        "year": record.year,
+        "neighbours": [[generation.item_ids.id(int(n)) for n in each.rows] for each in lists],
+        "people": [each.users.tolist() for each in lists],
+        "vector": [round(float(each), 6) for each in generation.item_vectors[row]],
+    }
+
+
+def _user(generation: Generation, user_id: str) -> dict[str, Any]:
+    row = int(generation.user_ids.lookup([user_id])[0])
+    history = generation.history(row)
+    vector = embed_user(generation, row)
+    best = np.argsort(-(generation.item_vectors @ vector), kind="stable")[:5]
+    return {
+        "row": row,
+        "features": generation.user_features[row].tolist(),
+        "history": generation.item_ids.ids(history.rows),
+        "vector": [round(float(each), 6) for each in vector],
+        "nearest": generation.item_ids.ids(best),
+    }
+
+
+if __name__ == "__main__":
+    folder = Path(sys.argv[1])
+    path = write_tiny_generation(folder)
+    path.rename(folder / "generation_1")
+    opened = read(folder / "generation_1", allow_test_featurizer=True)
+    text = json.dumps(answers(opened), indent=1, ensure_ascii=False)
+    (folder / "generation_1_answers.json").write_text(text + "\n", encoding="utf-8")
