@@ -19,13 +19,14 @@ def write_tiny_encoder(folder: Path, *, dimensions: int = DIMENSIONS) -> Path:
     """Write the three files; `dimensions` is what the description claims."""
     folder.mkdir(parents=True, exist_ok=True)
     onnx.save(_mean_of_embeddings(), folder / MODEL_FILE)
-    _letter_tokenizer().save(str(folder / TOKENIZER_FILE))
+    letter_tokenizer().save(str(folder / TOKENIZER_FILE))
     description = OnnxEncoder("tiny", "0123456789abcdef", dimensions, MAX_TOKENS, pad_id=0)
     (folder / DESCRIPTION_FILE).write_text(description.to_json(), encoding="utf-8")
     return folder
 
 
-def _letter_tokenizer() -> Tokenizer:
+def letter_tokenizer() -> Tokenizer:
+    """A tokenizer whose tokens are letters and digits, with the usual special ones."""
     vocabulary = {token: row for row, token in enumerate((*SPECIAL, *LETTERS))}
     tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
     tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(r"\S"), "isolated")
