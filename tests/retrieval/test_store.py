@@ -53,11 +53,12 @@ def test_small_catalogue_gets_the_exact_index_and_a_large_one_the_approximate() 
 
 
 def test_large_catalogue_in_which_graphs_miss_too_much_is_searched_exactly() -> None:
-    """Vectors without any structure give a graph nothing to follow."""
-    rows = APPROXIMATE_FROM
-    one_type = np.zeros(rows, dtype=np.int64)
-    questions = np.random.default_rng(2).normal(size=(200, 48)).astype(np.float32)
-    index = build_index(unit(rows, 48), one_type, questions=questions, recall=0.999)
+    """Between clusters this tight a graph has no way across."""
+    draw = np.random.default_rng(2)
+    place = np.arange(APPROXIMATE_FROM) % 20
+    vectors = draw.normal(size=(20, 32))[place] + 0.05 * draw.normal(size=(len(place), 32))
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    index = build_index(vectors.astype(np.float32), np.zeros(len(place), dtype=np.int64))
     assert index.kind == "exact"
 
 
