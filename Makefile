@@ -21,7 +21,7 @@ export NEARFIELD_VLLM_PYTHON ?= $(VLLM_VENV)/bin/python
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
-	@echo "  settings: PYTHON=, ACCELERATOR=cpu|cuda (here: $(ACCELERATOR)), TORCH_CPU_INDEX=, VENV=, VLLM_VENV="
+	@echo "  settings: SETTINGS=file.toml, PYTHON=, ACCELERATOR=cpu|cuda (here: $(ACCELERATOR)), TORCH_CPU_INDEX=, VENV=, VLLM_VENV="
 
 # What a target needs to be told is asked for before anything is built.
 ifneq ($(filter generation evaluate,$(MAKECMDGOALS)),)
@@ -60,13 +60,17 @@ lock: ## pin the versions in requirements/*.txt anew (UPGRADE=--upgrade for the 
 	$(LOCK) --group vllm \
 		--excludes requirements/vllm-cuda-excludes.txt -o requirements/vllm-cuda.txt
 
+# SETTINGS=file.toml changes hyperparameters, as training/settings.py says.
+HYPERPARAMETERS = $(if $(SETTINGS),--settings "$(SETTINGS)")
+
 # --- to see it, to use it -------------------------------------------------------------------
 
 demo: venv vllm-venv ## the whole path on MovieLens-1M, from the download to answers
-	@$(PYTHON_IN_VENV) -m demo.run
+	@$(PYTHON_IN_VENV) -m demo.run $(HYPERPARAMETERS)
 
 generation: venv vllm-venv ## build what answers requests: DATA=folder OUT=folder
-	$(PYTHON_IN_VENV) -m training all --data "$(DATA)" --run "$(OUT)/run"
+	$(PYTHON_IN_VENV) -m training all --data "$(DATA)" --run "$(OUT)/run" \
+		--cache "$(OUT)/text.sqlite" $(HYPERPARAMETERS)
 	$(PYTHON_IN_VENV) -m export --run "$(OUT)/run" --out "$(OUT)"
 
 serve: venv ## answer requests: GENERATION=folder PORT=50051
@@ -77,7 +81,8 @@ vllm: venv vllm-venv ## embed new items for `make serve`: VLLM_PORT=8000
 	$(PYTHON_IN_VENV) -m demo.vllm --port $(VLLM_PORT)
 
 evaluate: venv vllm-venv ## measure on held-out interactions: DATA=folder OUT=folder
-	$(PYTHON_IN_VENV) -m training evaluate --data "$(DATA)" --run "$(OUT)/run"
+	$(PYTHON_IN_VENV) -m training evaluate --data "$(DATA)" --run "$(OUT)/evaluation" \
+		--cache "$(OUT)/text.sqlite" $(HYPERPARAMETERS)
 
 # --- to change it ---------------------------------------------------------------------------
 

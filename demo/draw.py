@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
@@ -18,7 +19,7 @@ def because(hit: Hit) -> str:
     path = hit.explanation[0]
     title = path.history_item_title or path.history_item_id
     if path.users:
-        return f"you saw {title}, as did {path.users} who saw this"
+        return f"you saw {title}, as did {path.users:,} who saw this"
     return f"you saw {title}, of the same {path.relation}"
 
 
@@ -103,10 +104,10 @@ def nearest(title: str, hits: Sequence[Hit]) -> Table:
 
 def changes(item_type: str, hits: Sequence[Hit], before: Sequence[Hit]) -> Table:
     """Draw the items of one type with what became of the earlier list."""
-    table = Table(title=item_type, title_style="bold")
+    table = Table(title=item_type, title_style="bold", box=SIMPLE_HEAD)
     table.add_column("", justify="right")
-    table.add_column("title", max_width=28, no_wrap=True)
-    table.add_column("")
+    table.add_column("title", width=22, no_wrap=True)
+    table.add_column("", min_width=6)
     for place, hit in enumerate(hits, start=1):
         change = moved(hit, before)
         table.add_row(

@@ -30,12 +30,13 @@ def main() -> int:
     """Run `python -m demo.run`; 0 when everything was shown."""
     parser = argparse.ArgumentParser(prog="python -m demo.run", description=__doc__)
     parser.add_argument("--folder", type=Path, default=Path("var"), help="where results are kept")
+    parser.add_argument("--settings", type=Path, help="hyperparameters, as of python -m training")
     options = parser.parse_args()
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _leave)
     console = Console(width=120 if not sys.stdout.isatty() else None)
     try:
-        tour(options.folder.resolve(), console)
+        tour(options.folder.resolve(), options.settings, console)
     except (movielens.MovieLensError, FeatureError, CommandError, NearfieldError) as error:
         console.print(f"demo: {error}", style="red", markup=False)
         return 1
@@ -45,7 +46,7 @@ def main() -> int:
     return 0
 
 
-def tour(folder: Path, console: Console) -> None:
+def tour(folder: Path, settings: Path | None, console: Console) -> None:
     """Build what is not there yet, serve it, and show it.
 
     Raises:
@@ -57,7 +58,8 @@ def tour(folder: Path, console: Console) -> None:
     started = time.monotonic()
     data = movielens.prepare(folder / "movielens", folder / "downloads")
     with vllm(console) as vllm_url:
-        generation = build(data, folder / "demo", vllm_url, console)
+        console.print("building a generation; what has not changed is not made again")
+        generation = build(data, folder / "demo", settings, vllm_url)
         with served(generation, folder / "demo" / "server.log", vllm_url, console) as client:
             show(Screens(console, client), Data.read(data))
     console.print(
@@ -88,17 +90,17 @@ def vllm(console: Console) -> Iterator[str]:
         yield process.base_url
 
 
-def build(data: Path, folder: Path, vllm_url: str, console: Console) -> Path:
+def build(data: Path, folder: Path, settings: Path | None, vllm_url: str) -> Path:
     """Build a generation, but for the stages that are current, and return its folder.
 
     Raises:
         CommandError: a stage failed.
     """
-    console.print("building a generation; what has not changed is not made again")
     run_folder = str(folder / "run")
     run(
         *("-m", "training", "all", "--data", str(data), "--run", run_folder),
         *("--vllm-url", vllm_url),
+        *(("--settings", str(settings.resolve())) if settings else ()),
     )
     run("-m", "export", "--run", run_folder, "--out", str(folder))
     return folder / "current"

@@ -25,7 +25,7 @@ NEW_TASTE = "documentary"
 LEAST_OF_TYPE = 4
 """Whoever is shown has rated at least so many of each type, so that each list has a reason."""
 
-RATINGS = 80
+RATINGS = 40
 """Whoever is shown has about so many ratings: enough to have a taste, few enough to move it."""
 
 

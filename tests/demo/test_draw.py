@@ -17,9 +17,9 @@ def text(drawing: RenderableType) -> str:
 
 
 def test_the_reason_is_the_best_path_with_its_people() -> None:
-    best = ExplanationPath("a", "Alien", "film-film", 34, 0.2)
+    best = ExplanationPath("a", "Alien", "film-film", 1034, 0.2)
     other = ExplanationPath("b", "Brazil", "film-film", 12, 0.1)
-    assert draw.because(hit("x", best, other)) == "you saw Alien, as did 34 who saw this"
+    assert draw.because(hit("x", best, other)) == "you saw Alien, as did 1,034 who saw this"
 
 
 def test_a_content_relation_is_a_reason_without_people() -> None:

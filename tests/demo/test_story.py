@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 
 from demo import story
-from demo.story import Data, pick_person, three_more
+from demo.story import RATINGS, Data, pick_person, three_more
 
 TYPES = {"childrens": 6, "documentary": 9, "film": 60}
 
@@ -24,10 +24,10 @@ def ratings(user_id: str, counts: dict[str, int]) -> list[tuple[str, str, int, f
 def data(tmp_path: Path) -> Data:
     items = [(item, kind, item.title()) for kind in TYPES for item in item_ids(kind)]
     people = {
-        "only films": {"film": 60},
+        "only films": {"film": RATINGS},
         "a few": {"film": 10, "childrens": 4, "documentary": 4},
-        "many": {"film": 55, "childrens": 5, "documentary": 5},
-        "all documentaries": {"documentary": 9},
+        "mixed": {"film": RATINGS - 10, "childrens": 5, "documentary": 5},
+        "only documentaries": {"documentary": 9},
     }
     rows = [row for name, counts in people.items() for row in ratings(name, counts)]
     columns = ["user_id", "item_id", "timestamp", "weight"]
@@ -43,13 +43,13 @@ def data(tmp_path: Path) -> Data:
 
 def test_the_person_has_some_of_each_type_and_about_the_wanted_number(data: Data) -> None:
     person = pick_person(data)
-    assert person.user_id == "many"
+    assert person.user_id == "mixed"
     assert (person.age_bucket, person.gender) == ("25-34", "F")
 
 
 def test_the_history_is_complete_and_newest_first(data: Data) -> None:
     history = pick_person(data).history
-    assert len(history) == 65
+    assert len(history) == RATINGS
     assert [seen.time for seen in history] == sorted((s.time for s in history), reverse=True)
     assert history[-1] == story.Seen("Film 0", "film", 4, datetime(1970, 1, 1, tzinfo=UTC))
 
