@@ -1,0 +1,181 @@
+"""Data folder -> vLLM -> graph -> HGNN -> towers -> ONNX -> generation -> server -> SDK.
+
+Every step is the command a person would type, in a process of its own, with a real vLLM.
+"""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import nearfield
+from graph.worlds import two_communities, write_world
+from nearfield import Client, Grouping, NewItem, Provenance, User
+from nearfield.inputs import Event
+
+ROOT = Path(__file__).resolve().parents[2]
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
+HALF = 12
+WORLD = two_communities(people=60, items_per_type=2 * HALF, withheld=2)
+SETTINGS = """
+[foundation]
+dimensions = 32
+hidden_dimensions = 32
+fanout = 4
+batch_size = 64
+negatives = 32
+loop = { epochs = 15, patience = 15, learning_rate = 0.003 }
+[adaptation]
+hidden_dimensions = [64]
+dimensions = 32
+batch_size = 64
+negatives = 32
+loop = { epochs = 15, patience = 15, learning_rate = 0.003 }
+"""
+
+
+def run(*arguments: str) -> str:
+    """Run a module of the project and give what it wrote; fail with it where it failed."""
+    command = [sys.executable, "-m", *arguments]
+    done = subprocess.run(command, cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True)
+    if done.returncode:
+        pytest.fail(f"{arguments}: exit status {done.returncode}\n{done.stderr[-3000:]}")
+    return done.stderr
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory, vllm_url: str) -> Path:
+    made = tmp_path_factory.mktemp("whole")
+    write_world(WORLD, made / "data")
+    (made / "settings.toml").write_text(SETTINGS)
+    build(made, vllm_url)
+    return made
+
+
+def build(folder: Path, vllm_url: str) -> str:
+    stages = ("--data", str(folder / "data"), "--run", str(folder / "run"))
+    settings = ("--settings", str(folder / "settings.toml"), "--vllm-url", vllm_url)
+    written = run("training", "all", *stages, *settings)
+    return written + run("export", "--run", str(folder / "run"), "--out", str(folder))
+
+
+@pytest.fixture(scope="module")
+def client(folder: Path, vllm_url: str) -> Iterator[Client]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    where = ("--generation", str(folder / "current"), "--port", str(port))
+    command = [sys.executable, "-m", "server", *where, "--vllm-url", vllm_url]
+    log = (folder / "server.log").open("wb")
+    with log, subprocess.Popen(command, cwd=ROOT, env=ENVIRONMENT, stderr=log) as server:
+        try:
+            with Client(f"127.0.0.1:{port}") as connected:
+                wait_for(connected, server)
+                yield connected
+        finally:
+            server.send_signal(signal.SIGTERM)
+            assert server.wait(60) == 0
+
+
+def wait_for(client: Client, server: "subprocess.Popen[bytes]") -> None:
+    """Return when the server answers."""
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            client.server_info(timeout_s=5)
+        except nearfield.UnavailableError:
+            assert server.poll() is None, "the server ended"
+            assert time.monotonic() < deadline, "the server did not answer within 60 s"
+            time.sleep(0.2)
+        else:
+            return
+
+
+def half_of(item_id: str) -> int:
+    return int(item_id.rsplit("-", 1)[1]) // HALF
+
+
+def test_people_get_the_items_of_their_half(client: Client) -> None:
+    right = 0
+    people = sorted(WORLD.answers)
+    for person in people:
+        answer = client.recommend(person, k=2, grouping=Grouping.PER_TYPE, explained=True)
+        assert set(answer.groups) == {"book", "film"}
+        for hits in answer.groups.values():
+            assert [hit.provenance for hit in hits] == [Provenance.GRAPH] * 2
+            right += sum(half_of(hit.item_id) == int(person[1:]) % 2 for hit in hits)
+    assert right > 0.9 * 4 * len(people)
+
+
+def test_explanations_are_real_paths(client: Client) -> None:
+    hit = client.recommend("u000", k=1, explained=True).hits[0]
+    path = hit.explanation[0]
+    seen = WORLD.interactions.filter(user_id="u000")["item_id"].to_list()
+    assert path.history_item_id in seen
+    together = [
+        set(WORLD.interactions.filter(item_id=item)["user_id"].to_list())
+        for item in (path.history_item_id, hit.item_id)
+    ]
+    shared = len(together[0] & together[1])
+    assert path.users == 0 if path.relation == "creator" else path.users <= shared
+    assert path.relation == "creator" or path.users >= 2
+
+
+def test_new_item_lands_beside_what_it_is_chosen_with(client: Client) -> None:
+    known = [f"book-{number:03d}" for number in range(4)]
+    new = NewItem(
+        item_type="book",
+        title="An atlas of quiet rivers",
+        description="Walks along water, with maps.",
+        genres=("amber",),
+        related_item_ids=known,
+    )
+    embedded = client.embed_item(new)
+    assert embedded.provenance is Provenance.INDUCTIVE
+    assert embedded.neighbours == len(known)
+    assert np.linalg.norm(embedded.vector) == pytest.approx(1, abs=1e-5)
+    near = client.similar_items(embedded, k=6)
+    assert sum(half_of(hit.item_id) == 0 for hit in near.hits) >= 5
+    alone = client.embed_item(NewItem(item_type="book", title="An atlas of quiet rivers"))
+    assert alone.provenance is Provenance.TEXT_ONLY
+
+
+def test_inline_history_is_as_good_as_a_stored_one(client: Client) -> None:
+    own = WORLD.interactions.filter(user_id="u001").sort("timestamp")
+    who = WORLD.users.filter(user_id="u001").row(0, named=True)
+    described = User(
+        history=[
+            Event(row["item_id"], time=datetime.fromtimestamp(row["timestamp"], UTC))
+            for row in own.iter_rows(named=True)
+        ],
+        country=who["country"],
+        age_bucket=who["age_bucket"],
+        gender=who["gender"],
+    )
+    stored, inline = client.embed_user("u001"), client.embed_user(described)
+    assert stored.space_id == inline.space_id
+    assert float(stored.vector @ inline.vector) > 0.95
+
+
+def test_second_build_keeps_everything_and_makes_the_same_generation(
+    folder: Path, vllm_url: str
+) -> None:
+    before = (folder / "current").resolve()
+    written = build(folder, vllm_url)
+    stages = ("dataset", "text", "graph", "foundation", "adaptation")
+    assert all(f"{stage}: unchanged, kept" in written for stage in stages)
+    assert (folder / "current").resolve() == before
+
+
+def test_server_says_what_it_serves(client: Client, folder: Path) -> None:
+    info = client.server_info()
+    assert info.generation.name == (folder / "current").resolve().name
+    assert info.versions.nearfield == nearfield.__version__
