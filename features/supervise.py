@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 _POLL_S = 0.1
@@ -39,7 +40,9 @@ def _heed_signals() -> None:
 
 
 def _wait_for_end(starter_gone: threading.Event) -> None:
-    sys.stdin.buffer.read()
+    # Not sys.stdin: its lock, held by this thread, would upset the interpreter's end.
+    while os.read(0, 1):
+        pass
     starter_gone.set()
 
 
@@ -48,8 +51,12 @@ def _empty_group(child: "subprocess.Popen[bytes]", grace_s: float) -> None:
     deadline = time.monotonic() + grace_s
     while (child.poll() is None or _others()) and time.monotonic() < deadline:
         time.sleep(_POLL_S)
-    for process in _others():
-        os.kill(process, signal.SIGKILL)
+    while others := _others():  # again and again: they may have started more meanwhile
+        for process in others:
+            with suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+        time.sleep(_POLL_S / 10)
+        child.poll()
     child.wait()
 
 
