@@ -106,7 +106,7 @@ def changes(item_type: str, hits: Sequence[Hit], before: Sequence[Hit]) -> Table
     """Draw the items of one type with what became of the earlier list."""
     table = Table(title=item_type, title_style="bold", box=SIMPLE_HEAD)
     table.add_column("", justify="right")
-    table.add_column("title", width=22, no_wrap=True)
+    table.add_column("title", width=20, no_wrap=True)
     table.add_column("", min_width=6)
     for place, hit in enumerate(hits, start=1):
         change = moved(hit, before)
