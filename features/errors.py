@@ -25,15 +25,15 @@ class FeaturizerError(FeatureError):
     """Root of what a text featurizer can fail with."""
 
 
-class FeaturizerUnavailable(FeaturizerError):
+class FeaturizerUnavailable(FeaturizerError):  # noqa: N818 - the name says what happened
     """Nothing answers, or not in time, or only with server errors; later it may work."""
 
 
-class FeaturizerRefused(FeaturizerError):
+class FeaturizerRefused(FeaturizerError):  # noqa: N818 - the name says what happened
     """The featurizer's server understood the request and declined it; a retry would not help."""
 
 
-class FeaturizerBadAnswer(FeaturizerError):
+class FeaturizerBadAnswer(FeaturizerError):  # noqa: N818 - the name says what happened
     """An answer came, but it is not one finite vector of the right length per text."""
 
 
