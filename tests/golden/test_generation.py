@@ -30,21 +30,21 @@ def without_vectors(content: dict[str, Any]) -> dict[str, Any]:
     } | {group: content[group] for group in ("unknown", "podcasts")}
 
 
-def test_format_1_reads_and_gives_the_recorded_answers_for_ever():
+def test_format_1_reads_and_gives_the_recorded_answers_for_ever() -> None:
     got = answers(read(GENERATION, allow_test_featurizer=True))
 
     assert without_vectors(got) == without_vectors(recorded())
 
 
 @pytest.mark.parametrize("group", ["items", "users"])
-def test_format_1_gives_the_recorded_vectors_for_ever(group: str):
+def test_format_1_gives_the_recorded_vectors_for_ever(group: str) -> None:
     got = answers(read(GENERATION, allow_test_featurizer=True))[group]
 
     for name, each in recorded()[group].items():
         np.testing.assert_allclose(got[name]["vector"], each["vector"], atol=1e-5)
 
 
-def test_manifest_of_format_1_keeps_its_name_and_meaning():
+def test_manifest_of_format_1_keeps_its_name_and_meaning() -> None:
     manifest = read(GENERATION, allow_test_featurizer=True).manifest
 
     assert manifest.format == 1 <= FORMAT
@@ -55,7 +55,7 @@ def test_manifest_of_format_1_keeps_its_name_and_meaning():
     assert manifest.metrics[0]["metric"] == "hr@10"
 
 
-def test_index_of_format_1_finds_each_item_by_its_own_vector():
+def test_index_of_format_1_finds_each_item_by_its_own_vector() -> None:
     generation = read(GENERATION, allow_test_featurizer=True)
     index = load_index(generation.index_folder, generation.item_vectors)
 
