@@ -131,12 +131,12 @@ def test_a_server_that_comes_back_is_found(settings: VllmSettings) -> None:
 def test_a_slow_answer_is_given_up_and_not_asked_for_again(
     settings: VllmSettings, stub: EmbeddingsStub
 ) -> None:
-    stub.fail(Fault(delay_s=1.0))
-    impatient = VllmFeaturizer(replace(settings, timeout_s=0.2))
+    stub.fail(Fault(delay_s=10))
+    impatient = VllmFeaturizer(replace(settings, timeout_s=1))
     start = time.monotonic()
-    with pytest.raises(FeaturizerUnavailable, match=r"did not answer within 0\.2 s"):
+    with pytest.raises(FeaturizerUnavailable, match=r"did not answer within 1 s"):
         impatient.embed(["Emma"])
-    assert time.monotonic() - start < 0.9
+    assert time.monotonic() - start < 5
     impatient.close()
     assert len(stub.requests) == 1
 
