@@ -215,5 +215,5 @@ def _first(
 
 
 def _power_of_two(number: int) -> int:
-    """Round up, so that a search's depth does not depend on its neighbours in the batch."""
+    """Round up, so that queries of about the same depth share a search."""
     return 1 << (number - 1).bit_length()

@@ -13,8 +13,8 @@ from retrieval.index import VectorIndex, check_catalogue
 from retrieval.tune import between_rows, tune
 
 APPROXIMATE_FROM = 20_000
-"""Rows from which the approximate index is built: below, exact search takes under half a
-millisecond for a query and nothing has to be built, saved or missed (ADR 0004)."""
+"""Rows from which the approximate index is built: below, exact search takes under a
+millisecond for a query, and nothing has to be built, saved or missed (ADR 0004)."""
 
 RECALL = 0.99
 """Share of the true best ten rows that the approximate index is to find in every type."""

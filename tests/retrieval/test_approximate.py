@@ -57,13 +57,15 @@ def test_wider_search_misses_less() -> None:
     assert wide > 0.98
 
 
-def test_graph_that_cannot_reach_k_rows_is_made_up_for() -> None:
+@pytest.mark.parametrize("before", [0, 300])
+def test_graph_that_cannot_reach_k_rows_is_made_up_for(before: int) -> None:
     """Among equal vectors a graph keeps so few links that most rows cannot be reached."""
-    vectors = np.tile(clustered(1, seed=5), (2000, 1))
-    index = ApproximateIndex.build(vectors, types(2000), SETTINGS)
-    graph = index.graphs[0]
-    assert (graph.search(vectors[:1], 100, 64) == -1).any(), "the case that this test is about"
-    assert index.search(vectors[:1], 100).rows.tolist() == [list(range(100))]
+    equal = np.tile(clustered(1, seed=5), (2000, 1))
+    vectors = np.concatenate([-equal[:before], equal])
+    index = ApproximateIndex.build(vectors, types(before, 2000), SETTINGS)
+    graph = index.graphs[-1]
+    assert (graph.search(equal[:1], 100, 64) == -1).any(), "the case that this test is about"
+    assert index.search(equal[:1], 100).rows.tolist() == [list(range(before, before + 100))]
 
 
 def test_filter_that_cuts_through_a_type_is_exact() -> None:

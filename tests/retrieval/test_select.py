@@ -10,7 +10,7 @@ from retrieval.approximate import ApproximateIndex
 from retrieval.errors import CatalogueError, QueryError
 from retrieval.exact import ExactIndex
 from retrieval.hnsw import GraphSettings
-from retrieval.index import VectorIndex
+from retrieval.index import Hits, VectorIndex
 from retrieval.query import Query, Selection
 from retrieval.select import Selector
 
@@ -154,6 +154,42 @@ def test_best_rows_may_all_be_excluded(selector: Selector) -> None:
     assert len(selection.rows) == 3
     assert not np.isin(selection.rows, best).any()
     assert selection.available == ROWS - 200
+
+
+class Recorded(ExactIndex):
+    """An index that writes down how many vectors were searched together, and how deep."""
+
+    def __init__(self, vectors: Vectors) -> None:
+        super().__init__(vectors)
+        self.searches: list[tuple[int, int]] = []
+
+    def search(self, vectors: Vectors, k: int, *, allowed: NDArray[np.bool_] | None = None) -> Hits:
+        self.searches.append((len(vectors), k))
+        return super().search(vectors, k, allowed=allowed)
+
+
+def test_queries_of_one_filter_share_a_search() -> None:
+    index = Recorded(catalogue())
+    queries = [Query(asked(seed), 9 + seed, types=(1, 3)) for seed in range(8)]
+    queries += [Query(asked(seed), 10, types=(3, 1, 3)) for seed in range(5)]
+    Selector(index, catalogue(), ITEM_TYPE).select(queries)
+    assert index.searches == [(13, 16)]
+
+
+def test_search_goes_deeper_only_where_exclusions_ate_the_hits() -> None:
+    index = Recorded(catalogue())
+    selector = Selector(index, catalogue(), ITEM_TYPE)
+    ranking = selector.select([Query(asked(), ROWS)])[0].rows
+    index.searches.clear()
+    harmless, harmful = (
+        Query(asked(), 5, exclude=ranking[part]) for part in (slice(200, 400), slice(0, 200))
+    )
+    selections = selector.select([harmless, harmful])
+    assert [one.rows.tolist() for one in selections] == [
+        ranking[:5].tolist(),
+        ranking[200:205].tolist(),
+    ]
+    assert index.searches == [(2, 16), (1, 64), (1, 256)]
 
 
 def test_ties_are_in_the_order_of_rows_and_survive_exclusion(selector: Selector) -> None:
