@@ -13,8 +13,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from export.errors import ExportError
-from export.generation import Generation, GenerationError, find_all, locate, read, switch
-from export.generation.folder import CURRENT
+from export.generation import (
+    Generation,
+    GenerationError,
+    GenerationMissingError,
+    find_all,
+    locate,
+    read,
+    switch,
+)
+from export.generation.folder import CURRENT, GENERATIONS_FOLDER
 from export.generation.manifest import read_manifest
 from export.publish import publish
 from export.settings import PublishSettings
@@ -77,7 +85,10 @@ def _verify(options: argparse.Namespace) -> None:
 
 def _list(options: argparse.Namespace) -> None:
     current = locate(options.out).name if (options.out / CURRENT).is_symlink() else ""
-    for folder in find_all(options.out):
+    folders = find_all(options.out)
+    if not folders:
+        raise GenerationMissingError(options.out, "holds no generation")
+    for folder in folders:
         manifest = read_manifest(folder)
         mark = "*" if folder.name == current else " "
         _tell(
@@ -87,7 +98,10 @@ def _list(options: argparse.Namespace) -> None:
 
 
 def _use(options: argparse.Namespace) -> None:
-    read(options.out / "generations" / options.name)
+    read(
+        options.out / GENERATIONS_FOLDER / options.name,
+        allow_test_featurizer=options.allow_test_featurizer,
+    )
     _tell(f"current:     {switch(options.out, options.name)} -> {options.name}")
 
 
@@ -140,9 +154,7 @@ def _parser() -> argparse.ArgumentParser:
     text = "read every file of a generation and compare it with its manifest"
     command = commands.add_parser("verify", help=text, description=text)
     command.add_argument("generation", type=Path, help="a generation, or a folder with `current`")
-    command.add_argument(
-        "--allow-test-featurizer", action="store_true", help="accept text vectors of a fake"
-    )
+    _add_allowance(command)
     text = "list the generations of a folder; * marks the current one"
     command = commands.add_parser("list", help=text, description=text)
     command.add_argument("out", type=Path, help="folder that was given as --out")
@@ -150,7 +162,16 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("use", help=text, description=text)
     command.add_argument("name", help="its name, as `list` shows it")
     command.add_argument("--out", type=Path, required=True, help="folder of the generations")
+    _add_allowance(command)
     return parser
+
+
+def _add_allowance(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--allow-test-featurizer",
+        action="store_true",
+        help="accept text vectors of a fake, which no server does",
+    )
 
 
 def _tell(line: str) -> None:

@@ -1,0 +1,37 @@
+"""A small run of the real training, and its networks exported once for all tests."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from export.networks import Networks, export_networks
+from export.run import RunParts, read_run
+from graph.worlds import two_communities
+from tests.support.runs import SMALL, make_run
+from training.loop import LoopSettings
+
+EPOCHS = LoopSettings(epochs=40, patience=40, learning_rate=3e-3)
+LONGER = replace(
+    SMALL,
+    foundation=replace(SMALL.foundation, loop=EPOCHS),
+    adaptation=replace(SMALL.adaptation, loop=EPOCHS),
+)
+"""Until the towers tell the two communities apart."""
+
+
+@pytest.fixture(scope="session")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run; copy it before changing anything."""
+    folder = tmp_path_factory.mktemp("export")
+    return make_run(folder, two_communities(), holding="nothing", settings=LONGER).folder
+
+
+@pytest.fixture(scope="session")
+def parts(run: Path) -> RunParts:
+    return read_run(run)
+
+
+@pytest.fixture(scope="session")
+def networks(parts: RunParts) -> Networks:
+    return export_networks(parts, lambda line: None)

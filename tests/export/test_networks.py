@@ -1,0 +1,61 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from export.errors import RunError
+from export.networks import Networks, all_neighbours, check_catalogue
+from export.run import RunParts
+
+
+def test_the_vectors_of_a_run_are_what_its_networks_make_of_text_and_graph(
+    parts: RunParts, networks: Networks
+) -> None:
+    check_catalogue(parts, networks.models)
+
+
+def test_whole_neighbour_lists_are_given(parts: RunParts) -> None:
+    rows = np.arange(parts.graph.num_items)
+
+    near = all_neighbours(parts.graph, rows)
+
+    assert (near >= 0).sum() == len(parts.graph.neighbours)
+
+
+def test_an_adaptation_over_another_foundation_is_named(
+    parts: RunParts, networks: Networks
+) -> None:
+    stale = replace(parts, item_vectors=np.roll(parts.item_vectors, 1, axis=0))
+
+    with pytest.raises(RunError, match=r"adaptation/item_vectors\.npy: is not what the network"):
+        check_catalogue(stale, networks.models)
+
+
+def test_a_foundation_over_another_graph_is_named(parts: RunParts, networks: Networks) -> None:
+    graph = parts.graph
+    other = replace(
+        graph,
+        indptr=np.zeros_like(graph.indptr),
+        neighbours=graph.neighbours[:0],
+        weights=graph.weights[:0],
+        users=graph.users[:0],
+    )
+
+    with pytest.raises(RunError, match=r"foundation/layer_1\.npy: is not what the network"):
+        check_catalogue(replace(parts, graph=other), networks.models)
+
+
+def test_hidden_layers_are_compared_too(parts: RunParts, networks: Networks) -> None:
+    layer = np.array(parts.layers[0])
+    layer[3] += 1
+
+    with pytest.raises(RunError, match=r"foundation/layer_1\.npy"):
+        check_catalogue(replace(parts, layers=(layer,)), networks.models)
+
+
+def test_a_vector_that_is_not_a_number_is_named(parts: RunParts, networks: Networks) -> None:
+    vectors = np.array(parts.hgnn)
+    vectors[0, 0] = np.nan
+
+    with pytest.raises(RunError, match=r"foundation/vectors\.npy"):
+        check_catalogue(replace(parts, hgnn=vectors), networks.models)

@@ -1,0 +1,134 @@
+import json
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+
+from export.errors import ParityError, RunError
+from export.generation import Generation, locate, read
+from export.parity import open_session
+from export.publish import publish
+from export.run import RunParts
+from export.settings import PublishSettings
+from graph.worlds import two_communities
+from retrieval.store import load_index
+
+CREATED = datetime(2026, 5, 5, tzinfo=UTC)
+ALLOWED = PublishSettings(test_featurizer_allowed=True)
+
+
+def published(
+    run: Path, out: Path, settings: PublishSettings = ALLOWED, lines: list[str] | None = None
+) -> Generation:
+    said = [] if lines is None else lines
+    return publish(run, out, settings, created=CREATED, say=said.append)
+
+
+@pytest.fixture(scope="module")
+def out(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("out")
+    published(run, folder)
+    return folder
+
+
+def generation(out: Path) -> Generation:
+    return read(out, allow_test_featurizer=True)
+
+
+def test_a_run_becomes_the_current_generation(out: Path, parts: RunParts) -> None:
+    current = generation(out)
+
+    assert locate(out) == current.path
+    assert current.path.parent.name == "generations"
+    assert current.manifest.created == "2026-05-05T00:00:00Z"
+    np.testing.assert_array_equal(current.hgnn, parts.hgnn)
+    np.testing.assert_array_equal(current.item_vectors, parts.item_vectors)
+    assert current.item_ids.ids(range(24)) == parts.dataset.items["item_id"].to_list()
+    assert max(current.manifest.parity.values()) < 1e-4
+
+
+def test_people_are_recommended_what_their_community_likes(out: Path) -> None:
+    current, world = generation(out), two_communities()
+    tower = open_session(current.user_tower_path.read_bytes())
+    index = load_index(current.index_folder, current.item_vectors)
+    right = 0
+    for user, answers in world.answers.items():
+        row = int(current.user_ids.lookup([user])[0])
+        history = current.history(row)
+        rows = history.rows[::-1][None].astype(np.int64)
+        country, age, gender = current.user_features[row : row + 1].T
+        (vector,) = tower.run(
+            None,
+            {
+                "country": country,
+                "age": age,
+                "gender": gender,
+                "history": current.hgnn[rows],
+                "history_type": current.item_type[rows],
+                "history_weight": history.weight[::-1][None],
+            },
+        )
+        unseen = np.ones(24, dtype=np.bool_)
+        unseen[history.rows] = False
+        hits = index.search(np.asarray(vector), 4, allowed=unseen)
+        wanted = frozenset().union(*answers.values())
+        right += len(wanted & {*current.item_ids.ids(hits.rows[0])})
+
+    assert right > 0.9 * sum(len(a) for each in world.answers.values() for a in each.values())
+
+
+def test_the_same_run_gives_the_same_generation(run: Path, out: Path, tmp_path: Path) -> None:
+    again = published(run, tmp_path)
+
+    assert again.path != generation(out).path
+    assert again.name == generation(out).name
+
+
+def test_an_unchanged_run_is_not_exported_again(run: Path, out: Path) -> None:
+    lines: list[str] = []
+
+    again = published(run, out, lines=lines)
+
+    assert again.path == locate(out)
+    assert lines == [f"{again.name}: the run has not changed since it was published"]
+
+
+def test_new_metrics_make_a_new_generation_beside_the_old_with_any_index(
+    run: Path, out: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(out, tmp_path / "out", symlinks=True)
+    evaluated = shutil.copytree(run, tmp_path / "run")
+    line = {"model": "2t-hgnn", "slice": "all", "metric": "hr@10", "value": 0.25}
+    (evaluated / "metrics.json").write_text(json.dumps([line]))
+    aside = PublishSettings(test_featurizer_allowed=True, approximate_from=1, made_current=False)
+
+    new = published(evaluated, tmp_path / "out", aside)
+
+    assert new.manifest.metrics == (line,)
+    assert new.manifest.index.kind == "hnsw"
+    assert new.manifest.space_id == generation(out).manifest.space_id
+    assert locate(tmp_path / "out").name == generation(out).name != new.name
+    hits = load_index(new.index_folder, new.item_vectors).search(new.item_vectors, 1)
+    assert hits.rows[:, 0].tolist() == [*range(24)]
+
+
+def test_vectors_of_a_fake_are_not_published(run: Path, tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="come from 'hash', a fake for tests: they must not serve"):
+        published(run, tmp_path, PublishSettings())
+
+    assert [*tmp_path.iterdir()] == []
+
+
+def test_a_network_that_fails_parity_publishes_nothing(run: Path, tmp_path: Path) -> None:
+    broken = shutil.copytree(run, tmp_path / "run")
+    path = broken / "foundation" / "model.safetensors"
+    weights = load_file(path)
+    save_file({name: np.full_like(each, np.nan) for name, each in weights.items()}, path)
+
+    with pytest.raises(ParityError, match=r"hgnn, batch 1, .*differ by nan"):
+        published(broken, tmp_path / "out")
+
+    assert not (tmp_path / "out").exists()

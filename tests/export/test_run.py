@@ -1,0 +1,131 @@
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from export.errors import RunError
+from export.run import STAGES, RunParts, read_run
+from graph.errors import GraphError
+from models.checkpoint import CheckpointError
+
+
+@pytest.fixture
+def copy(run: Path, tmp_path: Path) -> Path:
+    """A run that a test may damage."""
+    return shutil.copytree(run, tmp_path / "run")
+
+
+def edit_json(path: Path, change: Callable[[dict[str, object]], None]) -> None:
+    content = json.loads(path.read_text())
+    change(content)
+    path.write_text(json.dumps(content))
+
+
+def test_a_finished_run_is_read_whole(parts: RunParts) -> None:
+    assert parts.dataset.item_types == parts.network.config.item_types == ("book", "film")
+    assert parts.text.shape == (24, 32)
+    assert [layer.shape for layer in parts.layers] == [(24, 16)]
+    assert parts.hgnn.shape == parts.item_vectors.shape == (24, 16)
+    assert parts.metrics == ()
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_that_has_not_finished_is_named(copy: Path, stage: str) -> None:
+    (copy / stage / "stage.json").unlink()
+
+    with pytest.raises(RunError, match=f"{stage}: is not a finished stage"):
+        read_run(copy)
+
+
+@pytest.mark.parametrize(
+    ("name", "error"),
+    [
+        ("dataset/items.parquet", GraphError),
+        ("text/vectors.npy", RunError),
+        ("text/featurizer.json", RunError),
+        ("graph/neighbours.npy", GraphError),
+        ("foundation/model.safetensors", CheckpointError),
+        ("foundation/model.json", CheckpointError),
+        ("foundation/layer_1.npy", RunError),
+        ("foundation/vectors.npy", RunError),
+        ("adaptation/model.safetensors", CheckpointError),
+        ("adaptation/item_vectors.npy", RunError),
+        ("adaptation/item_encoder.json", RunError),
+        ("adaptation/user_encoder.json", RunError),
+    ],
+)
+def test_a_file_that_is_not_there_is_named(copy: Path, name: str, error: type[Exception]) -> None:
+    (copy / name).unlink()
+
+    with pytest.raises(error, match=name.split("/")[0]):
+        read_run(copy)
+
+
+@pytest.mark.parametrize("data", [b"", b"\x93NUMPY\x01\x00", b"no array at all"])
+def test_vectors_that_are_damaged_are_named(copy: Path, data: bytes) -> None:
+    (copy / "foundation" / "vectors.npy").write_bytes(data)
+
+    with pytest.raises(RunError, match=r"foundation/vectors\.npy: not a readable array"):
+        read_run(copy)
+
+
+@pytest.mark.parametrize(
+    ("name", "vectors", "problem"),
+    [
+        ("text/vectors.npy", np.zeros((23, 32), np.float32), r"expected \(24, 32\)"),
+        ("foundation/layer_1.npy", np.zeros((24, 7), np.float32), r"expected \(24, 16\)"),
+        ("foundation/vectors.npy", np.zeros((24, 16)), "expected float32"),
+        ("adaptation/item_vectors.npy", np.zeros(24, np.float32), r"of \(24,\)"),
+    ],
+)
+def test_vectors_of_another_catalogue_are_named(
+    copy: Path, name: str, vectors: np.ndarray, problem: str
+) -> None:
+    np.save(copy / name, vectors)
+
+    with pytest.raises(RunError, match=f"{name}: .*{problem}"):
+        read_run(copy)
+
+
+def test_an_encoder_of_other_types_is_named(copy: Path) -> None:
+    edit_json(
+        copy / "adaptation" / "item_encoder.json",
+        lambda content: content.update(item_types=["book", "game"]),
+    )
+
+    with pytest.raises(
+        RunError, match=r"item_encoder\.json: item types: expected \('book', 'film'"
+    ):
+        read_run(copy)
+
+
+def test_a_featurizer_of_other_dimensions_is_named(copy: Path) -> None:
+    edit_json(copy / "text" / "featurizer.json", lambda content: content.update(dimensions=384))
+
+    with pytest.raises(RunError, match=r"featurizer\.json: dimensions: expected 32 .* got 384"):
+        read_run(copy)
+
+
+@pytest.mark.parametrize("text", ["[]", "{", '{"name": "x"}', '{"names": "x"}'])
+def test_a_featurizer_that_is_not_described_is_named(copy: Path, text: str) -> None:
+    (copy / "text" / "featurizer.json").write_text(text)
+
+    with pytest.raises(RunError, match=r"text/featurizer\.json"):
+        read_run(copy)
+
+
+def test_metrics_of_the_served_model_alone_are_taken(copy: Path) -> None:
+    lines = [{"model": name, "metric": "hr@10", "value": 0.5} for name in ("2t-hgnn", "2t")]
+    (copy / "metrics.json").write_text(json.dumps(lines))
+
+    assert read_run(copy).metrics == ({"model": "2t-hgnn", "metric": "hr@10", "value": 0.5},)
+
+
+def test_metrics_that_are_no_list_are_named(copy: Path) -> None:
+    (copy / "metrics.json").write_text("{}")
+
+    with pytest.raises(RunError, match=r"metrics\.json: expected a list of objects"):
+        read_run(copy)
