@@ -16,9 +16,11 @@ from export.generation.layout import (
     array_specs,
 )
 from export.generation.manifest import MANIFEST_FILE, FileInfo, Manifest
+from retrieval.approximate import ApproximateIndex
+from retrieval.exact import ExactIndex
 from retrieval.header import BODY_FILE, HEADER_FILE
 
-INDEX_KINDS = ("exact", "hnsw")
+INDEX_KINDS = (ExactIndex.kind, ApproximateIndex.kind)
 INDEX_FILES = (f"{INDEX_FOLDER}/{HEADER_FILE}", f"{INDEX_FOLDER}/{BODY_FILE}")
 
 
