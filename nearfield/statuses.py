@@ -5,8 +5,8 @@ from types import MappingProxyType
 
 import grpc
 from google.protobuf.message import DecodeError
-from google.rpc import error_details_pb2 as details
-from google.rpc import status_pb2
+from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RequestInfo, RetryInfo
+from google.rpc.status_pb2 import Status as RichStatus
 
 from nearfield.errors import FieldViolation, Status, StatusError, error_of
 
@@ -31,26 +31,24 @@ def error_of_call(
     for key, value in trailers:
         if key == DETAILS_TRAILER and isinstance(value, bytes):
             try:
-                rich = status_pb2.Status.FromString(value)
+                rich = RichStatus.FromString(value)
             except DecodeError:
                 break
             return error_of(_status(code, message or rich.message, rich, request_id))
     return error_of(Status(code, message, request_id=request_id))
 
 
-def error_of_element(status: status_pb2.Status, request_id: str) -> StatusError:
+def error_of_element(status: RichStatus, request_id: str) -> StatusError:
     """Make the error of an element of a batch, whose status is not OK."""
     code = CODE_OF_NUMBER.get(status.code, grpc.StatusCode.UNKNOWN)
     return error_of(_status(code, status.message, status, request_id))
 
 
-def _status(
-    code: grpc.StatusCode, message: str, rich: status_pb2.Status, request_id: str
-) -> Status:
-    info = details.ErrorInfo()
-    bad = details.BadRequest()
-    retry = details.RetryInfo()
-    request = details.RequestInfo()
+def _status(code: grpc.StatusCode, message: str, rich: RichStatus, request_id: str) -> Status:
+    info = ErrorInfo()
+    bad = BadRequest()
+    retry = RetryInfo()
+    request = RequestInfo()
     found = {
         part.DESCRIPTOR.full_name
         for part in (info, bad, retry, request)
@@ -76,7 +74,7 @@ def _status(
 def _unpacked(
     type_url: str,
     value: bytes,
-    part: details.ErrorInfo | details.BadRequest | details.RetryInfo | details.RequestInfo,
+    part: ErrorInfo | BadRequest | RetryInfo | RequestInfo,
 ) -> bool:
     """Fill `part` where the detail is of its type and can be read."""
     if type_url.rpartition("/")[2] != part.DESCRIPTOR.full_name:

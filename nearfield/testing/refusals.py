@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 import grpc
 from google.protobuf.duration_pb2 import Duration
-from google.rpc import error_details_pb2 as details
-from google.rpc import status_pb2
+from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RequestInfo, RetryInfo
+from google.rpc.status_pb2 import Status as RichStatus
 
 from nearfield.enums import Reason
 from nearfield.errors import DOMAIN, FieldViolation, Status, StatusError, error_of
@@ -33,24 +33,22 @@ def invalid(field: str, problem: str) -> StatusError:
     )
 
 
-def written(status: Status) -> status_pb2.Status:
+def written(status: Status) -> RichStatus:
     """Write a status with all its details, as servers send it."""
-    rich = status_pb2.Status(code=status.code.value[0], message=status.message)
+    rich = RichStatus(code=status.code.value[0], message=status.message)
     if status.reason:
-        info = details.ErrorInfo(
-            reason=status.reason, domain=status.domain, metadata=status.metadata
-        )
+        info = ErrorInfo(reason=status.reason, domain=status.domain, metadata=status.metadata)
         rich.details.add().Pack(info)
     if status.violations:
         violations = [
-            details.BadRequest.FieldViolation(field=each.field, description=each.description)
+            BadRequest.FieldViolation(field=each.field, description=each.description)
             for each in status.violations
         ]
-        rich.details.add().Pack(details.BadRequest(field_violations=violations))
+        rich.details.add().Pack(BadRequest(field_violations=violations))
     if status.retry_delay_s is not None:
         nanos = round(status.retry_delay_s * NANOS)
         delay = Duration(seconds=nanos // NANOS, nanos=nanos % NANOS)
-        rich.details.add().Pack(details.RetryInfo(retry_delay=delay))
+        rich.details.add().Pack(RetryInfo(retry_delay=delay))
     if status.request_id:
-        rich.details.add().Pack(details.RequestInfo(request_id=status.request_id))
+        rich.details.add().Pack(RequestInfo(request_id=status.request_id))
     return rich

@@ -2,8 +2,8 @@ import grpc
 import pytest
 from google.protobuf.any_pb2 import Any
 from google.protobuf.duration_pb2 import Duration
-from google.rpc import error_details_pb2 as details
-from google.rpc import status_pb2
+from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RequestInfo, RetryInfo
+from google.rpc.status_pb2 import Status as RichStatus
 
 from nearfield.errors import FieldViolation, InvalidArgumentError, Status, UnknownError
 from nearfield.statuses import DETAILS_TRAILER, error_of_call, error_of_element
@@ -11,15 +11,13 @@ from nearfield.statuses import DETAILS_TRAILER, error_of_call, error_of_element
 CODE = grpc.StatusCode.INVALID_ARGUMENT
 
 
-def rich() -> status_pb2.Status:
-    status = status_pb2.Status(code=3, message="rich message")
+def rich() -> RichStatus:
+    status = RichStatus(code=3, message="rich message")
     for detail in (
-        details.ErrorInfo(reason="REQUEST_INVALID", domain="nearfield", metadata={"a": "b"}),
-        details.BadRequest(
-            field_violations=[details.BadRequest.FieldViolation(field="k", description="too big")]
-        ),
-        details.RetryInfo(retry_delay=Duration(seconds=1, nanos=500_000_000)),
-        details.RequestInfo(request_id="the server's"),
+        ErrorInfo(reason="REQUEST_INVALID", domain="nearfield", metadata={"a": "b"}),
+        BadRequest(field_violations=[BadRequest.FieldViolation(field="k", description="too big")]),
+        RetryInfo(retry_delay=Duration(seconds=1, nanos=500_000_000)),
+        RequestInfo(request_id="the server's"),
     ):
         status.details.add().Pack(detail)
     return status
@@ -75,21 +73,21 @@ def test_one_damaged_detail_does_not_take_the_others_along() -> None:
 
 
 def test_detail_that_is_cut_off_is_left_out_whole() -> None:
-    cut_off = details.ErrorInfo(reason="HALF").SerializeToString() + b"\x12\x7f"
-    status = status_pb2.Status(code=3)
+    cut_off = ErrorInfo(reason="HALF").SerializeToString() + b"\x12\x7f"
+    status = RichStatus(code=3)
     status.details.add(type_url="type.googleapis.com/google.rpc.ErrorInfo", value=cut_off)
 
     assert error_of_element(status, "ours").reason == ""
 
 
 def test_retry_delay_of_nothing_is_not_the_lack_of_one() -> None:
-    status = status_pb2.Status(code=14)
-    status.details.add().Pack(details.RetryInfo())
+    status = RichStatus(code=14)
+    status.details.add().Pack(RetryInfo())
 
     assert error_of_element(status, "").retry_delay_s == 0.0
-    assert error_of_element(status_pb2.Status(code=14), "").retry_delay_s is None
+    assert error_of_element(RichStatus(code=14), "").retry_delay_s is None
 
 
 @pytest.mark.parametrize("code", [17, 999, -1])
 def test_code_that_grpc_does_not_define_is_unknown(code: int) -> None:
-    assert type(error_of_element(status_pb2.Status(code=code), "")) is UnknownError
+    assert type(error_of_element(RichStatus(code=code), "")) is UnknownError

@@ -2,6 +2,7 @@
 
 import dataclasses
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import polars as pl
@@ -56,7 +57,7 @@ def separation(z: NDArray[np.float32]) -> float:
 
 @pytest.mark.parametrize("loss", ["softmax", "margin"])
 def test_foundation_learns_who_is_chosen_together(
-    world: tuple[ItemGraph, NDArray[np.float32]], tmp_path: Path, loss: str
+    world: tuple[ItemGraph, NDArray[np.float32]], tmp_path: Path, loss: Literal["softmax", "margin"]
 ) -> None:
     graph, text = world
     settings = dataclasses.replace(SETTINGS, loss=loss)
