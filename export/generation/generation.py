@@ -4,11 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from export.generation.ids import IdTable
-from export.generation.layout import INDEX_FOLDER, ITEM_COLUMNS, NO_YEAR
+from export.generation.layout import INDEX_FOLDER, NO_YEAR
 from export.generation.manifest import Manifest
 from export.generation.texts import TextColumn
 from features.encode import ItemEncoder, UserEncoder
@@ -110,14 +109,6 @@ class Generation:
 
     def __len__(self) -> int:
         return len(self.item_type)
-
-    @property
-    def items(self) -> pl.DataFrame:
-        """Return the catalogue as a table, copied into this process's own memory."""
-        records = [self.record(row) for row in range(len(self))]
-        columns = {name: [getattr(record, name) for record in records] for name in ITEM_COLUMNS[1:]}
-        schema: dict[str, pl.DataType] = {"genres": pl.List(pl.String), "year": pl.Int64()}
-        return pl.DataFrame({"item_id": [*self.item_ids.texts], **columns}, schema_overrides=schema)
 
     def record(self, row: int) -> ItemRecord:
         """Return the attributes of an item.

@@ -103,7 +103,7 @@ def test_items_and_people_read_as_they_were_written(written: Path) -> None:
     assert generation.user_ids.ids(range(20)) == [*world.user_ids]
     for user, history in enumerate(world.histories):
         assert generation.history(user).rows.tolist() == history.tolist()
-    assert generation.items["title"].to_list() == [each.title for each in world.records]
+    assert [*generation.title] == [each.title for each in world.records]
 
 
 def test_neighbours_are_those_of_the_slot(written: Path) -> None:
