@@ -10,17 +10,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
+from features import supervise
+
 GRACE_S = 30.0
 """Seconds that a command gets to end by itself; the server drains within them."""
 
 _CHECKOUT = Path(__file__).parents[1]
-
-# Left by os._exit, because a thread of the supervisor still waits at standard input when the
-# command has ended, and the interpreter's own end trips over that.
-_SUPERVISOR = (
-    "import os, sys; from features.supervise import supervise;"
-    " os._exit(supervise(float(sys.argv[1]), sys.argv[2:]))"
-)
 
 
 class CommandError(Exception):
@@ -41,7 +36,7 @@ class Command:
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
-        supervisor = [sys.executable, "-c", _SUPERVISOR, str(GRACE_S)]
+        supervisor = [sys.executable, supervise.__file__, str(GRACE_S)]
         output: IO[bytes] | None = None
         if self.log is not None:
             self.log.parent.mkdir(parents=True, exist_ok=True)
