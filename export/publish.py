@@ -4,9 +4,6 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from export.assemble import assemble
 from export.errors import RunError
 from export.generation import Generation, read, switch, write
@@ -15,10 +12,7 @@ from export.networks import check_catalogue, export_networks
 from export.record import find_published, hash_run, record_published
 from export.run import RunParts, read_run
 from export.settings import PublishSettings
-from retrieval.approximate import ApproximateIndex
-from retrieval.exact import ExactIndex
-from retrieval.index import VectorIndex
-from retrieval.store import load_index
+from retrieval.store import build_index, load_index
 
 
 def publish(
@@ -67,7 +61,9 @@ def _write(
     _check_featurizer(parts, settings)
     networks = export_networks(parts, say)
     check_catalogue(parts, networks.models)
-    index = choose_index(parts.item_vectors, parts.graph.item_type, settings.approximate_from)
+    index = build_index(
+        parts.item_vectors, parts.graph.item_type, approximate_from=settings.approximate_from
+    )
     say(f"index: {index.kind} over {len(index):,} items")
     contents = assemble(parts, networks, index)
     return write(out / GENERATIONS_FOLDER, contents, created=created)
@@ -80,16 +76,3 @@ def _check_featurizer(parts: RunParts, settings: PublishSettings) -> None:
             f"the text vectors come from {parts.featurizer.name!r}, a fake for tests: "
             "they must not serve",
         )
-
-
-def choose_index(
-    vectors: NDArray[np.float32], item_type: NDArray[np.int64], approximate_from: int
-) -> VectorIndex:
-    """Build the exact index for a small catalogue, the approximate one for a large one.
-
-    Shapes:
-        vectors: (N, D), unit rows. item_type: (N,), never decreasing.
-    """
-    if len(vectors) < approximate_from:
-        return ExactIndex(vectors)
-    return ApproximateIndex.build(vectors, item_type)

@@ -26,12 +26,13 @@ def build_index(
     *,
     questions: NDArray[np.float32] | None = None,
     recall: float = RECALL,
+    approximate_from: int = APPROXIMATE_FROM,
 ) -> VectorIndex:
     """Build the exact index for a small catalogue and the approximate one for a large one.
 
-    The approximate one is searched as widely as `recall` needs on the questions;
-    a catalogue in which no width is enough is searched exactly, however large.
-    The same input gives the same index.
+    Large is a catalogue of `approximate_from` rows or more. The approximate index is
+    searched as widely as `recall` needs on the questions; a catalogue in which no width
+    is enough is searched exactly, however large. The same input gives the same index.
 
     Shapes:
         vectors: (N, D) float32, unit rows.
@@ -42,7 +43,7 @@ def build_index(
     Raises:
         CatalogueError: as `ExactIndex` and `ApproximateIndex.build`.
     """
-    if len(vectors) < APPROXIMATE_FROM:
+    if len(vectors) < approximate_from:
         return ExactIndex(vectors)
     if questions is None:
         questions = between_rows(vectors, seed=0)
