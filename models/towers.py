@@ -14,6 +14,22 @@ from torch import Tensor, nn
 
 from models.config import TowerConfig
 
+_QUIET = 0.1
+"""Scale of the hidden layers' first word, beside the unit vectors that pass them by."""
+
+
+def straight(inputs: int, outputs: int) -> nn.Linear:
+    """Build the way past the hidden layers: a linear map that keeps angles when it begins.
+
+    Both towers begin with the same one, and their hidden layers with little to say. An
+    untrained pair therefore scores an item by its likeness to the history, and training
+    starts from there instead of from noise.
+    """
+    linear = nn.Linear(inputs, outputs, bias=False)
+    generator = torch.Generator().manual_seed(0)  # the same map in both towers
+    nn.init.orthogonal_(linear.weight, generator=generator)
+    return linear
+
 
 def feed_forward(inputs: int, hidden: tuple[int, ...], outputs: int) -> nn.Sequential:
     """Stack linear layers with ReLU between them."""
@@ -21,7 +37,9 @@ def feed_forward(inputs: int, hidden: tuple[int, ...], outputs: int) -> nn.Seque
     layers: list[nn.Module] = []
     for i in range(len(hidden)):
         layers += [nn.Linear(widths[i], widths[i + 1]), nn.ReLU()]
-    return nn.Sequential(*layers, nn.Linear(widths[-1], outputs))
+    last = nn.Linear(widths[-1], outputs)
+    nn.init.normal_(last.weight, std=_QUIET / widths[-1] ** 0.5)
+    return nn.Sequential(*layers, last)
 
 
 class HistoryPool(nn.Module):
@@ -72,6 +90,8 @@ class UserTower(nn.Module):
         self.pool = HistoryPool(config.decays, types, by_type=config.pool_by_type)
         inputs = 3 * width + types + self.pool.pools * config.history_dimensions
         self.layers = feed_forward(inputs, config.hidden_dimensions, config.dimensions)
+        self.straight = straight(config.history_dimensions, config.dimensions)
+        self.listen = nn.Parameter(torch.full((self.pool.pools, 1), 1 / self.pool.pools))
 
     def forward(
         self,
@@ -90,11 +110,12 @@ class UserTower(nn.Module):
             history_type: (B, L) int64; history_weight: (B, L), 0 = padding.
             returns: (B, D), rows of unit L2 norm.
         """
-        pools = self.pool(history, history_type, history_weight).flatten(1)  # (B, pools * H)
+        pools = self.pool(history, history_type, history_weight)  # (B, pools, H)
         member = F.one_hot(history_type, len(self.config.item_types)).to(history.dtype)
         amount = torch.log1p((member * history_weight[:, :, None]).sum(dim=1))  # (B, T)
-        parts = (self.country(country), self.age(age), self.gender(gender), amount, pools)
-        return F.normalize(self.layers(torch.cat(parts, dim=1)), dim=1)
+        people = (self.country(country), self.age(age), self.gender(gender))
+        hidden = self.layers(torch.cat((*people, amount, pools.flatten(1)), dim=1))
+        return F.normalize(hidden + self.straight((pools * self.listen).sum(dim=1)), dim=1)
 
 
 class ItemTower(nn.Module):
@@ -108,6 +129,7 @@ class ItemTower(nn.Module):
         self.language = nn.Embedding(config.languages, width)
         inputs = 2 * width + config.genres + config.text_dimensions + config.graph_dimensions
         self.layers = feed_forward(inputs, config.hidden_dimensions, config.dimensions)
+        self.straight = straight(config.history_dimensions, config.dimensions)
 
     def forward(
         self, text: Tensor, hgnn: Tensor, item_type: Tensor, language: Tensor, genres: Tensor
@@ -122,7 +144,8 @@ class ItemTower(nn.Module):
         parts = [self.item_type(item_type), self.language(language), genres, text]
         if self.config.graph_dimensions:
             parts.append(hgnn)
-        return F.normalize(self.layers(torch.cat(parts, dim=1)), dim=1)
+        hidden = self.layers(torch.cat(parts, dim=1))
+        return F.normalize(hidden + self.straight(parts[-1]), dim=1)
 
 
 class TwoTower(nn.Module):
