@@ -124,13 +124,14 @@ def _check_widths(parts: RunParts) -> None:
             f"foundation/layer_{i}.npy": (layer, widths[i])
             for i, layer in enumerate(parts.layers, start=1)
         },
-        "foundation/vectors.npy": (parts.hgnn, widths[-1]),
+        "foundation/vectors.npy": (parts.hgnn, parts.network.config.vector_dimensions),
         "adaptation/item_vectors.npy": (parts.item_vectors, towers.dimensions),
     }
     for name, (vectors, width) in shapes.items():
         _expect(parts.folder / name, "shape", (items, width), vectors.shape)
     model = parts.folder / "adaptation" / "model.json"
-    _expect(model, "graph_dimensions", widths[-1], towers.graph_dimensions)
+    expected = parts.network.config.vector_dimensions
+    _expect(model, "graph_dimensions", expected, towers.graph_dimensions)
     _expect(model, "text_dimensions", widths[0], towers.text_dimensions)
     _expect(
         parts.folder / "text" / "featurizer.json",

@@ -16,7 +16,7 @@ class HGNNConfig:
     hidden_dimensions: int = 128
     """Width of each layer but the last."""
     dimensions: int = 128
-    """Width of the item vector z."""
+    """Width of the last layer. The item vector z holds the text beside it."""
     layers: int = 2
     """Hops that a vector can see."""
 
@@ -36,6 +36,11 @@ class HGNNConfig:
             *(self.hidden_dimensions,) * (self.layers - 1),
             self.dimensions,
         )
+
+    @property
+    def vector_dimensions(self) -> int:
+        """Width of the item vector z."""
+        return self.dimensions + self.text_dimensions
 
     @property
     def num_slots(self) -> int:

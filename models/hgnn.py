@@ -4,7 +4,8 @@ For node c, its neighbours N(c, r) under relation r, and layer inputs h:
 
     pool(c, r) = max over n in N(c, r) of ReLU(W_r h_n + b_r)        0 without neighbours
     h_c       <- act(W_type(c) h_c + b_type(c) + sum over r of pool(c, r))
-    z_c        = h_c / |h_c|                                          after the last layer
+    g_c        = h_c / |h_c|                                          after the last layer
+    z_c        = [ unit(g_c - mean g), unit(x_c - mean x) ] / sqrt 2,      x the text vector
 
 `act` is ReLU in every layer but the last, which is linear: a rectified z would confine all
 items to one orthant (the paper rectifies there too).
@@ -12,6 +13,11 @@ items to one orthant (the paper rectifies there too).
 A relation is an unordered pair of item types, or a content relation. From a node's side its
 lists are *slots*: slot s below the number of types holds neighbours of type s, the slots
 after those hold the content relations. `RelationSchema.table` maps (type, slot) to relation.
+
+The loss sees g. The item vector z joins it with the text that it came from, both centred over
+the catalogue (layers joined in this way are known as jumping knowledge, Xu et al., arXiv
+1806.03536): a message that the graph drowned is still there, and an item without neighbours is
+as good as its text.
 
 A neighbour's message depends on the neighbour and the relation alone, so it is computed once
 per node and relation and then gathered, never once per edge.
@@ -118,6 +124,40 @@ class HGNNLayer(nn.Module):
         return h if self.linear else torch.relu(h)
 
 
+class Join(nn.Module):
+    """Graph part and text, centred over the catalogue, as one unit vector.
+
+    Shapes:
+        graph_mean: (D,), text_mean: (F_0,); 0 until `centre` has seen a catalogue.
+    """
+
+    graph_mean: Tensor
+    text_mean: Tensor
+
+    def __init__(self, config: HGNNConfig) -> None:
+        super().__init__()
+        self.register_buffer("graph_mean", torch.zeros(config.dimensions))
+        self.register_buffer("text_mean", torch.zeros(config.text_dimensions))
+
+    def centre(self, graph: Tensor, text: Tensor) -> None:
+        """Remember the means over a catalogue (N, D) and (N, F_0)."""
+        self.graph_mean.copy_(graph.mean(dim=0))
+        self.text_mean.copy_(text.mean(dim=0))
+
+    def forward(self, graph: Tensor, text: Tensor) -> Tensor:
+        """Join the parts.
+
+        Shapes:
+            graph: (n, D), unit rows; text: (n, F_0), unit rows.
+            returns: (n, D + F_0), rows of unit L2 norm.
+        """
+        parts = (
+            F.normalize(graph - self.graph_mean, dim=1),
+            F.normalize(text - self.text_mean, dim=1),
+        )
+        return F.normalize(torch.cat(parts, dim=1), dim=1)
+
+
 class HGNN(nn.Module):
     """The network over sampled blocks, for training.
 
@@ -134,6 +174,7 @@ class HGNN(nn.Module):
             HGNNLayer(widths[i], widths[i + 1], schema, linear=i == config.layers - 1)
             for i in range(config.layers)
         )
+        self.join = Join(config)
 
     def layer(self, number: int) -> HGNNLayer:
         """Return layer `number`, counted from 0."""
@@ -142,7 +183,7 @@ class HGNN(nn.Module):
         return layer
 
     def forward(self, text: Tensor, item_type: Tensor, neighbours: tuple[Tensor, ...]) -> Tensor:
-        """Compute z of the nodes that the last block is about.
+        """Compute the graph part g of the nodes that the last block is about.
 
         Shapes:
             text: (n_0, F_0), text vectors of the outermost block's nodes.

@@ -29,14 +29,14 @@ class HGNNServing(nn.Module):
                 text vectors for the first, the catalogue's stored layer l after that.
                 K may be 0.
             mask: (B, S, K) bool, False where there is no neighbour.
-            returns: per hidden layer (B, F_{l+1}), last (B, D) of unit L2 norm.
+            returns: per hidden layer (B, F_{l+1}), last z (B, D + F_0) of unit L2 norm.
         """
         h = text
         layers: list[Tensor] = []
         for number, vectors in enumerate(neighbours):
             h = _given(self.hgnn.layer(number), h, item_type, vectors, mask)
             layers.append(h)
-        return (*layers[:-1], F.normalize(layers[-1], dim=1))
+        return (*layers[:-1], self.hgnn.join(F.normalize(layers[-1], dim=1), text))
 
 
 def _given(layer: HGNNLayer, h: Tensor, item_type: Tensor, vectors: Tensor, mask: Tensor) -> Tensor:

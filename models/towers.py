@@ -18,19 +18,6 @@ _QUIET = 0.1
 """Scale of the hidden layers' first word, beside the unit vectors that pass them by."""
 
 
-def straight(inputs: int, outputs: int) -> nn.Linear:
-    """Build the way past the hidden layers: a linear map that keeps angles when it begins.
-
-    Both towers begin with the same one, and their hidden layers with little to say. An
-    untrained pair therefore scores an item by its likeness to the history, and training
-    starts from there instead of from noise.
-    """
-    linear = nn.Linear(inputs, outputs, bias=False)
-    generator = torch.Generator().manual_seed(0)  # the same map in both towers
-    nn.init.orthogonal_(linear.weight, generator=generator)
-    return linear
-
-
 def feed_forward(inputs: int, hidden: tuple[int, ...], outputs: int) -> nn.Sequential:
     """Stack linear layers with ReLU between them."""
     widths = (inputs, *hidden)
@@ -39,6 +26,7 @@ def feed_forward(inputs: int, hidden: tuple[int, ...], outputs: int) -> nn.Seque
         layers += [nn.Linear(widths[i], widths[i + 1]), nn.ReLU()]
     last = nn.Linear(widths[-1], outputs)
     nn.init.normal_(last.weight, std=_QUIET / widths[-1] ** 0.5)
+    nn.init.zeros_(last.bias)
     return nn.Sequential(*layers, last)
 
 
@@ -88,9 +76,9 @@ class UserTower(nn.Module):
         self.gender = nn.Embedding(config.genders, width)
         types = len(config.item_types)
         self.pool = HistoryPool(config.decays, types, by_type=config.pool_by_type)
-        inputs = 3 * width + types + self.pool.pools * config.history_dimensions
+        self.straight = nn.Linear(config.history_dimensions, config.dimensions, bias=False)
+        inputs = 3 * width + types + self.pool.pools * config.dimensions
         self.layers = feed_forward(inputs, config.hidden_dimensions, config.dimensions)
-        self.straight = straight(config.history_dimensions, config.dimensions)
         self.listen = nn.Parameter(torch.full((self.pool.pools, 1), 1 / self.pool.pools))
 
     def forward(
@@ -110,12 +98,12 @@ class UserTower(nn.Module):
             history_type: (B, L) int64; history_weight: (B, L), 0 = padding.
             returns: (B, D), rows of unit L2 norm.
         """
-        pools = self.pool(history, history_type, history_weight)  # (B, pools, H)
+        pools = self.straight(self.pool(history, history_type, history_weight))  # (B, pools, D)
         member = F.one_hot(history_type, len(self.config.item_types)).to(history.dtype)
         amount = torch.log1p((member * history_weight[:, :, None]).sum(dim=1))  # (B, T)
         people = (self.country(country), self.age(age), self.gender(gender))
         hidden = self.layers(torch.cat((*people, amount, pools.flatten(1)), dim=1))
-        return F.normalize(hidden + self.straight((pools * self.listen).sum(dim=1)), dim=1)
+        return F.normalize(hidden + (pools * self.listen).sum(dim=1), dim=1)
 
 
 class ItemTower(nn.Module):
@@ -127,9 +115,9 @@ class ItemTower(nn.Module):
         width = config.category_dimensions
         self.item_type = nn.Embedding(len(config.item_types), width)
         self.language = nn.Embedding(config.languages, width)
-        inputs = 2 * width + config.genres + config.text_dimensions + config.graph_dimensions
+        self.straight = nn.Linear(config.history_dimensions, config.dimensions, bias=False)
+        inputs = 2 * width + config.genres + config.text_dimensions + config.dimensions
         self.layers = feed_forward(inputs, config.hidden_dimensions, config.dimensions)
-        self.straight = straight(config.history_dimensions, config.dimensions)
 
     def forward(
         self, text: Tensor, hgnn: Tensor, item_type: Tensor, language: Tensor, genres: Tensor
@@ -141,18 +129,35 @@ class ItemTower(nn.Module):
             item_type, language: (B,) int64; genres: (B, number of genres).
             returns: (B, D), rows of unit L2 norm.
         """
-        parts = [self.item_type(item_type), self.language(language), genres, text]
-        if self.config.graph_dimensions:
-            parts.append(hgnn)
-        hidden = self.layers(torch.cat(parts, dim=1))
-        return F.normalize(hidden + self.straight(parts[-1]), dim=1)
+        known = self.straight(hgnn if self.config.graph_dimensions else text)
+        parts = (self.item_type(item_type), self.language(language), genres, text, known)
+        return F.normalize(self.layers(torch.cat(parts, dim=1)) + known, dim=1)
 
 
 class TwoTower(nn.Module):
-    """Both towers, trained together and exported apart."""
+    """Both towers, trained together and exported apart.
+
+    The vectors of items reach the end of either tower on two ways: through the hidden layers,
+    and straight by a linear map. Both towers begin with the same map (`align`) and hidden
+    layers with little to say: an untrained pair scores an item by its likeness to the history,
+    and training starts from there instead of from noise.
+    """
 
     def __init__(self, config: TowerConfig) -> None:
         super().__init__()
         self.config = config
         self.user = UserTower(config)
         self.item = ItemTower(config)
+
+    @torch.no_grad()
+    def align(self, vectors: Tensor) -> None:
+        """Begin both straight ways with the principal directions of the items' vectors.
+
+        Shapes:
+            vectors: (n, H), what histories are made of; a sample is enough.
+        """
+        directions = torch.linalg.eigh(torch.cov(vectors.T.double()))[1].flip(1)  # best first
+        for straight in (self.user.straight, self.item.straight):
+            kept = min(straight.out_features, directions.shape[1])
+            straight.weight.zero_()
+            straight.weight[:kept] = directions[:, :kept].T

@@ -25,13 +25,15 @@ from training.loop import LoopSettings, Progress, fit
 
 _CHUNK = 2048
 _VALIDATION_CASES = 4096
+_SAMPLE = 50_000
+"""Items whose vectors say what the principal directions are."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class AdaptationSettings:
     """How the towers are trained; every field is a hyperparameter."""
 
-    loop: LoopSettings = field(default_factory=lambda: LoopSettings(epochs=20, patience=3))
+    loop: LoopSettings = field(default_factory=lambda: LoopSettings(epochs=8, patience=2))
     hidden_dimensions: tuple[int, ...] = (512, 256)
     """Widths of the hidden layers of both towers."""
     dimensions: int = 128
@@ -187,6 +189,8 @@ def train_adaptation(
         raise TrainingError("interactions: expected at least one with a strong signal, got none")
     torch.manual_seed(settings.seed)
     towers = TwoTower(config)
+    sample = np.random.default_rng([settings.seed, 3]).permutation(len(catalogue))[:_SAMPLE]
+    towers.align(catalogue.history_vectors[torch.from_numpy(sample)])
     steps = _Steps(towers, catalogue, users, sequences, valid, settings)
     progress = fit(
         towers,

@@ -1,10 +1,12 @@
 """The catalogue as the towers see it: one row of inputs per item."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import polars as pl
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -33,10 +35,12 @@ class Catalogue:
     def __len__(self) -> int:
         return len(self.text)
 
-    @property
+    @cached_property
     def history_vectors(self) -> Tensor:
-        """What a history is made of: the HGNN vectors, or the text vectors without a graph."""
-        return self.hgnn if self.hgnn.shape[1] else self.text
+        """What a history is made of: the HGNN vectors, or centred text vectors without a graph."""
+        if self.hgnn.shape[1]:
+            return self.hgnn
+        return F.normalize(self.text - self.text.mean(dim=0), dim=1)
 
     def embed(self, tower: ItemTower, rows: Tensor) -> Tensor:
         """Apply the item tower to `rows` (B,) int64 and return (B, D)."""

@@ -22,6 +22,7 @@ from models.config import HGNNConfig
 from models.hgnn import HGNN
 from models.losses import margin_loss, sampled_softmax
 from training.errors import TrainingError
+from training.inference import centre
 from training.loop import LoopSettings, Progress, fit
 
 _VALIDATION_EDGES = 4096
@@ -31,9 +32,9 @@ _VALIDATION_EDGES = 4096
 class FoundationSettings:
     """How the foundation is trained; every field is a hyperparameter."""
 
-    loop: LoopSettings = field(default_factory=lambda: LoopSettings(epochs=50, patience=5))
+    loop: LoopSettings = field(default_factory=lambda: LoopSettings(epochs=30, patience=5))
     dimensions: int = 128
-    """Width of the item vector z."""
+    """Width of the last layer, the part of the item vector that the graph makes."""
     hidden_dimensions: int = 128
     """Width of the hidden layers."""
     layers: int = 2
@@ -198,6 +199,7 @@ def train_foundation(
         batches=len(steps.sampler),
         title="foundation",
     )
+    centre(hgnn, graph, text)
     return hgnn, progress
 
 

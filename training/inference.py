@@ -25,19 +25,27 @@ def embed_catalogue(
     """Compute each layer's vectors of the whole catalogue.
 
     Shapes:
-        text: (N, F_0).
-        returns: per hidden layer (N, F_l), last z (N, D), rows of unit L2 norm.
+        text: (N, F_0), unit rows.
+        returns: per hidden layer (N, F_l), last z (N, D + F_0), rows of unit L2 norm.
     """
+    *hidden, last = _layers(hgnn, graph, text)
+    z = hgnn.join(last, torch.from_numpy(text))
+    return (*(layer.numpy() for layer in hidden), z.numpy())
+
+
+@torch.no_grad()
+def centre(hgnn: HGNN, graph: ItemGraph, text: NDArray[np.float32]) -> None:
+    """Tell a trained network the means of its catalogue, which its item vectors leave out."""
+    hgnn.join.centre(_layers(hgnn, graph, text)[-1], torch.from_numpy(text))
+
+
+def _layers(hgnn: HGNN, graph: ItemGraph, text: NDArray[np.float32]) -> list[Tensor]:
+    """Apply layer after layer; the last is the graph part, unit rows."""
     hgnn.eval()
-    h = torch.from_numpy(text)
-    layers: list[NDArray[np.float32]] = []
-    last = hgnn.config.layers - 1
+    layers = [torch.from_numpy(text)]
     for number in range(hgnn.config.layers):
-        h = _full_layer(hgnn.layer(number), graph, h)
-        if number == last:
-            h = F.normalize(h, dim=1)
-        layers.append(h.numpy())
-    return tuple(layers)
+        layers.append(_full_layer(hgnn.layer(number), graph, layers[-1]))
+    return [*layers[1:-1], F.normalize(layers[-1], dim=1)]
 
 
 def _full_layer(layer: HGNNLayer, graph: ItemGraph, h: Tensor) -> Tensor:

@@ -75,6 +75,8 @@ def fit(
 ) -> Progress:
     """Train `model` in place; it ends with the weights of its best validation score.
 
+    The untrained model is scored too, as epoch 0: where training does not help, it stays.
+
     `losses` yields each batch's loss, of which the loop takes the gradient and the step;
     `validate` scores the model in evaluation mode, larger is better. `batches` per epoch and
     `title` are for the progress bar. `folder` gets `log.csv` (epoch, loss, score, seconds)
@@ -92,14 +94,15 @@ def fit(
     progress = Progress()
     if (folder / _STATE).exists():
         progress, best = _resume(folder / _STATE, model, optimizer)
+    else:
+        progress.best_score = _score(model, validate)
+        _log(folder / "log.csv", 0, math.nan, progress.best_score, 0.0)
     while progress.epoch < settings.epochs:
         if progress.epoch - progress.best_epoch >= settings.patience:
             break
         began = perf_counter()
         loss = _run_epoch(model, optimizer, losses, progress.epoch, batches, title)
-        model.eval()
-        with torch.no_grad():
-            score = validate()
+        score = _score(model, validate)
         progress.epoch += 1
         if score > progress.best_score:
             progress.best_score, progress.best_epoch = score, progress.epoch
@@ -111,6 +114,13 @@ def fit(
     model.eval()
     (folder / _STATE).unlink(missing_ok=True)
     return progress
+
+
+def _score(model: nn.Module, validate: Callable[[], float]) -> float:
+    """Validate in evaluation mode."""
+    model.eval()
+    with torch.no_grad():
+        return validate()
 
 
 def _run_epoch(
@@ -158,8 +168,9 @@ def _check_moving(progress: Progress, loss: float, title: str) -> None:
 
 
 def _log(path: Path, epoch: int, loss: float, score: float, seconds: float) -> None:
-    is_new = not path.exists()
-    with path.open("a", newline="") as file:
+    """Add a line to the log; epoch 0, before any step, begins it and has no loss."""
+    is_new = epoch == 0
+    with path.open("w" if is_new else "a", newline="") as file:
         writer = csv.writer(file)
         if is_new:
             writer.writerow(("epoch", "loss", "score", "seconds"))

@@ -28,7 +28,8 @@ def test_a_finished_run_is_read_whole(parts: RunParts) -> None:
     assert parts.dataset.item_types == parts.network.config.item_types == ("book", "film")
     assert parts.text.shape == (24, 32)
     assert [layer.shape for layer in parts.layers] == [(24, 16)]
-    assert parts.hgnn.shape == parts.item_vectors.shape == (24, 16)
+    assert parts.hgnn.shape == (24, 16 + 32)  # the graph's part and the text
+    assert parts.item_vectors.shape == (24, 16)
     assert parts.metrics == ()
 
 

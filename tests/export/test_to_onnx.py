@@ -137,7 +137,7 @@ def test_the_tiny_networks_of_other_tests_have_the_signatures_of_real_ones() -> 
             content_relations=contents.content_relations,
             text_dimensions=dimensions.text,
             hidden_dimensions=dimensions.layers[0],
-            dimensions=dimensions.hgnn,
+            dimensions=dimensions.hgnn - dimensions.text,
         )
     )
     two_tower = TwoTower(

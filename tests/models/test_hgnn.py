@@ -153,7 +153,8 @@ def test_serving_form_equals_training_form(width: int) -> None:
         full[:asked] = -1
     everywhere = torch.from_numpy(full)
     first = hgnn.layer(0)(text, types, everywhere)
-    z = hgnn(text, types, (everywhere, everywhere[:asked]))
+    hgnn.join.centre(torch.randn(9, 3), torch.randn(9, 5))
+    z = hgnn.join(hgnn(text, types, (everywhere, everywhere[:asked])), text[:asked])
 
     given = everywhere[:asked, :, :width]
     mask = given >= 0
@@ -166,6 +167,17 @@ def test_serving_form_equals_training_form(width: int) -> None:
 
     torch.testing.assert_close(layers[0], first[:asked])
     torch.testing.assert_close(layers[1], z)
+
+
+def test_item_vector_joins_the_graph_with_the_text_both_centred() -> None:
+    join = HGNN(CONFIG).join
+    graph, text = torch.randn(8, 3), torch.randn(8, 5)
+    join.centre(graph, text)
+    z = join(graph, text)
+    torch.testing.assert_close(z.norm(dim=1), torch.ones(8))
+    expected = torch.cosine_similarity(graph[0] - graph.mean(0), graph[1] - graph.mean(0), dim=0)
+    expected += torch.cosine_similarity(text[0] - text.mean(0), text[1] - text.mean(0), dim=0)
+    torch.testing.assert_close(z[0] @ z[1], expected / 2)
 
 
 @pytest.mark.parametrize(

@@ -109,3 +109,15 @@ def test_plain_two_tower_does_not_look_at_the_graph() -> None:
 def test_decays_without_a_meaning_are_refused(decays: tuple[float, ...]) -> None:
     with pytest.raises(ValueError, match="decays"):
         dataclasses.replace(CONFIG, decays=decays)
+
+
+def test_aligned_towers_begin_with_likeness() -> None:
+    rng = torch.Generator().manual_seed(3)
+    items = torch.nn.functional.normalize(torch.randn(40, 4, generator=rng), dim=1)
+    towers = make_towers(dataclasses.replace(CONFIG, dimensions=4))
+    towers.align(items)
+    none = torch.zeros(40, dtype=torch.int64)
+    item = towers.item(torch.zeros(40, 6), items, none, none, torch.zeros(40, 5))
+    user = towers.user(none, none, none, items[:, None], none[:, None], torch.ones(40, 1))
+    nearest = (user @ item.T).argmax(dim=1)
+    assert (nearest == torch.arange(40)).float().mean() > 0.9

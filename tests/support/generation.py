@@ -37,7 +37,7 @@ RELATIONS = ("creator",)
 COMMUNITIES = (("history", "science"), ("romance", "crime"))
 TEXT_DIMENSIONS = 64
 HIDDEN = 24
-HGNN = 16
+HGNN = 80
 VECTOR = 16
 CAP = 8
 

@@ -74,8 +74,7 @@ def test_learning_rate_of_zero_learns_nothing(
     hgnn, progress = train_foundation(
         graph, text, dataclasses.replace(SETTINGS, loop=loop), tmp_path
     )
-    torch.manual_seed(SETTINGS.seed)
-    assert progress.best_epoch == 1
+    assert progress.best_epoch == 0
     assert separation(embed_catalogue(hgnn, graph, text)[-1]) < 0.1
 
 
@@ -102,9 +101,9 @@ def test_layer_by_layer_inference_equals_one_big_block(
     everybody = np.arange(graph.num_items)
     everywhere = torch.from_numpy(graph.dense(everybody, graph.widest))
     with torch.no_grad():
-        z = hgnn(
-            torch.from_numpy(text), torch.from_numpy(graph.item_type), (everywhere, everywhere)
-        )
+        texts = torch.from_numpy(text)
+        graph_part = hgnn(texts, torch.from_numpy(graph.item_type), (everywhere, everywhere))
+        z = hgnn.join(graph_part, texts)
     hidden, vectors = embed_catalogue(hgnn, graph, text)
     np.testing.assert_allclose(vectors, z.numpy(), atol=1e-6)
     assert hidden.shape == (graph.num_items, SETTINGS.hidden_dimensions)

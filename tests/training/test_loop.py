@@ -120,7 +120,7 @@ def test_resumed_run_ends_with_the_same_weights(tmp_path: Path) -> None:
 
 def test_loop_stops_early_and_keeps_the_best_weights(tmp_path: Path) -> None:
     model = make_model()
-    scores = iter((1.0, 3.0, 2.0, 2.0, 2.0, 9.0))
+    scores = iter((0.0, 1.0, 3.0, 2.0, 2.0, 2.0, 9.0))
     weights: list[Tensor] = []
 
     def validate() -> float:
@@ -137,7 +137,24 @@ def test_loop_stops_early_and_keeps_the_best_weights(tmp_path: Path) -> None:
         title="line",
     )
     assert (progress.epoch, progress.best_epoch, progress.best_score) == (5, 2, 3.0)
-    assert torch.equal(model.weight, weights[1])
+    assert torch.equal(model.weight, weights[2])
+
+
+def test_untrained_model_stays_where_training_does_not_help(tmp_path: Path) -> None:
+    model = make_model()
+    before = model.weight.detach().clone()
+    scores = iter((1.0, 0.5, 0.5))
+    progress = fit(
+        model,
+        draw_losses(model),
+        lambda: next(scores),
+        LoopSettings(epochs=50, patience=2),
+        tmp_path,
+        batches=BATCHES,
+        title="line",
+    )
+    assert (progress.epoch, progress.best_epoch) == (2, 0)
+    assert torch.equal(model.weight, before)
 
 
 def test_loss_that_is_not_finite_stops_with_its_place(tmp_path: Path) -> None:
