@@ -42,13 +42,6 @@ find_python() {
         "On Debian: apt-get install python3 python3-venv python3-dev; or say PYTHON=/path/to/python."
 }
 
-check_compiler() {
-    grep -q '^hnswlib==' requirements/app.txt || return 0
-    command -v "${CXX:-c++}" >/dev/null ||
-        fail "no C++ compiler (${CXX:-c++}): hnswlib is built from its source." \
-            "On Debian: apt-get install g++; or say CXX=/path/to/compiler."
-}
-
 # An environment that exists is completed, never emptied: others may be running from it.
 make_environment() {
     local python
@@ -90,7 +83,6 @@ install_lock() {
 }
 
 install_app() {
-    check_compiler
     make_environment "$1"
     case $ACCELERATOR in
     cpu) install_torch_cpu "$1" ;;
