@@ -11,6 +11,7 @@ import torch
 from tokenizers import Tokenizer
 from transformers import AutoModel, BertConfig, BertModel
 
+from export.encoder import main
 from export.errors import ParityError
 from export.parity import check_parity
 from export.text_encoder import export_text_encoder, load_encoder, parity_cases
@@ -134,3 +135,14 @@ def test_the_real_encoder_keeps_its_vectors(packaged_encoder: Path, onnx_encoder
         with torch.inference_mode():
             expected = encoder(ids, torch.ones_like(ids)).numpy()[0]
         np.testing.assert_allclose(vector, expected, atol=1e-4)
+
+
+def test_the_command_exports_and_names_what_is_missing(
+    source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--out", str(tmp_path / "encoder"), "--encoder", str(source)]) == 0
+    assert "differs from torch by" in capsys.readouterr().out
+    assert (tmp_path / "encoder" / "encoder.onnx").is_file()
+    assert main(["--out", str(tmp_path / "none"), "--encoder", str(tmp_path / "void")]) == 1
+    assert "is no encoder's folder" in capsys.readouterr().err
+    assert not (tmp_path / "none").exists()
