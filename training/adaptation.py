@@ -212,13 +212,17 @@ def mean_reciprocal_rank(
 ) -> float:
     """Rank each case's target within its type by dot product and average 1 / rank.
 
-    Items of the history are ranked too: this is a stopping rule, not a result.
+    Items of the history are no candidates, as in serving: otherwise vectors that know an item
+    again would look worse than those that do not. A target in its own history counts 0.
     """
     total = 0.0
     for start in range(0, len(cases), _CHUNK):
-        target = cases.target[start : start + _CHUNK]
+        part = cases.take(np.arange(start, min(start + _CHUNK, len(cases))))
         scores = people[start : start + _CHUNK] @ items.T
-        scores[item_type[None, :] != item_type[target][:, None]] = -np.inf
-        own = scores[np.arange(len(target)), target]
-        total += float((1 / (scores >= own[:, None]).sum(axis=1)).sum())
+        scores[item_type[None, :] != item_type[part.target][:, None]] = -np.inf
+        case = np.repeat(np.arange(len(part)), np.diff(part.history_indptr))
+        scores[case, part.history_rows] = -np.inf
+        own = scores[np.arange(len(part)), part.target]
+        rank = (scores >= own[:, None]).sum(axis=1)
+        total += float((np.isfinite(own) / rank).sum())
     return total / max(len(cases), 1)
