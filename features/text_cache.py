@@ -42,18 +42,20 @@ class TextCache:
             ) from error
 
     def _open(self) -> None:
-        found = self._pragma("application_id"), self._pragma("user_version")
-        tables = self._connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-        if tables and found != (_APPLICATION_ID, _FORMAT):
-            raise CacheError(f"expected format {_FORMAT}, found application and format {found}")
-        self._connection.execute("PRAGMA journal_mode = WAL")
-        self._connection.execute("PRAGMA synchronous = NORMAL")
+        # One transaction: another process may be making the same file at this moment.
+        self._connection.execute("BEGIN IMMEDIATE")
         with self._connection:
+            found = self._pragma("application_id"), self._pragma("user_version")
+            tables = self._connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+            if tables and found != (_APPLICATION_ID, _FORMAT):
+                raise CacheError(f"expected format {_FORMAT}, found application and format {found}")
             self._connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
             self._connection.execute(f"PRAGMA user_version = {_FORMAT}")
             self._connection.execute(
                 "CREATE TABLE IF NOT EXISTS vectors (key BLOB PRIMARY KEY, vector BLOB NOT NULL)"
             )
+        self._connection.execute("PRAGMA journal_mode = WAL")
+        self._connection.execute("PRAGMA synchronous = NORMAL")
 
     def _pragma(self, name: str) -> int:
         return int(self._connection.execute(f"PRAGMA {name}").fetchone()[0])

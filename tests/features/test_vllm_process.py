@@ -156,9 +156,11 @@ def test_outside_the_block_there_is_no_process(stand_in: Make) -> None:
 def test_it_ends_when_its_starter_is_killed(stand_in: Make, number: signal.Signals) -> None:
     settings = stand_in(SERVER)
     program = f"""
-import time
+import signal, time
 from pathlib import Path
 from features.vllm_process import VllmProcess, VllmProcessSettings
+for number in (signal.SIGTERM, signal.SIGHUP):  # ignored under nohup
+    signal.signal(number, signal.SIG_DFL)
 settings = VllmProcessSettings(python=Path({str(settings.python)!r}), encoder=Path("."))
 with VllmProcess(settings) as process:
     print(process.pid, flush=True)
