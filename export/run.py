@@ -21,6 +21,9 @@ from models.towers import TwoTower
 
 STAGES = ("dataset", "text", "graph", "foundation", "adaptation")
 STAGE_RECORD = "stage.json"
+HOLDING_STAGES = ("graph", "adaptation")
+"""Stages that say what the run keeps from them; see `training.pipeline.HOLDINGS`."""
+HELD_NOTHING = "nothing"
 METRICS_FILE = "metrics.json"
 SERVED_MODEL = "2t-hgnn"
 """The model in metrics.json that a generation serves."""
@@ -60,7 +63,8 @@ def read_run(folder: Path) -> RunParts:
     """Read a finished run.
 
     Raises:
-        RunError: a stage has not finished, a file is missing, or two stages do not fit.
+        RunError: a stage has not finished or was made to be evaluated, a file is missing, or two
+            stages do not fit.
         GraphError: the data set or the graph cannot be read.
         CheckpointError: a network cannot be read.
         FeatureError: an encoder cannot be read.
@@ -71,6 +75,8 @@ def read_run(folder: Path) -> RunParts:
                 folder / stage,
                 "is not a finished stage; `python -m training all --data … --run …` makes them",
             )
+    for stage in HOLDING_STAGES:
+        _check_holding(folder / stage / STAGE_RECORD)
     foundation, adaptation = folder / "foundation", folder / "adaptation"
     network = checkpoint.load_hgnn(foundation)
     parts = RunParts(
@@ -94,6 +100,19 @@ def read_run(folder: Path) -> RunParts:
     _check_types(parts)
     _check_widths(parts)
     return parts
+
+
+def _check_holding(record: Path) -> None:
+    """Refuse a run that keeps interactions from its models to test them."""
+    content = _json(record)
+    summary = content.get("summary") if isinstance(content, dict) else None
+    holding = summary.get("holding") if isinstance(summary, dict) else None
+    if holding != HELD_NOTHING:
+        raise RunError(
+            record,
+            f"holding: expected {HELD_NOTHING!r}, got {holding!r}; a run of `python -m training "
+            "evaluate` has not learned from everything and is not to serve",
+        )
 
 
 def _check_types(parts: RunParts) -> None:

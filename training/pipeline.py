@@ -164,7 +164,7 @@ class Run:
                     on_progress=report,
                 )
             graph.save(folder)
-            return {"neighbours": len(graph.neighbours)}
+            return {"neighbours": len(graph.neighbours), "holding": self.inputs.holding}
 
         made_from = {
             "dataset": _stage_hash(self.folder / "dataset"),
@@ -242,7 +242,11 @@ class Run:
         np.save(folder / "item_vectors.npy", catalogue.embed_all(towers.item))
         (folder / "item_encoder.json").write_text(encoders[0].to_json() + "\n")
         (folder / "user_encoder.json").write_text(encoders[1].to_json() + "\n")
-        return {"epochs": progress.epoch, "best_epoch": progress.best_epoch}
+        return {
+            "epochs": progress.epoch,
+            "best_epoch": progress.best_epoch,
+            "holding": self.inputs.holding,
+        }
 
     def tower_inputs(
         self, hgnn: NDArray[np.float32] | None

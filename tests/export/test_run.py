@@ -9,7 +9,9 @@ import pytest
 from export.errors import RunError
 from export.run import STAGES, RunParts, read_run
 from graph.errors import GraphError
+from graph.worlds import two_communities
 from models.checkpoint import CheckpointError
+from tests.support.runs import QUICK, make_run
 
 
 @pytest.fixture
@@ -39,6 +41,15 @@ def test_a_stage_that_has_not_finished_is_named(copy: Path, stage: str) -> None:
 
     with pytest.raises(RunError, match=f"{stage}: is not a finished stage"):
         read_run(copy)
+
+
+def test_a_run_that_was_made_to_be_evaluated_is_refused(tmp_path: Path) -> None:
+    run = make_run(tmp_path, two_communities(), holding="test", settings=QUICK)
+
+    with pytest.raises(
+        RunError, match=r"graph/stage.json: holding: expected 'nothing', got 'test'"
+    ):
+        read_run(run.folder)
 
 
 @pytest.mark.parametrize(

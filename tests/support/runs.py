@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from features.text import HashFeaturizer, TextFeaturizer
@@ -30,6 +30,14 @@ SMALL = Settings(
         negatives=32,
     ),
 )
+
+_ONCE = LoopSettings(epochs=1)
+QUICK = replace(
+    SMALL,
+    foundation=replace(SMALL.foundation, loop=_ONCE),
+    adaptation=replace(SMALL.adaptation, loop=_ONCE),
+)
+"""Where it does not matter what was learned."""
 
 
 @dataclass(frozen=True)

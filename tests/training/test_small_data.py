@@ -8,15 +8,8 @@ import polars as pl
 import pytest
 
 from graph.worlds import World, two_communities
-from tests.support.runs import SMALL, make_run
+from tests.support.runs import QUICK, make_run
 from training.errors import TrainingError
-from training.loop import LoopSettings
-
-QUICK = dataclasses.replace(
-    SMALL,
-    foundation=dataclasses.replace(SMALL.foundation, loop=LoopSettings(epochs=1)),
-    adaptation=dataclasses.replace(SMALL.adaptation, loop=LoopSettings(epochs=1)),
-)
 
 
 def with_a_lone_podcast(world: World) -> World:
