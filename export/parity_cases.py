@@ -71,6 +71,7 @@ def item_tower_cases(config: TowerConfig, *, seed: int = 0) -> list[Case]:
                 _below(len(config.item_types), batch, rng=rng),
                 _below(config.languages, batch, rng=rng),
                 torch.rand(batch, config.genres, generator=rng),
+                torch.randn(batch, config.dimensions, generator=rng),
             ),
         )
         for batch in SIZES

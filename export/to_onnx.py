@@ -14,7 +14,8 @@ from torch.export import Dim
 
 from models.hgnn import HGNN
 from models.hgnn_serving import HGNNServing
-from models.towers import ItemTower, UserTower
+from models.sequence_tower import SequenceUserTower
+from models.towers import ItemTower, PooledUserTower
 
 OPSET = 20
 TRACED_BATCH = 3
@@ -66,7 +67,7 @@ def hgnn_to_onnx(hgnn: HGNN) -> bytes:
     )
 
 
-def user_tower_to_onnx(tower: UserTower) -> bytes:
+def user_tower_to_onnx(tower: SequenceUserTower | PooledUserTower) -> bytes:
     """Export the user tower.
 
     Shapes:
@@ -94,7 +95,7 @@ def item_tower_to_onnx(tower: ItemTower) -> bytes:
 
     Shapes:
         inputs: text (B, F); hgnn (B, G); item_type, language (B,) int64; genres (B, number of
-            genres). B is open.
+            genres); residual (B, D), 0 for a new item. B is open.
         outputs: vector (B, D), unit rows.
     """
     config, batch = tower.config, Dim("batch")
@@ -104,6 +105,7 @@ def item_tower_to_onnx(tower: ItemTower) -> bytes:
         "item_type": torch.zeros(TRACED_BATCH, dtype=torch.int64),
         "language": torch.zeros(TRACED_BATCH, dtype=torch.int64),
         "genres": torch.zeros(TRACED_BATCH, config.genres),
+        "residual": torch.zeros(TRACED_BATCH, config.dimensions),
     }
     axes: dict[str, Axes] = {name: {0: batch} for name in inputs}
     return _export(tower, inputs, axes, names=[*inputs], outputs=["vector"])

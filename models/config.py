@@ -1,6 +1,7 @@
 """What a model is made of: typed, checked once, stored beside its weights."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,11 +75,26 @@ class TowerConfig:
     """Widths of the hidden layers of both towers."""
     dimensions: int = 128
     """Width of the space that users and items share."""
+    user_tower: Literal["sequence", "pooled"] = "sequence"
+    """`sequence` reads the order of a history (`models.sequence_tower`), `pooled` means of it, as
+    the papers do (`models.towers`)."""
+    blocks: int = 2
+    """Blocks of the sequence tower."""
+    heads: int = 2
+    """Heads of each block."""
+    dropout: float = 0.2
+    """Share of the sequence tower's values that is dropped in training."""
+    familiar_items: int = 0
+    """Items with a learned residual, all of the catalogue; 0 for none. It tells what people's
+    choices say of an item beyond its text and its neighbours."""
+    residual_dropout: float = 0.2
+    """Share of items that lose their residual in a step, so that an item without one, as every
+    new item is, is an ordinary case."""
     decays: tuple[float, ...] = (0.5, 0.87, 1.0)
     """One pooled history per entry: an item's weight is multiplied by this for each newer item.
     1 is the plain mean of the paper; small numbers listen to the newest items alone."""
     pool_by_type: bool = True
-    """One pool per item type (2T-HGNN) instead of one over all types (GFM)."""
+    """Pooled tower: one pool per item type (2T-HGNN) instead of one over all types (GFM)."""
     history_length: int = 50
     """Newest items of a history that the user tower is given, in training and in serving."""
 
@@ -91,12 +107,34 @@ class TowerConfig:
             _check_positive(name, getattr(self, name))
         if self.genres < 0 or self.graph_dimensions < 0:
             raise ValueError("genres and graph_dimensions: expected 0 or more")
+        for name in ("blocks", "heads"):
+            _check_positive(name, getattr(self, name))
+        if self.dimensions % self.heads:
+            raise ValueError(
+                f"heads: expected a divisor of dimensions, {self.dimensions}, got {self.heads}"
+            )
+        for name in ("dropout", "residual_dropout"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ValueError(f"{name}: expected a share in [0, 1), got {getattr(self, name)}")
+        if self.familiar_items < 0:
+            raise ValueError(f"familiar_items: expected 0 or more, got {self.familiar_items}")
         if not self.decays or not all(0 < decay <= 1 for decay in self.decays):
             raise ValueError(f"decays: expected numbers in (0, 1], got {self.decays}")
 
     @property
     def history_dimensions(self) -> int:
-        """Width of a history item's vector: the HGNN vector, or the text vector without it."""
+        """Width of what a history is made of.
+
+        The towers' item vectors for the sequence tower; for the pooled one the HGNN vectors, or
+        the text vectors without a graph.
+        """
+        if self.user_tower == "sequence":
+            return self.dimensions
+        return self.known_dimensions
+
+    @property
+    def known_dimensions(self) -> int:
+        """Width of what is known of an item: the HGNN vector, or the text vector without it."""
         return self.graph_dimensions or self.text_dimensions
 
 

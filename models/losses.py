@@ -1,5 +1,7 @@
 """Losses over unit vectors: the papers' margin loss, and softmax over sampled items."""
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -66,3 +68,41 @@ def sampled_softmax(
     drawn = drawn.masked_fill(positive_row[:, None] == negative_row[None, :], float("-inf"))
     scores = torch.cat((own[:, None], batch, drawn), dim=1)  # (B, 1 + B + M)
     return F.cross_entropy(scores, torch.zeros(rows, dtype=torch.int64, device=query.device))
+
+
+def catalogue_softmax(
+    query: Tensor, items: Tensor, chosen: Tensor, *, temperature: float
+) -> Tensor:
+    """Cross-entropy of the chosen item against all items.
+
+    Shapes:
+        query: (B, D), rows of unit L2 norm. items: (N, D), rows of unit L2 norm.
+        chosen: (B,) int64, rows of `items`.
+        returns: (), mean over the batch, in nats.
+    """
+    return F.cross_entropy(query @ items.T / temperature, chosen)
+
+
+def drawn_softmax(
+    query: Tensor,
+    positive: Tensor,
+    drawn: Tensor,
+    itself: Tensor,
+    catalogue_size: int,
+    *,
+    temperature: float,
+) -> Tensor:
+    """Estimate `catalogue_softmax` from items drawn uniformly, M for the whole batch.
+
+        -log( exp s / (exp s + N / M * sum over drawn n of exp s_n) )
+
+    Shapes:
+        query, positive: (B, D), rows of unit L2 norm; row i of `query` chose `positive` i.
+        drawn: (M, D), rows of unit L2 norm, M at least 1.
+        itself: (B, M) bool, where a drawn item is the chosen one, which is no negative.
+        returns: (), mean over the batch, in nats.
+    """
+    own = (query * positive).sum(dim=1, keepdim=True) / temperature  # (B, 1)
+    others = query @ drawn.T / temperature + math.log(catalogue_size / len(drawn))
+    scores = torch.cat((own, others.masked_fill(itself, float("-inf"))), dim=1)
+    return F.cross_entropy(scores, scores.new_zeros(len(query), dtype=torch.int64))

@@ -1,7 +1,9 @@
-"""The user tower and the item tower of the dynamic adaptation layer.
+"""The item tower, the user tower of the papers, and both towers of the adaptation together.
 
 Both end in one space of unit vectors, so that a score is a dot product. Item ids are not
-inputs: an item that nobody has met yet is not a special case.
+inputs of the item tower: an item that nobody has met yet is not a special case. What people's
+choices tell of a familiar item beyond its content is a residual beside its inputs, dropped at
+random in training so that its absence is ordinary.
 
 Source: De Nadai et al., arXiv 2403.05185, section 4 (512 -> 256 -> 128). Beyond it: pools of
 several decays instead of the plain mean alone, genders where the data has them, and the
@@ -13,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.config import TowerConfig
+from models.sequence_tower import SequenceUserTower
 
 _QUIET = 0.1
 """Scale of the hidden layers' first word, beside the unit vectors that pass them by."""
@@ -64,8 +67,8 @@ class HistoryPool(nn.Module):
         return weight @ history / total.clamp(min=1e-9)
 
 
-class UserTower(nn.Module):
-    """Demographics and a history of item vectors -> a unit vector."""
+class PooledUserTower(nn.Module):
+    """Demographics and means of a history of HGNN vectors -> a unit vector."""
 
     def __init__(self, config: TowerConfig) -> None:
         super().__init__()
@@ -115,30 +118,37 @@ class ItemTower(nn.Module):
         width = config.category_dimensions
         self.item_type = nn.Embedding(len(config.item_types), width)
         self.language = nn.Embedding(config.languages, width)
-        self.straight = nn.Linear(config.history_dimensions, config.dimensions, bias=False)
+        self.straight = nn.Linear(config.known_dimensions, config.dimensions, bias=False)
         inputs = 2 * width + config.genres + config.text_dimensions + config.dimensions
         self.layers = feed_forward(inputs, config.hidden_dimensions, config.dimensions)
 
     def forward(
-        self, text: Tensor, hgnn: Tensor, item_type: Tensor, language: Tensor, genres: Tensor
+        self,
+        text: Tensor,
+        hgnn: Tensor,
+        item_type: Tensor,
+        language: Tensor,
+        genres: Tensor,
+        residual: Tensor,
     ) -> Tensor:
         """Embed items.
 
         Shapes:
             text: (B, F); hgnn: (B, G), unused when the configuration has no graph.
             item_type, language: (B,) int64; genres: (B, number of genres).
+            residual: (B, D), what was learned about a familiar item; 0 for a new one.
             returns: (B, D), rows of unit L2 norm.
         """
         known = self.straight(hgnn if self.config.graph_dimensions else text)
         parts = (self.item_type(item_type), self.language(language), genres, text, known)
-        return F.normalize(self.layers(torch.cat(parts, dim=1)) + known, dim=1)
+        return F.normalize(self.layers(torch.cat(parts, dim=1)) + known + residual, dim=1)
 
 
 class TwoTower(nn.Module):
-    """Both towers, trained together and exported apart.
+    """Both towers and the residuals of familiar items; trained together and exported apart.
 
     The vectors of items reach the end of either tower on two ways: through the hidden layers,
-    and straight by a linear map. Both towers begin with the same map (`align`) and hidden
+    and straight by a linear map. The towers begin with the same map (`align`) and hidden
     layers with little to say: an untrained pair scores an item by its likeness to the history,
     and training starts from there instead of from noise.
     """
@@ -146,18 +156,36 @@ class TwoTower(nn.Module):
     def __init__(self, config: TowerConfig) -> None:
         super().__init__()
         self.config = config
-        self.user = UserTower(config)
+        self.user: SequenceUserTower | PooledUserTower = (
+            SequenceUserTower(config) if config.user_tower == "sequence" else PooledUserTower(config)
+        )
         self.item = ItemTower(config)
+        self.residual = nn.Parameter(torch.zeros(config.familiar_items, config.dimensions))
+
+    def residual_of(self, rows: Tensor) -> Tensor:
+        """Give the residuals of items; in training some of them are dropped, whole.
+
+        Shapes:
+            rows: (n,) int64. returns: (n, D).
+        """
+        if not self.config.familiar_items:
+            return self.residual.new_zeros(len(rows), self.config.dimensions)
+        residual = self.residual[rows]
+        if self.training:
+            kept = torch.rand(len(rows), 1, device=rows.device) >= self.config.residual_dropout
+            residual = residual * kept
+        return residual
 
     @torch.no_grad()
     def align(self, vectors: Tensor) -> None:
-        """Begin both straight ways with the principal directions of the items' vectors.
+        """Begin the straight ways with the principal directions of the items' vectors.
 
         Shapes:
-            vectors: (n, H), what histories are made of; a sample is enough.
+            vectors: (n, K), what is known of items; a sample is enough.
         """
         directions = torch.linalg.eigh(torch.cov(vectors.T.double()))[1].flip(1)  # best first
-        for straight in (self.user.straight, self.item.straight):
+        pooled = self.user if isinstance(self.user, PooledUserTower) else None
+        for straight in (self.item.straight, *((pooled.straight,) if pooled else ())):
             kept = min(straight.out_features, directions.shape[1])
             straight.weight.zero_()
             straight.weight[:kept] = directions[:, :kept].T

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from features.encode import ItemEncoder, UserEncoder, UserRecord
 from features.schema import ItemRecord
-from models.towers import ItemTower
+from models.towers import TwoTower
 
 _CHUNK = 8192
 
@@ -36,30 +36,31 @@ class Catalogue:
         return len(self.text)
 
     @cached_property
-    def history_vectors(self) -> Tensor:
-        """What a history is made of: the HGNN vectors, or centred text vectors without a graph."""
+    def known(self) -> Tensor:
+        """What is known of each item: the HGNN vectors, or centred text vectors without a graph."""
         if self.hgnn.shape[1]:
             return self.hgnn
         return F.normalize(self.text - self.text.mean(dim=0), dim=1)
 
-    def embed(self, tower: ItemTower, rows: Tensor) -> Tensor:
+    def embed(self, towers: TwoTower, rows: Tensor) -> Tensor:
         """Apply the item tower to `rows` (B,) int64 and return (B, D)."""
-        out: Tensor = tower(
+        out: Tensor = towers.item(
             self.text[rows],
             self.hgnn[rows],
             self.item_type[rows],
             self.language[rows],
             self.genres[rows],
+            towers.residual_of(rows),
         )
         return out
 
     @torch.no_grad()
-    def embed_all(self, tower: ItemTower) -> NDArray[np.float32]:
+    def embed_all(self, towers: TwoTower) -> Tensor:
         """Apply the item tower to the whole catalogue and return (N, D)."""
-        tower.eval()
+        towers.eval()
         starts = range(0, len(self), _CHUNK)
         rows = (torch.arange(start, min(start + _CHUNK, len(self))) for start in starts)
-        return torch.cat([self.embed(tower, part) for part in rows]).numpy()
+        return torch.cat([self.embed(towers, part) for part in rows])
 
 
 def item_records(items: pl.DataFrame) -> list[ItemRecord]:

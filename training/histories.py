@@ -58,13 +58,13 @@ class Sequences:
     def before(self, places: NDArray[np.int64], length: int) -> HistoryBatch:
         """Give what came before each place (B,) of its own person, at most `length` items."""
         start = self.indptr[np.searchsorted(self.indptr, places, side="right") - 1]
-        return _windows(self.rows, self.weight, start, places, length)
+        return newest_first(self.rows, self.weight, start, places, length)
 
 
 def case_histories(cases: Cases, part: slice, length: int) -> HistoryBatch:
     """Give the histories of some evaluation cases, at most `length` newest items each."""
     indptr = cases.history_indptr
-    return _windows(
+    return newest_first(
         cases.history_rows,
         cases.history_weight,
         indptr[:-1][part],
@@ -73,7 +73,7 @@ def case_histories(cases: Cases, part: slice, length: int) -> HistoryBatch:
     )
 
 
-def _windows(
+def newest_first(
     rows: NDArray[np.int64],
     weight: NDArray[np.float32],
     start: NDArray[np.int64],

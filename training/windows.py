@@ -1,0 +1,76 @@
+"""Stretches of people's sequences in which every place is an example of what came next."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from training.histories import HistoryBatch, Sequences, newest_first
+
+
+@dataclass(frozen=True)
+class WindowBatch:
+    """Histories, and what came after each of their places.
+
+    Shapes:
+        user: (B,) int64. history: B histories of L places, newest first.
+        target: (B, L + 1) int64, the item after each place; in the last column a person's very
+            first item, which came after nothing.
+        is_target: (B, L + 1) bool, False where there is none or its signal is not strong.
+    """
+
+    user: Tensor
+    history: HistoryBatch
+    target: Tensor
+    is_target: Tensor
+
+
+def draw_windows(
+    sequences: Sequences, length: int, most_per_person: int, rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """Cut every sequence into windows of up to `length` + 1 items, in random order.
+
+    The cuts lie at a random offset, so that over the epochs every place is seen with many
+    lengths of history before it. Of somebody's windows at most `most_per_person` are kept, drawn
+    at random, so that busy people do not dominate.
+
+    Shapes:
+        returns: (W, 2), first position and end of each window.
+    """
+    start, end = sequences.indptr[:-1], sequences.indptr[1:]
+    size = end - start
+    offset = np.where(size > length + 1, rng.integers(0, length, len(size)), 0)
+    count = np.where(size > 0, np.maximum(-(-(size - offset - 1) // length), 1), 0)
+    person = np.repeat(np.arange(len(size)), count)
+    number = np.arange(len(person)) - np.repeat(np.cumsum(count) - count, count)
+    window_end = end[person] - offset[person] - number * length
+    window_start = np.maximum(window_end - length - 1, start[person])
+    order = np.lexsort((rng.random(len(person)), person))
+    first = np.searchsorted(person[order], person[order])
+    kept = rng.permutation(order[np.arange(len(order)) - first < most_per_person])
+    return np.stack((window_start[kept], window_end[kept]), axis=1)
+
+
+def cut_windows(sequences: Sequences, windows: NDArray[np.int64], length: int) -> WindowBatch:
+    """Read the histories and targets of some windows.
+
+    Shapes:
+        windows: (B, 2), as `draw_windows` gives them.
+    """
+    start, end = windows.T
+    user = np.searchsorted(sequences.indptr, start, side="right") - 1
+    history = newest_first(sequences.rows, sequences.weight, start, end - 1, length)
+    places = history.rows.shape[1]
+    after = end[:, None] - 1 - np.arange(places)  # (B, L), the position that follows each place
+    first = np.where(start == sequences.indptr[user], start, -1)[:, None]
+    position = np.concatenate((np.where(after > start[:, None], after, -1), first), axis=1)
+    present = position >= 0
+    position = np.where(present, position, 0)
+    return WindowBatch(
+        torch.from_numpy(user),
+        history,
+        torch.from_numpy(sequences.rows[position]),
+        torch.from_numpy(present & sequences.strong[position]),
+    )
