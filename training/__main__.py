@@ -151,6 +151,8 @@ def _parser() -> argparse.ArgumentParser:
     ):
         command = commands.add_parser(name, help=text, description=text)
         _add_options(command)
+        if name != "adaptation":
+            _add_text_options(command)
         if name == "evaluate":
             command.add_argument(
                 "--models",
@@ -168,6 +170,11 @@ def _add_options(command: argparse.ArgumentParser) -> None:
     add("--seed", type=int, help="of everything drawn; default 0")
     add("--strict", action="store_true", help="refuse bad rows instead of setting them aside")
     add("--as-of", type=_moment, help="ISO 8601 moment; nothing later is read")
+
+
+def _add_text_options(command: argparse.ArgumentParser) -> None:
+    """Add what the text stage needs to know."""
+    add = command.add_argument
     add("--cache", type=Path, help="file of text vectors already made; default in the run")
     add("--vllm-url", help="a running vLLM, such as http://127.0.0.1:8000/v1; default: start one")
     add("--vllm-model", default="all-MiniLM-L6-v2", help="its model; default: %(default)s")
@@ -175,7 +182,12 @@ def _add_options(command: argparse.ArgumentParser) -> None:
 
 
 def _moment(text: str) -> datetime:
-    moment = datetime.fromisoformat(text)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(
+            f"expected an ISO 8601 moment such as 2026-05-31T18:00, got {text!r}"
+        ) from error
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
