@@ -18,6 +18,7 @@ from graph.cases import Cases
 from models.config import TowerConfig
 from models.losses import sampled_softmax
 from models.towers import TwoTower, UserTower
+from training.bounds import check_above_zero, check_least
 from training.catalogue import Catalogue
 from training.errors import TrainingError
 from training.histories import HistoryBatch, Sequences, case_histories
@@ -54,6 +55,14 @@ class AdaptationSettings:
     """Targets per person and epoch, drawn afresh; a cap keeps busy people from dominating."""
     seed: int = 0
     """Of everything drawn: weights, targets, negatives."""
+
+    def __post_init__(self) -> None:
+        whole = ("hidden_dimensions", "dimensions", "history_length", "batch_size", "negatives")
+        check_least(self, (*whole, "examples_per_user"), 1)
+        check_least(self, ("seed",), 0)
+        check_above_zero(self, ("temperature",))
+        if not self.decays or not all(0 < decay <= 1 for decay in self.decays):
+            raise ValueError(f"decays: expected numbers in (0, 1], got {self.decays}")
 
 
 class UserEmbedder:

@@ -21,6 +21,7 @@ from graph.sample import Block, sample_blocks
 from models.config import HGNNConfig
 from models.hgnn import HGNN
 from models.losses import margin_loss, sampled_softmax
+from training.bounds import check_above_zero, check_least, check_share
 from training.errors import TrainingError
 from training.inference import centre
 from training.loop import LoopSettings, Progress, fit
@@ -58,6 +59,13 @@ class FoundationSettings:
     """Share of the edges held out of messages and loss for early stopping."""
     seed: int = 0
     """Of everything drawn: weights, batches, neighbours, negatives."""
+
+    def __post_init__(self) -> None:
+        whole = ("dimensions", "hidden_dimensions", "layers", "fanout", "batch_size", "negatives")
+        check_least(self, whole, 1)
+        check_least(self, ("margin", "seed"), 0)
+        check_above_zero(self, ("temperature",))
+        check_share(self, ("neighbourhood_dropout", "validation_share"))
 
 
 class _Steps:

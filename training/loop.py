@@ -18,6 +18,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from training.bounds import check_least
 from training.errors import DivergedError, NotLearningError
 
 EpochLosses = Callable[[int], Iterator[Tensor]]
@@ -43,12 +44,8 @@ class LoopSettings:
     """Decoupled weight decay (AdamW); larger holds weights nearer to 0."""
 
     def __post_init__(self) -> None:
-        if self.epochs < 1 or self.patience < 1:
-            raise ValueError(
-                f"epochs and patience: expected 1 or more, got {self.epochs}, {self.patience}"
-            )
-        if self.learning_rate < 0:
-            raise ValueError(f"learning_rate: expected 0 or more, got {self.learning_rate}")
+        check_least(self, ("epochs", "patience"), 1)
+        check_least(self, ("learning_rate", "weight_decay"), 0)
 
 
 @dataclass

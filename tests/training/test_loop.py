@@ -181,7 +181,10 @@ def test_epoch_without_a_batch_is_refused(tmp_path: Path) -> None:
         )
 
 
-@pytest.mark.parametrize("change", [{"epochs": 0}, {"patience": 0}, {"learning_rate": -1.0}])
+@pytest.mark.parametrize(
+    "change",
+    [{"epochs": 0}, {"patience": 0}, {"learning_rate": -1.0}, {"weight_decay": float("nan")}],
+)
 def test_settings_without_a_meaning_are_refused(change: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(change))):
         LoopSettings(**change)
