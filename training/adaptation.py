@@ -91,13 +91,14 @@ class UserEmbedder:
     def embed_cases(self, cases: Cases) -> NDArray[np.float32]:
         """Embed the people of evaluation cases and return (C, D)."""
         self.tower.eval()
-        length = self.tower.config.history_length
-        parts = []
+        config = self.tower.config
+        people = np.empty((len(cases), config.dimensions), dtype=np.float32)
         for start in range(0, len(cases), _CHUNK):
             part = slice(start, start + _CHUNK)
             user = torch.from_numpy(cases.user_row[part])
-            parts.append(self.embed(user, case_histories(cases, part, length)).numpy())
-        return np.concatenate(parts)
+            history = case_histories(cases, part, config.history_length)
+            people[part] = self.embed(user, history).numpy()
+        return people
 
 
 class _Steps:
@@ -188,6 +189,9 @@ def train_adaptation(
 ) -> tuple[TwoTower, Progress]:
     """Learn the towers from people's sequences; interrupted, it resumes from `folder`.
 
+    `valid` says when to stop; where it is empty, as when nobody has two strong interactions,
+    every epoch is trained.
+
     Shapes:
         users: (U, 3) int64, country, age and gender of each person, 0 = unknown.
 
@@ -204,7 +208,7 @@ def train_adaptation(
     progress = fit(
         towers,
         steps.losses,
-        steps.validate,
+        steps.validate if len(valid) else None,
         settings.loop,
         folder,
         batches=steps.batches,

@@ -175,6 +175,8 @@ def train_foundation(
 ) -> tuple[HGNN, Progress]:
     """Learn the HGNN from the graph's edges; interrupted, it resumes from `folder`.
 
+    A graph of so few edges that none is held out is trained for every epoch.
+
     Shapes:
         text: (N, F), one text vector per item of the graph, unit L2 norm.
 
@@ -201,7 +203,7 @@ def train_foundation(
     progress = fit(
         hgnn,
         steps.losses,
-        steps.validate,
+        steps.validate if len(steps.validation.left) else None,
         settings.loop,
         folder,
         batches=len(steps.sampler),
@@ -228,6 +230,8 @@ def _draw_edges(graph: ItemGraph, share: float, rng: np.random.Generator) -> Lin
     for number, name in enumerate(graph.relations.names):
         edges = graph.edges(name)
         chosen = rng.random(len(edges)) < share
+        if chosen.all():
+            chosen[:] = False  # a relation of a few edges keeps them to learn from
         lefts.append(edges.left[chosen])
         rights.append(edges.right[chosen])
         relations.append(np.full(int(chosen.sum()), number, dtype=np.int64))

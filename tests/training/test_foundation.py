@@ -124,6 +124,22 @@ def test_graph_without_an_edge_is_refused(
         train_foundation(empty, text, SETTINGS, tmp_path)
 
 
+@pytest.mark.parametrize("share", [0.0, 0.9999])
+def test_edges_too_few_to_hold_any_out_are_all_learned_from(
+    world: tuple[ItemGraph, NDArray[np.float32]],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    share: float,
+) -> None:
+    graph, text = world
+    loop = dataclasses.replace(SETTINGS.loop, patience=1)
+    settings = dataclasses.replace(SETTINGS, validation_share=share, loop=loop)
+    hgnn, progress = train_foundation(graph, text, settings, tmp_path)
+    assert (progress.epoch, progress.best_epoch) == (40, 40)
+    assert "foundation: nothing to validate on" in capsys.readouterr().err
+    assert separation(embed_catalogue(hgnn, graph, text)[-1]) > 0.4
+
+
 def test_dropped_neighbourhood_is_empty_and_others_keep_theirs() -> None:
     block = Block(np.array([7, 3, 9]), np.array([[[1, 2]], [[0, -1]]]))
     dropped = without_neighbourhoods(block, np.array([3, 9]))
