@@ -13,6 +13,7 @@ from export.generation.layout import ITEM_COLUMNS
 from export.networks import Networks
 from export.run import RunParts
 from features.encode import UserRecord
+from graph.build import popularity
 from graph.dataset import Dataset
 from retrieval.index import VectorIndex
 
@@ -54,7 +55,7 @@ def assemble(parts: RunParts, networks: Networks, index: VectorIndex) -> Generat
         layers=parts.layers,
         hgnn=parts.hgnn,
         item_vectors=parts.item_vectors,
-        popularity=_people(visible, graph.num_items),
+        popularity=popularity(visible, graph.num_items).astype(np.float32),
         graph_indptr=graph.indptr,
         graph_neighbours=graph.neighbours,
         graph_weights=graph.weights,
@@ -99,12 +100,6 @@ def _hash(path: Path) -> bytes:
 def _newest(visible: pl.DataFrame) -> datetime | None:
     newest = visible["timestamp"].max()
     return datetime.fromtimestamp(newest, tz=UTC) if isinstance(newest, int) else None
-
-
-def _people(visible: pl.DataFrame, items: int) -> NDArray[np.float32]:
-    """Count the distinct people with a strong signal for each item."""
-    strong = visible.filter(pl.col("role") == "strong").unique(["user_row", "item_row"])
-    return np.bincount(strong["item_row"].to_numpy(), minlength=items).astype(np.float32)
 
 
 def _ends(visible: pl.DataFrame, users: int) -> NDArray[np.int64]:
