@@ -153,11 +153,6 @@ def write_metrics(path: Path, measurements: Iterable[Measurement]) -> None:
     beside.replace(path)
 
 
-def read_metrics(path: Path) -> tuple[Measurement, ...]:
-    """Read what `write_metrics` wrote."""
-    return tuple(Measurement(**record) for record in json.loads(path.read_text(encoding="utf-8")))
-
-
 def _values(
     rankings: Mapping[Scope, Ranking], part: Slice, cases: Cases, candidates: Candidates
 ) -> metrics.UserValues:

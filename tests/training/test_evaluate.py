@@ -24,7 +24,6 @@ from training.evaluate import (
     EvaluationSettings,
     Measurement,
     evaluate,
-    read_metrics,
     write_metrics,
 )
 from training.metrics import HIT_RATE, MRR_ALL, MRR_HIT, NDCG, TOP
@@ -273,7 +272,7 @@ def test_metrics_file_is_a_list_of_plain_records_and_reads_back(tmp_path: Path) 
     assert {tuple(record) for record in records} == {
         ("model", "slice", "metric", "value", "low", "high", "users")
     }
-    assert read_metrics(path) == measurements
+    assert tuple(Measurement(**record) for record in records) == measurements
     assert [file.name for file in tmp_path.iterdir()] == ["metrics.json"]
 
 

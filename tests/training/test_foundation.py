@@ -98,8 +98,8 @@ def test_layer_by_layer_inference_equals_one_big_block(
     hgnn, _ = train_foundation(
         graph, text, dataclasses.replace(SETTINGS, loop=LoopSettings(epochs=1)), tmp_path
     )
-    everybody = np.arange(graph.num_items)
-    everywhere = torch.from_numpy(graph.dense(everybody, graph.widest))
+    everybody, longest = np.arange(graph.num_items), int(np.diff(graph.indptr).max())
+    everywhere = torch.from_numpy(graph.dense(everybody, longest))
     with torch.no_grad():
         texts = torch.from_numpy(text)
         graph_part = hgnn(texts, torch.from_numpy(graph.item_type), (everywhere, everywhere))
