@@ -19,7 +19,7 @@ from features.vllm import VllmSettings
 from features.vllm_process import VllmProcessSettings
 from graph.errors import GraphError
 from models.checkpoint import CheckpointError
-from training.comparison import MODELS, fit_models
+from training.comparison import MODELS, compare_served, fit_models
 from training.errors import TrainingError
 from training.evaluate import EvaluationSettings, evaluate, write_metrics
 from training.featurizers import FeaturizerSource, RunningVllm, StartedVllm
@@ -92,11 +92,12 @@ def _evaluate(options: argparse.Namespace) -> None:
             EvaluationSettings(seed=run.settings.seed),
             on_progress=report,
         )
-    write_metrics(run.folder / "metrics.json", result.measurements)
+    shown = headlines(result.measurements)
+    differences = compare_served(result, shown)
+    write_metrics(run.folder / "metrics.json", (*result.measurements, *differences))
     table = run.folder / "metrics.md"
-    write_markdown(table, result.measurements)
-    shown = tables(result.measurements, slices=headlines(result.measurements))
-    sys.stdout.write(to_terminal(shown) + "\n")
+    write_markdown(table, result.measurements, differences)
+    sys.stdout.write(to_terminal(tables(result.measurements, differences, slices=shown)) + "\n")
     sys.stdout.write(f"hold-out: {run.split.rule}; all slices in {table}\n")
 
 

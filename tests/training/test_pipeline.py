@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 from graph.worlds import two_communities, write_world
+from tests.support.embeddings_stub import MODEL, EmbeddingsStub
 from tests.support.runs import QUICK, SMALL, HashSource, make_run, make_stages
 from training.__main__ import main
 from training.comparison import MODELS, fit_models
@@ -151,6 +152,31 @@ def test_text_stage_records_its_featurizer(run: Run) -> None:
     assert described["revision"] == HashSource().revision
     assert described["for_tests_only"] is True
     np.testing.assert_allclose(np.linalg.norm(run.text, axis=1), 1, rtol=1e-5)
+
+
+def test_evaluation_reports_what_the_served_model_gains_over_each_other_model(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_world(WORLD, tmp_path / "data")
+    settings = tmp_path / "quick.toml"
+    settings.write_text("[foundation.loop]\nepochs = 1\n[adaptation.loop]\nepochs = 1\n")
+    base = ["--data", str(tmp_path / "data"), "--run", str(tmp_path / "run")]
+    with EmbeddingsStub().running() as stub:
+        vllm = ["--vllm-url", stub.url, "--vllm-model", MODEL]
+        models = ["--models", "popularity,2t-hgnn,ease"]
+        assert main(["evaluate", *base, *models, *vllm, "--settings", str(settings)]) == 0
+    shown = capsys.readouterr().out
+    written = (tmp_path / "run" / "metrics.md").read_text()
+    records = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    pairs = {(one["model"], one["slice"]) for one in records if " - " in one["model"]}
+    slices = {one["slice"] for one in records if " / " not in one["slice"]}
+    assert {"overall", "book", "film", "all types"} <= slices
+    assert pairs == {
+        (f"2T-HGNN - {other}", part) for other in ("popularity", "EASE") for part in slices
+    }
+    for text in (shown, written):
+        assert "overall: differences, user by user (60 users)" in text
+        assert text.count("2T-HGNN - EASE") == len(slices)
 
 
 def test_command_line_names_what_is_wrong(
