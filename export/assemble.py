@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from export.generation import GenerationContents
 from export.generation.layout import ITEM_COLUMNS
+from export.generation.manifest import Metric
 from export.networks import Networks
 from export.run import RunParts
 from features.encode import UserRecord
@@ -28,7 +29,9 @@ SPACE_FILES = (
 )
 
 
-def assemble(parts: RunParts, networks: Networks, index: VectorIndex) -> GenerationContents:
+def assemble(
+    parts: RunParts, networks: Networks, index: VectorIndex, metrics: tuple[Metric, ...]
+) -> GenerationContents:
     """Put together everything that answers a request.
 
     Raises:
@@ -42,7 +45,7 @@ def assemble(parts: RunParts, networks: Networks, index: VectorIndex) -> Generat
         featurizer=parts.featurizer,
         content_relations=graph.content_relations,
         history_length=parts.towers.config.history_length,
-        metrics=parts.metrics,
+        metrics=metrics,
         parity=networks.parity,
         models=networks.models,
         items=parts.dataset.items.select(ITEM_COLUMNS),

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from export.errors import RunError
 from export.generation import FeaturizerInfo
-from export.generation.manifest import Metric
 from features.encode import ItemEncoder, UserEncoder
 from features.schema import ItemRecord
 from graph.dataset import Dataset, load_dataset
@@ -24,9 +23,6 @@ STAGE_RECORD = "stage.json"
 HOLDING_STAGES = ("graph", "adaptation")
 """Stages that say what the run keeps from them; see `training.pipeline.HOLDINGS`."""
 HELD_NOTHING = "nothing"
-METRICS_FILE = "metrics.json"
-SERVED_MODEL = "2t-hgnn"
-"""The model in metrics.json that a generation serves."""
 
 _Value = TypeVar("_Value")
 
@@ -48,7 +44,6 @@ class RunParts:
     towers: TwoTower
     item_encoder: ItemEncoder
     user_encoder: UserEncoder
-    metrics: tuple[Metric, ...]
     text: NDArray[np.float32]
     layers: tuple[NDArray[np.float32], ...]
     hgnn: NDArray[np.float32]
@@ -88,7 +83,6 @@ def read_run(folder: Path) -> RunParts:
         towers=checkpoint.load_two_tower(adaptation),
         item_encoder=ItemEncoder.from_json(_text(adaptation / "item_encoder.json")),
         user_encoder=UserEncoder.from_json(_text(adaptation / "user_encoder.json")),
-        metrics=_metrics(folder / METRICS_FILE),
         text=_vectors(folder / "text" / "vectors.npy"),
         layers=tuple(
             _vectors(foundation / f"layer_{number}.npy")
@@ -171,16 +165,6 @@ def _featurizer(path: Path) -> FeaturizerInfo:
         return FeaturizerInfo(**content)
     except TypeError as error:
         raise RunError(path, f"not the description of a featurizer: {error}") from error
-
-
-def _metrics(path: Path) -> tuple[Metric, ...]:
-    """Take the served model's lines; a run that was not evaluated has none."""
-    if not path.is_file():
-        return ()
-    lines = _json(path)
-    if not isinstance(lines, list) or not all(isinstance(line, dict) for line in lines):
-        raise RunError(path, "expected a list of objects")
-    return tuple(line for line in lines if line.get("model") == SERVED_MODEL)
 
 
 def _json(path: Path) -> Any:  # noqa: ANN401 (whatever the file holds; the callers check)

@@ -32,7 +32,6 @@ def test_a_finished_run_is_read_whole(parts: RunParts) -> None:
     assert [layer.shape for layer in parts.layers] == [(24, 16)]
     assert parts.hgnn.shape == (24, 16 + 32)  # the graph's part and the text
     assert parts.item_vectors.shape == (24, 16)
-    assert parts.metrics == ()
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -126,18 +125,4 @@ def test_a_featurizer_that_is_not_described_is_named(copy: Path, text: str) -> N
     (copy / "text" / "featurizer.json").write_text(text)
 
     with pytest.raises(RunError, match=r"text/featurizer\.json"):
-        read_run(copy)
-
-
-def test_metrics_of_the_served_model_alone_are_taken(copy: Path) -> None:
-    lines = [{"model": name, "metric": "hr@10", "value": 0.5} for name in ("2t-hgnn", "2t")]
-    (copy / "metrics.json").write_text(json.dumps(lines))
-
-    assert read_run(copy).metrics == ({"model": "2t-hgnn", "metric": "hr@10", "value": 0.5},)
-
-
-def test_metrics_that_are_no_list_are_named(copy: Path) -> None:
-    (copy / "metrics.json").write_text("{}")
-
-    with pytest.raises(RunError, match=r"metrics\.json: expected a list of objects"):
         read_run(copy)
