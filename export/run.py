@@ -91,6 +91,7 @@ def read_run(folder: Path) -> RunParts:
         hgnn=_vectors(foundation / "vectors.npy"),
         item_vectors=_vectors(adaptation / "item_vectors.npy"),
     )
+    _check_catalogue(parts)
     _check_types(parts)
     _check_widths(parts)
     return parts
@@ -98,15 +99,31 @@ def read_run(folder: Path) -> RunParts:
 
 def _check_holding(record: Path) -> None:
     """Refuse a run that keeps interactions from its models to test them."""
-    content = _json(record)
-    summary = content.get("summary") if isinstance(content, dict) else None
-    holding = summary.get("holding") if isinstance(summary, dict) else None
+    holding = _summary(record).get("holding")
     if holding != HELD_NOTHING:
         raise RunError(
             record,
             f"holding: expected {HELD_NOTHING!r}, got {holding!r}; a run of `python -m training "
             "evaluate` has not learned from everything and is not to serve",
         )
+
+
+def _check_catalogue(parts: RunParts) -> None:
+    """Refuse items that are not those whose vectors the foundation made."""
+    record = parts.folder / "foundation" / STAGE_RECORD
+    if _summary(record).get("catalogue") != parts.dataset.catalogue:
+        raise RunError(
+            record,
+            "catalogue: the items of the data set have changed since; run `python -m training "
+            "foundation` and `python -m training adaptation`",
+        )
+
+
+def _summary(record: Path) -> dict[str, Any]:
+    """Return what a stage had to say when it was finished."""
+    content = _json(record)
+    summary = content.get("summary") if isinstance(content, dict) else None
+    return summary if isinstance(summary, dict) else {}
 
 
 def _check_types(parts: RunParts) -> None:

@@ -4,7 +4,6 @@ A stage is skipped when what it was made from has not changed; it appears whole 
 """
 
 import dataclasses
-import hashlib
 import json
 from collections.abc import Callable
 from contextlib import closing
@@ -18,7 +17,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from features.encode import ItemEncoder, UserEncoder
-from features.schema import TEXT_FIELDS, TEXT_RECIPE, compose_text
+from features.schema import TEXT_RECIPE, compose_text
 from features.text import TextFeaturizer
 from features.text_cache import CachedFeaturizer, TextCache
 from graph.build import build_graph
@@ -200,7 +199,7 @@ class Run:
             return {
                 "epochs": progress.epoch,
                 "best_epoch": progress.best_epoch,
-                "catalogue": _hash_catalogue(self.dataset),
+                "catalogue": self.dataset.catalogue,
             }
 
         made_from = {
@@ -253,7 +252,7 @@ class Run:
     def _check_catalogue(self) -> None:
         """Refuse items that the foundation has not seen as they are now."""
         record = json.loads((self.folder / "foundation" / "stage.json").read_text())
-        if record["summary"].get("catalogue") != _hash_catalogue(self.dataset):
+        if record["summary"].get("catalogue") != self.dataset.catalogue:
             raise TrainingError(
                 f"{self.inputs.data}: the items are not those that the foundation of "
                 f"{self.folder} was trained on; run the command `foundation`"
@@ -326,12 +325,6 @@ def _embed(featurizer: TextFeaturizer, cache: TextCache, texts: list[str]) -> ND
 def _vectors(path: Path) -> NDArray[np.float32]:
     vectors: NDArray[np.float32] = np.load(path, allow_pickle=False)
     return vectors
-
-
-def _hash_catalogue(dataset: Dataset) -> str:
-    """Name the items by what the foundation takes from them, in the order of their rows."""
-    seen = dataset.items.select("item_id", "item_type", *TEXT_FIELDS)
-    return hashlib.sha256(seen.write_ndjson().encode()).hexdigest()
 
 
 def _stage_hash(folder: Path) -> str:

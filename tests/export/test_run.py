@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 
 from export.errors import RunError
@@ -49,6 +50,18 @@ def test_a_run_that_was_made_to_be_evaluated_is_refused(tmp_path: Path) -> None:
         RunError, match=r"graph/stage.json: holding: expected 'nothing', got 'test'"
     ):
         read_run(run.folder)
+
+
+def test_items_other_than_those_of_the_vectors_are_refused(copy: Path) -> None:
+    items = pl.read_parquet(copy / "dataset" / "items.parquet")
+    first = pl.col("item_id") == items["item_id"][0]
+    swapped = items.with_columns(
+        item_id=pl.when(first).then(pl.lit("another")).otherwise("item_id")
+    )
+    swapped.write_parquet(copy / "dataset" / "items.parquet")
+
+    with pytest.raises(RunError, match=r"foundation/stage\.json: catalogue: .* have changed since"):
+        read_run(copy)
 
 
 @pytest.mark.parametrize(
