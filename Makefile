@@ -63,6 +63,10 @@ lock: ## pin the versions in requirements/*.txt anew (UPGRADE=--upgrade for the 
 # SETTINGS=file.toml changes hyperparameters, as training/settings.py says.
 HYPERPARAMETERS = $(if $(SETTINGS),--settings "$(SETTINGS)")
 
+# What `make evaluate` measured goes into the generation built in the same folder afterwards.
+MEASURED = $(OUT)/evaluation/metrics.json
+METRICS = $(shell test ! -f "$(MEASURED)" || echo '--metrics "$(MEASURED)"')
+
 # --- to see it, to use it -------------------------------------------------------------------
 
 demo: venv vllm-venv ## the whole path on MovieLens-1M, from the download to answers
@@ -71,7 +75,7 @@ demo: venv vllm-venv ## the whole path on MovieLens-1M, from the download to ans
 generation: venv vllm-venv ## build what answers requests: DATA=folder OUT=folder
 	$(PYTHON_IN_VENV) -m training all --data "$(DATA)" --run "$(OUT)/run" \
 		--cache "$(OUT)/text.sqlite" $(HYPERPARAMETERS)
-	$(PYTHON_IN_VENV) -m export --run "$(OUT)/run" --out "$(OUT)"
+	$(PYTHON_IN_VENV) -m export --run "$(OUT)/run" --out "$(OUT)" $(METRICS)
 
 serve: venv ## answer requests: GENERATION=folder PORT=50051
 	$(PYTHON_IN_VENV) -m server --generation "$(GENERATION)" --port $(PORT) \

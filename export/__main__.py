@@ -1,6 +1,6 @@
 """Command line: publish a run, look at what was published, go back to an earlier one.
 
-python -m export --run FOLDER --out FOLDER
+python -m export --run FOLDER --out FOLDER [--metrics FILE]
 python -m export verify GENERATION
 python -m export list OUT
 python -m export use NAME --out OUT
@@ -24,6 +24,7 @@ from export.generation import (
 )
 from export.generation.folder import CURRENT, GENERATIONS_FOLDER
 from export.generation.manifest import read_manifest
+from export.metrics import read_metrics
 from export.publish import publish
 from export.settings import PublishSettings
 from features.errors import FeatureError
@@ -67,6 +68,7 @@ def _publish(options: argparse.Namespace) -> None:
         options.out,
         PublishSettings(
             approximate_from=options.approximate_from,
+            metrics=read_metrics(options.metrics) if options.metrics else (),
             made_current=not options.aside,
         ),
         created=datetime.now(UTC),
@@ -126,6 +128,7 @@ def _describe(generation: Generation) -> str:
             f"users:       {counts.users:,} with {counts.history:,} events",
             f"index:       {manifest.index.kind}",
             f"parity:      {parity:.1e} at most between torch and onnxruntime",
+            f"metrics:     {len(manifest.metrics) or 'none'}",
         )
     )
 
@@ -149,6 +152,13 @@ def _parser() -> argparse.ArgumentParser:
         default=defaults.approximate_from,
         metavar="ITEMS",
         help="catalogue size from which search is approximate; default: %(default)s",
+    )
+    add(
+        "--metrics",
+        type=Path,
+        metavar="FILE",
+        help="metrics.json that `python -m training evaluate` wrote for the same data and "
+        "settings; what it says of the served model goes into the manifest",
     )
     add("--aside", action="store_true", help="leave OUT/current as it is")
     text = "read every file of a generation and compare it with its manifest"

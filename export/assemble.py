@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 
 from export.generation import GenerationContents
 from export.generation.layout import ITEM_COLUMNS
+from export.generation.manifest import Metric
 from export.networks import Networks
 from export.run import RunParts
 from features.encode import UserRecord
+from graph.build import popularity
 from graph.dataset import Dataset
 from retrieval.index import VectorIndex
 
@@ -27,7 +29,9 @@ SPACE_FILES = (
 )
 
 
-def assemble(parts: RunParts, networks: Networks, index: VectorIndex) -> GenerationContents:
+def assemble(
+    parts: RunParts, networks: Networks, index: VectorIndex, metrics: tuple[Metric, ...]
+) -> GenerationContents:
     """Put together everything that answers a request.
 
     Raises:
@@ -41,7 +45,7 @@ def assemble(parts: RunParts, networks: Networks, index: VectorIndex) -> Generat
         featurizer=parts.featurizer,
         content_relations=graph.content_relations,
         history_length=parts.towers.config.history_length,
-        metrics=parts.metrics,
+        metrics=metrics,
         parity=networks.parity,
         models=networks.models,
         items=parts.dataset.items.select(ITEM_COLUMNS),
@@ -54,7 +58,7 @@ def assemble(parts: RunParts, networks: Networks, index: VectorIndex) -> Generat
         layers=parts.layers,
         hgnn=parts.hgnn,
         item_vectors=parts.item_vectors,
-        popularity=_people(visible, graph.num_items),
+        popularity=popularity(visible, graph.num_items).astype(np.float32),
         graph_indptr=graph.indptr,
         graph_neighbours=graph.neighbours,
         graph_weights=graph.weights,
@@ -99,12 +103,6 @@ def _hash(path: Path) -> bytes:
 def _newest(visible: pl.DataFrame) -> datetime | None:
     newest = visible["timestamp"].max()
     return datetime.fromtimestamp(newest, tz=UTC) if isinstance(newest, int) else None
-
-
-def _people(visible: pl.DataFrame, items: int) -> NDArray[np.float32]:
-    """Count the distinct people with a strong signal for each item."""
-    strong = visible.filter(pl.col("role") == "strong").unique(["user_row", "item_row"])
-    return np.bincount(strong["item_row"].to_numpy(), minlength=items).astype(np.float32)
 
 
 def _ends(visible: pl.DataFrame, users: int) -> NDArray[np.int64]:

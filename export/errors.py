@@ -2,6 +2,7 @@
 
 ExportError
 ├── RunError       the run folder lacks something, or its parts do not belong together
+├── MetricsError   the file of metrics cannot be read, or tells nothing of the served model
 └── ParityError    onnxruntime does not answer what torch answers
 """
 
@@ -14,6 +15,14 @@ class ExportError(Exception):
 
 class RunError(ExportError):
     """A run folder cannot be published; `path` is the file or folder that is to blame."""
+
+    def __init__(self, path: Path, problem: str) -> None:
+        self.path = path
+        super().__init__(f"{path}: {problem}")
+
+
+class MetricsError(ExportError):
+    """A file of metrics cannot be published with a run; `path` is the file."""
 
     def __init__(self, path: Path, problem: str) -> None:
         self.path = path

@@ -25,8 +25,8 @@ def publish(
 ) -> Generation:
     """Write the run's generation into `out/generations` and make it current.
 
-    The same run gives the same generation, and one that is there already is kept. Nothing is
-    left behind when anything fails.
+    The same run with the same metrics gives the same generation, and one that is there
+    already is kept. Nothing is left behind when anything fails.
 
     Raises:
         RunError: the run is not finished, or its parts do not belong together.
@@ -65,7 +65,7 @@ def _write(
         parts.item_vectors, parts.graph.item_type, approximate_from=settings.approximate_from
     )
     say(f"index: {index.kind} over {len(index):,} items")
-    contents = assemble(parts, networks, index)
+    contents = assemble(parts, networks, index, settings.metrics)
     return write(out / GENERATIONS_FOLDER, contents, created=created)
 
 

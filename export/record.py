@@ -4,7 +4,7 @@ import hashlib
 import json
 from pathlib import Path
 
-from export.run import METRICS_FILE, STAGE_RECORD, STAGES
+from export.run import STAGE_RECORD, STAGES
 from export.settings import PublishSettings
 from graph.stage import code_version
 
@@ -21,7 +21,8 @@ def hash_run(run: Path, settings: PublishSettings) -> str:
     digest = hashlib.sha256()
     for text in (code_version(ROOMS), str(settings.approximate_from)):
         digest.update(text.encode() + b"\0")
-    for path in (*(run / stage / STAGE_RECORD for stage in STAGES), run / METRICS_FILE):
+    digest.update(json.dumps(settings.metrics, sort_keys=True).encode() + b"\0")
+    for path in (run / stage / STAGE_RECORD for stage in STAGES):
         digest.update(path.name.encode() + b"\0")
         if path.is_file():
             digest.update(hashlib.sha256(path.read_bytes()).digest())

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from export.errors import RunError
 from export.generation import FeaturizerInfo
-from export.generation.manifest import Metric
 from features.encode import ItemEncoder, UserEncoder
 from features.schema import ItemRecord
 from graph.dataset import Dataset, load_dataset
@@ -24,9 +23,6 @@ STAGE_RECORD = "stage.json"
 HOLDING_STAGES = ("graph", "adaptation")
 """Stages that say what the run keeps from them; see `training.pipeline.HOLDINGS`."""
 HELD_NOTHING = "nothing"
-METRICS_FILE = "metrics.json"
-SERVED_MODEL = "2t-hgnn"
-"""The model in metrics.json that a generation serves."""
 
 _Value = TypeVar("_Value")
 
@@ -48,7 +44,6 @@ class RunParts:
     towers: TwoTower
     item_encoder: ItemEncoder
     user_encoder: UserEncoder
-    metrics: tuple[Metric, ...]
     text: NDArray[np.float32]
     layers: tuple[NDArray[np.float32], ...]
     hgnn: NDArray[np.float32]
@@ -88,7 +83,6 @@ def read_run(folder: Path) -> RunParts:
         towers=checkpoint.load_two_tower(adaptation),
         item_encoder=ItemEncoder.from_json(_text(adaptation / "item_encoder.json")),
         user_encoder=UserEncoder.from_json(_text(adaptation / "user_encoder.json")),
-        metrics=_metrics(folder / METRICS_FILE),
         text=_vectors(folder / "text" / "vectors.npy"),
         layers=tuple(
             _vectors(foundation / f"layer_{number}.npy")
@@ -97,6 +91,7 @@ def read_run(folder: Path) -> RunParts:
         hgnn=_vectors(foundation / "vectors.npy"),
         item_vectors=_vectors(adaptation / "item_vectors.npy"),
     )
+    _check_catalogue(parts)
     _check_types(parts)
     _check_widths(parts)
     return parts
@@ -104,15 +99,31 @@ def read_run(folder: Path) -> RunParts:
 
 def _check_holding(record: Path) -> None:
     """Refuse a run that keeps interactions from its models to test them."""
-    content = _json(record)
-    summary = content.get("summary") if isinstance(content, dict) else None
-    holding = summary.get("holding") if isinstance(summary, dict) else None
+    holding = _summary(record).get("holding")
     if holding != HELD_NOTHING:
         raise RunError(
             record,
             f"holding: expected {HELD_NOTHING!r}, got {holding!r}; a run of `python -m training "
             "evaluate` has not learned from everything and is not to serve",
         )
+
+
+def _check_catalogue(parts: RunParts) -> None:
+    """Refuse items that are not those whose vectors the foundation made."""
+    record = parts.folder / "foundation" / STAGE_RECORD
+    if _summary(record).get("catalogue") != parts.dataset.catalogue:
+        raise RunError(
+            record,
+            "catalogue: the items of the data set have changed since; run `python -m training "
+            "foundation` and `python -m training adaptation`",
+        )
+
+
+def _summary(record: Path) -> dict[str, Any]:
+    """Return what a stage had to say when it was finished."""
+    content = _json(record)
+    summary = content.get("summary") if isinstance(content, dict) else None
+    return summary if isinstance(summary, dict) else {}
 
 
 def _check_types(parts: RunParts) -> None:
@@ -171,16 +182,6 @@ def _featurizer(path: Path) -> FeaturizerInfo:
         return FeaturizerInfo(**content)
     except TypeError as error:
         raise RunError(path, f"not the description of a featurizer: {error}") from error
-
-
-def _metrics(path: Path) -> tuple[Metric, ...]:
-    """Take the served model's lines; a run that was not evaluated has none."""
-    if not path.is_file():
-        return ()
-    lines = _json(path)
-    if not isinstance(lines, list) or not all(isinstance(line, dict) for line in lines):
-        raise RunError(path, "expected a list of objects")
-    return tuple(line for line in lines if line.get("model") == SERVED_MODEL)
 
 
 def _json(path: Path) -> Any:  # noqa: ANN401 (whatever the file holds; the callers check)

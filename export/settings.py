@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from export.generation.manifest import Metric
 from retrieval.store import APPROXIMATE_FROM
 
 
@@ -11,6 +12,9 @@ class PublishSettings:
 
     approximate_from: int = APPROXIMATE_FROM
     """Items from which the approximate index is built. Larger: exact answers, slower."""
+
+    metrics: tuple[Metric, ...] = ()
+    """What the served model reached on held-out interactions; none where nobody measured."""
 
     made_current: bool = True
     """Whether servers should take the new generation at once."""

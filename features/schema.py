@@ -1,4 +1,4 @@
-"""The columns of the data contract, one item's record, and the text that stands for it."""
+"""One item's record, its columns in the data contract, and the text that stands for it."""
 
 import re
 import unicodedata
@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from features.errors import TextError
 
-ITEM_ID = "item_id"
 ITEM_TYPE = "item_type"
 TITLE = "title"
 DESCRIPTION = "description"
@@ -15,15 +14,9 @@ LANGUAGE = "language"
 GENRES = "genres"
 CREATOR = "creator"
 YEAR = "year"
-USER_ID = "user_id"
-COUNTRY = "country"
-AGE_BUCKET = "age_bucket"
-GENDER = "gender"
-TIMESTAMP = "timestamp"
-SEQ = "seq"
-SIGNAL = "signal"
-WEIGHT = "weight"
-SPLIT = "split"
+
+TEXT_FIELDS = (TITLE, GENRES, CREATOR, DESCRIPTION)
+"""What `compose_text` reads of an item, in its order."""
 
 GENRE_SEPARATOR = "|"
 
@@ -101,7 +94,7 @@ def compose_text(item: ItemRecord) -> str:
     if not text:
         raise TextError(
             f"an item of type {item.item_type[:80]!r} has no text: "
-            f"{TITLE}, {GENRES}, {CREATOR} and {DESCRIPTION} are all empty"
+            f"{', '.join(TEXT_FIELDS[:-1])} and {TEXT_FIELDS[-1]} are all empty"
         )
     return text
 

@@ -17,7 +17,7 @@ from graph.item_graph import ItemGraph
 from graph.lists import Lists
 from graph.settings import GraphSettings
 
-__all__ = ["GraphSettings", "ItemGraph", "build_graph", "strong_pairs"]
+__all__ = ["GraphSettings", "ItemGraph", "build_graph", "popularity", "strong_pairs"]
 
 DAY_S = 86_400
 
@@ -47,7 +47,7 @@ def build_graph(
     types = tuple(items["item_type"].unique().sort().to_list())
     item_type = items["item_type"].rank("dense").to_numpy().astype(np.int64) - 1
     pairs = strong_pairs(interactions, settings.window_days)
-    people = np.bincount(pairs["item_row"].to_numpy(), minlength=len(items)).astype(np.int64)
+    people = _people(pairs, len(items))
     newest = pairs.filter(
         pl.col("order").rank("ordinal", descending=True).over("user_row") <= settings.max_user_items
     )
@@ -124,5 +124,8 @@ def _spill_folder(work_folder: Path | None) -> Iterator[Path]:
 
 def popularity(interactions: pl.DataFrame, num_items: int) -> NDArray[np.int64]:
     """Count the distinct people with a strong signal for each item. Shapes: returns (N,)."""
-    rows = strong_pairs(interactions)["item_row"].to_numpy()
-    return np.bincount(rows, minlength=num_items).astype(np.int64)
+    return _people(strong_pairs(interactions), num_items)
+
+
+def _people(pairs: pl.DataFrame, num_items: int) -> NDArray[np.int64]:
+    return np.bincount(pairs["item_row"].to_numpy(), minlength=num_items).astype(np.int64)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from features.errors import TextError
-from features.schema import ItemRecord, compose_text
+from features.schema import TEXT_FIELDS, ItemRecord, compose_text
 from graph.problems import EXAMPLES_SHOWN, Problem, Problems
 from graph.read import ROW, UNREADABLE, Table
 from graph.roles import SignalRoles
@@ -119,9 +119,8 @@ def _mute_rows(items: pl.DataFrame) -> list[int]:
 
     Whatever holds a letter or a digit is text; only what does not is asked about one by one.
     """
-    texts = ("title", "description", "genres", "creator")
     spoken = pl.any_horizontal(
-        pl.col(name).str.contains(r"[\p{L}\p{N}]").fill_null(value=False) for name in texts
+        pl.col(name).str.contains(r"[\p{L}\p{N}]").fill_null(value=False) for name in TEXT_FIELDS
     )
     return [row[ROW] for row in items.filter(~spoken).iter_rows(named=True) if not _has_text(row)]
 

@@ -4,11 +4,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from features.content import content_key
 from graph.lists import Lists
 
 
 def content_lists(values: pl.Series, people: NDArray[np.int64], cap: int) -> Lists:
-    """Join the items of equal value, whatever their type; spelling of case and space is ignored.
+    """Join the items of equal value (see `content_key`), whatever their type.
 
     A list keeps the `cap` most popular of the others (ties by row), so that an item nobody
     knows yet meets those its creator is known for. An edge weighs the neighbour's share of
@@ -20,11 +21,10 @@ def content_lists(values: pl.Series, people: NDArray[np.int64], cap: int) -> Lis
     Shapes:
         values: (N,), text, "" or null for none. people: (N,).
     """
-    key = values.cast(pl.String).str.strip_chars().str.to_lowercase().str.replace_all(r"\s+", " ")
     grouped = (
-        pl.DataFrame({"key": key, "people": people})
+        pl.DataFrame({"key": content_key(values), "people": people})
         .with_row_index("row")
-        .filter(pl.col("key").is_not_null() & (pl.col("key") != ""))
+        .filter(pl.col("key") != "")
         .with_columns(pl.col("row").cast(pl.Int64), pl.col("people") + 1)
         .sort("key", "people", "row", descending=[False, True, False])
         .with_columns(

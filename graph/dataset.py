@@ -1,5 +1,6 @@
 """A validated data set, and its form on disk between stages."""
 
+import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +9,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from features.schema import TEXT_FIELDS
 from graph.errors import GraphFileError
 from graph.problems import Problems
 from graph.roles import HoldOutRule, SignalRoles
@@ -43,6 +45,15 @@ class Dataset:
         """Type number of each item. Shapes: returns (N,), ascending."""
         ranks = self.items["item_type"].rank("dense").to_numpy()
         return ranks.astype(np.int64) - 1
+
+    @property
+    def catalogue(self) -> str:
+        """Hash of the items in the order of their rows: ids, types and what their text is of.
+
+        Vectors by row belong to the data set only as long as it stays the same.
+        """
+        seen = self.items.select("item_id", "item_type", *TEXT_FIELDS)
+        return hashlib.sha256(seen.write_ndjson().encode()).hexdigest()
 
     @property
     def has_split(self) -> bool:

@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Literal, Self
 
@@ -93,11 +92,6 @@ class ItemGraph:
     def relations(self) -> RelationSchema:
         """The relations behind the slots."""
         return RelationSchema(self.item_types, self.content_relations)
-
-    @cached_property
-    def widest(self) -> int:
-        """Length of the longest neighbour list."""
-        return int(np.diff(self.indptr).max(initial=0))
 
     def lists(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """Number the lists of some nodes. Shapes: rows (B,), returns (B, S)."""

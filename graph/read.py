@@ -78,6 +78,16 @@ class Table:
     """Columns outside the contract."""
 
 
+def check_folder(folder: Path) -> None:
+    """Refuse a data folder that is not there.
+
+    Raises:
+        DataError: no such folder, or not a folder.
+    """
+    if not folder.is_dir():
+        raise DataError(f"{folder}: not a folder")
+
+
 def find_table(folder: Path, name: str) -> Path | None:
     """Find the parquet or CSV file of a table.
 

@@ -19,10 +19,6 @@ class SignalRoles:
 
     roles: Mapping[str, Role] = field(default_factory=dict)
 
-    def of(self, signal: str) -> Role | None:
-        """Give a signal's role; None where roles are declared but not for this signal."""
-        return self.roles.get(signal) if self.roles else "strong"
-
 
 @dataclass(frozen=True)
 class HoldOutRule:

@@ -48,8 +48,9 @@ def run_stage(
 
     `work` writes into a folder beside and returns a summary; only when it has finished does
     that folder take the place of the old one. The folder beside, `<name>.partial`, outlives
-    a failure or an interruption, and the same inputs find it again, so that work which
-    keeps its own checkpoints resumes; other inputs start from an empty one.
+    a failure or an interruption if the work has put something there, and the same inputs
+    find it again, so that work which keeps its own checkpoints resumes; other inputs start
+    from an empty one.
 
     `inputs` is anything JSON can write, in full: settings, hashes of files, seeds. It is
     hashed together with the source of `rooms`, the folders of code that the work runs: other
@@ -68,7 +69,11 @@ def run_stage(
     _prepare(partial, name)
     tell(f"{folder.name}: working")
     start = time.monotonic()
-    summary = work(partial)
+    try:
+        summary = work(partial)
+    except BaseException:
+        _drop_if_empty(partial)
+        raise
     seconds = round(time.monotonic() - start, 3)
     outputs = {
         path.relative_to(partial).as_posix(): path.stat().st_size
@@ -144,6 +149,12 @@ def _prepare(partial: Path, name: str) -> None:
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
         mark.write_text(wanted, encoding="utf-8")
+
+
+def _drop_if_empty(partial: Path) -> None:
+    """Remove a partial folder in which there is nothing to resume from."""
+    if [path.name for path in partial.iterdir()] == [RECORD]:
+        shutil.rmtree(partial)
 
 
 def _swap(partial: Path, folder: Path) -> None:

@@ -12,7 +12,7 @@ from graph.errors import DataError
 from graph.files import replace_file
 from graph.order import in_order
 from graph.problems import Problems
-from graph.read import INTERACTIONS, ITEMS, USERS, find_table, read_table
+from graph.read import INTERACTIONS, ITEMS, USERS, check_folder, find_table, read_table
 from graph.roles import DatasetConfig, SignalRoles, read_config
 
 USER_COLUMNS = ("user_id", "country", "age_bucket", "gender")
@@ -41,8 +41,7 @@ def read_dataset(
         DataError: a file or a required column is missing, a column has a wrong type,
             dataset.toml is unclear, no sound item or interaction is left, or `strict`.
     """
-    if not folder.is_dir():
-        raise DataError(f"{folder}: not a folder")
+    check_folder(folder)
     config = read_config(folder)
     items = check_items(read_table(_needed(folder, "items"), ITEMS))
     path = find_table(folder, "users")

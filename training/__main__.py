@@ -19,7 +19,7 @@ from features.vllm import VllmSettings
 from features.vllm_process import VllmProcessSettings
 from graph.errors import GraphError
 from models.checkpoint import CheckpointError
-from training.comparison import MODELS, fit_models
+from training.comparison import MODELS, compare_served, fit_models
 from training.errors import TrainingError
 from training.evaluate import EvaluationSettings, evaluate, write_metrics
 from training.featurizers import FeaturizerSource, RunningVllm, StartedVllm
@@ -92,11 +92,12 @@ def _evaluate(options: argparse.Namespace) -> None:
             EvaluationSettings(seed=run.settings.seed),
             on_progress=report,
         )
-    write_metrics(run.folder / "metrics.json", result.measurements)
+    shown = headlines(result.measurements)
+    differences = compare_served(result, shown)
+    write_metrics(run.folder / "metrics.json", (*result.measurements, *differences))
     table = run.folder / "metrics.md"
-    write_markdown(table, result.measurements)
-    shown = tables(result.measurements, slices=headlines(result.measurements))
-    sys.stdout.write(to_terminal(shown) + "\n")
+    write_markdown(table, result.measurements, differences)
+    sys.stdout.write(to_terminal(tables(result.measurements, differences, slices=shown)) + "\n")
     sys.stdout.write(f"hold-out: {run.split.rule}; all slices in {table}\n")
 
 
@@ -151,6 +152,8 @@ def _parser() -> argparse.ArgumentParser:
     ):
         command = commands.add_parser(name, help=text, description=text)
         _add_options(command)
+        if name != "adaptation":
+            _add_text_options(command)
         if name == "evaluate":
             command.add_argument(
                 "--models",
@@ -168,6 +171,11 @@ def _add_options(command: argparse.ArgumentParser) -> None:
     add("--seed", type=int, help="of everything drawn; default 0")
     add("--strict", action="store_true", help="refuse bad rows instead of setting them aside")
     add("--as-of", type=_moment, help="ISO 8601 moment; nothing later is read")
+
+
+def _add_text_options(command: argparse.ArgumentParser) -> None:
+    """Add what the text stage needs to know."""
+    add = command.add_argument
     add("--cache", type=Path, help="file of text vectors already made; default in the run")
     add("--vllm-url", help="a running vLLM, such as http://127.0.0.1:8000/v1; default: start one")
     add("--vllm-model", default="all-MiniLM-L6-v2", help="its model; default: %(default)s")
@@ -175,7 +183,12 @@ def _add_options(command: argparse.ArgumentParser) -> None:
 
 
 def _moment(text: str) -> datetime:
-    moment = datetime.fromisoformat(text)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(
+            f"expected an ISO 8601 moment such as 2026-05-31T18:00, got {text!r}"
+        ) from error
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 

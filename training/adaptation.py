@@ -18,6 +18,7 @@ from graph.cases import Cases
 from models.config import TowerConfig
 from models.losses import sampled_softmax
 from models.towers import TwoTower, UserTower
+from training.bounds import check_above_zero, check_least
 from training.catalogue import Catalogue
 from training.errors import TrainingError
 from training.histories import HistoryBatch, Sequences, case_histories
@@ -55,6 +56,14 @@ class AdaptationSettings:
     seed: int = 0
     """Of everything drawn: weights, targets, negatives."""
 
+    def __post_init__(self) -> None:
+        whole = ("hidden_dimensions", "dimensions", "history_length", "batch_size", "negatives")
+        check_least(self, (*whole, "examples_per_user"), 1)
+        check_least(self, ("seed",), 0)
+        check_above_zero(self, ("temperature",))
+        if not self.decays or not all(0 < decay <= 1 for decay in self.decays):
+            raise ValueError(f"decays: expected numbers in (0, 1], got {self.decays}")
+
 
 class UserEmbedder:
     """Gathers a history's vectors and applies the user tower."""
@@ -82,13 +91,14 @@ class UserEmbedder:
     def embed_cases(self, cases: Cases) -> NDArray[np.float32]:
         """Embed the people of evaluation cases and return (C, D)."""
         self.tower.eval()
-        length = self.tower.config.history_length
-        parts = []
+        config = self.tower.config
+        people = np.empty((len(cases), config.dimensions), dtype=np.float32)
         for start in range(0, len(cases), _CHUNK):
             part = slice(start, start + _CHUNK)
             user = torch.from_numpy(cases.user_row[part])
-            parts.append(self.embed(user, case_histories(cases, part, length)).numpy())
-        return np.concatenate(parts)
+            history = case_histories(cases, part, config.history_length)
+            people[part] = self.embed(user, history).numpy()
+        return people
 
 
 class _Steps:
@@ -179,6 +189,9 @@ def train_adaptation(
 ) -> tuple[TwoTower, Progress]:
     """Learn the towers from people's sequences; interrupted, it resumes from `folder`.
 
+    `valid` says when to stop; where it is empty, as when nobody has two strong interactions,
+    every epoch is trained.
+
     Shapes:
         users: (U, 3) int64, country, age and gender of each person, 0 = unknown.
 
@@ -195,7 +208,7 @@ def train_adaptation(
     progress = fit(
         towers,
         steps.losses,
-        steps.validate,
+        steps.validate if len(valid) else None,
         settings.loop,
         folder,
         batches=steps.batches,

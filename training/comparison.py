@@ -1,6 +1,6 @@
 """Every model of a run, one after the other, as rankers to evaluate side by side."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import numpy as np
 import scipy.sparse as sp
@@ -18,8 +18,12 @@ from training.baselines import (
     centred,
     interaction_matrix,
 )
+from training.evaluate import Evaluation, Measurement
 from training.pipeline import Run
 from training.ranking import Ranker
+
+SERVED = "2T-HGNN"
+"""Name of the model that a generation serves, in every measurement."""
 
 
 def _popularity(run: Run) -> Ranker:
@@ -55,7 +59,7 @@ def _plain_two_tower(run: Run) -> Ranker:
 
 
 def _two_tower_hgnn(run: Run) -> Ranker:
-    return two_tower_ranker(run, "2T-HGNN", "adaptation", run.hgnn_vectors)
+    return two_tower_ranker(run, SERVED, "adaptation", run.hgnn_vectors)
 
 
 MODELS: Mapping[str, Callable[[Run], Ranker]] = {
@@ -76,6 +80,13 @@ def fit_models(run: Run, names: tuple[str, ...]) -> Iterator[Ranker]:
     """Fit each model when it is asked for, so that one at a time is held in memory."""
     for name in names:
         yield MODELS[name](run)
+
+
+def compare_served(evaluation: Evaluation, slices: Iterable[str]) -> tuple[Measurement, ...]:
+    """Compare the served model with every other one, user by user; without it there is nothing."""
+    if SERVED not in evaluation.rankings:
+        return ()
+    return tuple(each for name in slices for each in evaluation.differences(SERVED, name))
 
 
 def two_tower_ranker(

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from graph.cases import Cases
 from training import metrics
@@ -23,6 +24,8 @@ CASES = "(cases)"
 TIED = "tied targets"
 REPEATED = "targets in own history"
 COVERAGE = {depth: f"coverage@{depth}" for depth in (metrics.TOP, metrics.DEPTH)}
+COMPARED = (metrics.HIT_RATE, metrics.NDCG, metrics.MRR_ALL)
+"""The metrics by which models are compared user by user."""
 MEASURED = (*metrics.USER_METRICS, *COVERAGE.values())
 """Every metric of a model, in the order of the tables."""
 
@@ -45,7 +48,10 @@ class EvaluationSettings:
 
 @dataclass(frozen=True)
 class Measurement:
-    """One number of one model on one slice, as it stands in metrics.json."""
+    """One number of one model on one slice, as it stands in metrics.json.
+
+    The model "A - B" stands for the difference between A and B, taken user by user.
+    """
 
     model: str
     slice: str
@@ -61,7 +67,7 @@ class Measurement:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """All measurements, and the rankings behind them for comparisons in pairs."""
+    """All measurements, and the rankings behind them for comparisons user by user."""
 
     measurements: tuple[Measurement, ...]
     slices: tuple[Slice, ...]
@@ -71,31 +77,41 @@ class Evaluation:
     candidates: Candidates
     settings: EvaluationSettings
 
-    def difference(self, model: str, other: str, slice_name: str, metric: str) -> Measurement:
-        """Subtract `other` from `model`, user by user, with the interval of the mean difference.
+    def differences(self, model: str, slice_name: str) -> tuple[Measurement, ...]:
+        """Subtract every other model from `model`, user by user, in each metric of `COMPARED`.
+
+        What is hard about a user for every model cancels out, so these intervals tell models
+        apart that the intervals of the means do not. Where one holds 0, the cases do not say
+        which model is better.
 
         Raises:
-            EvaluationError: no such model or slice, or the metric has no value for every user.
+            EvaluationError: no such model or slice.
         """
         slices = {part.name: part for part in self.slices}
-        for name, known in ((model, self.rankings), (other, self.rankings), (slice_name, slices)):
+        for name, known in ((model, self.rankings), (slice_name, slices)):
             if name not in known:
                 raise EvaluationError(f"no {name!r} in this evaluation, only {sorted(known)}")
-        if metric not in metrics.USER_METRICS or metric == metrics.MRR_HIT:
-            raise EvaluationError(f"{metric!r} has no value for every user to compare")
-        column = metrics.USER_METRICS.index(metric)
-        ours, theirs = (
-            _values(self.rankings[name], slices[slice_name], self.cases, self.candidates)
-            for name in (model, other)
-        )
-        gain = (ours.values - theirs.values)[:, [column]]
+        others = [name for name in self.rankings if name != model]
+        if not others:
+            return ()
+        ours = self._compared(model, slices[slice_name])
+        gain = np.concatenate(
+            [ours - self._compared(other, slices[slice_name]) for other in others], axis=1
+        )  # (U, others * metrics)
         estimate = metrics.bootstrap(
             gain, np.ones_like(gain), replicates=self.settings.replicates, seed=self.settings.seed
         )
-        low, high = float(estimate.low[0]), float(estimate.high[0])
-        return Measurement(
-            f"{model} - {other}", slice_name, metric, float(gain.mean()), low, high, len(gain)
+        names = [(f"{model} - {other}", metric) for other in others for metric in COMPARED]
+        ends = zip(estimate.value, estimate.low, estimate.high, strict=True)
+        return tuple(
+            Measurement(pair, slice_name, metric, float(value), float(low), float(high), len(gain))
+            for (pair, metric), (value, low, high) in zip(names, ends, strict=True)
         )
+
+    def _compared(self, model: str, part: Slice) -> NDArray[np.float64]:
+        """Give each user's values of the compared metrics. Shapes: returns (U, metrics)."""
+        values = _values(self.rankings[model], part, self.cases, self.candidates).values
+        return values[:, [metrics.USER_METRICS.index(metric) for metric in COMPARED]]
 
 
 def evaluate(
@@ -151,11 +167,6 @@ def write_metrics(path: Path, measurements: Iterable[Measurement]) -> None:
     beside = path.with_name(path.name + ".partial")
     beside.write_text(json.dumps(records, indent=1, allow_nan=False) + "\n", encoding="utf-8")
     beside.replace(path)
-
-
-def read_metrics(path: Path) -> tuple[Measurement, ...]:
-    """Read what `write_metrics` wrote."""
-    return tuple(Measurement(**record) for record in json.loads(path.read_text(encoding="utf-8")))
 
 
 def _values(

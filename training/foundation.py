@@ -21,6 +21,7 @@ from graph.sample import Block, sample_blocks
 from models.config import HGNNConfig
 from models.hgnn import HGNN
 from models.losses import margin_loss, sampled_softmax
+from training.bounds import check_above_zero, check_least, check_share
 from training.errors import TrainingError
 from training.inference import centre
 from training.loop import LoopSettings, Progress, fit
@@ -58,6 +59,13 @@ class FoundationSettings:
     """Share of the edges held out of messages and loss for early stopping."""
     seed: int = 0
     """Of everything drawn: weights, batches, neighbours, negatives."""
+
+    def __post_init__(self) -> None:
+        whole = ("dimensions", "hidden_dimensions", "layers", "fanout", "batch_size", "negatives")
+        check_least(self, whole, 1)
+        check_least(self, ("margin", "seed"), 0)
+        check_above_zero(self, ("temperature",))
+        check_share(self, ("neighbourhood_dropout", "validation_share"))
 
 
 class _Steps:
@@ -167,6 +175,8 @@ def train_foundation(
 ) -> tuple[HGNN, Progress]:
     """Learn the HGNN from the graph's edges; interrupted, it resumes from `folder`.
 
+    A graph of so few edges that none is held out is trained for every epoch.
+
     Shapes:
         text: (N, F), one text vector per item of the graph, unit L2 norm.
 
@@ -193,7 +203,7 @@ def train_foundation(
     progress = fit(
         hgnn,
         steps.losses,
-        steps.validate,
+        steps.validate if len(steps.validation.left) else None,
         settings.loop,
         folder,
         batches=len(steps.sampler),
@@ -220,6 +230,8 @@ def _draw_edges(graph: ItemGraph, share: float, rng: np.random.Generator) -> Lin
     for number, name in enumerate(graph.relations.names):
         edges = graph.edges(name)
         chosen = rng.random(len(edges)) < share
+        if chosen.all():
+            chosen[:] = False  # a relation of a few edges keeps them to learn from
         lefts.append(edges.left[chosen])
         rights.append(edges.right[chosen])
         relations.append(np.full(int(chosen.sum()), number, dtype=np.int64))

@@ -7,6 +7,7 @@ stopped and resumed ends with the same weights as one that was not.
 import csv
 import json
 import math
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,7 +19,11 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from training.bounds import check_least
 from training.errors import DivergedError, NotLearningError
+
+Validation = Callable[[], float] | None
+"""Scores the model in evaluation mode, larger is better; None where nothing is held out."""
 
 EpochLosses = Callable[[int], Iterator[Tensor]]
 """Epoch number -> the loss of each of its batches, each with its gradient's graph."""
@@ -43,12 +48,8 @@ class LoopSettings:
     """Decoupled weight decay (AdamW); larger holds weights nearer to 0."""
 
     def __post_init__(self) -> None:
-        if self.epochs < 1 or self.patience < 1:
-            raise ValueError(
-                f"epochs and patience: expected 1 or more, got {self.epochs}, {self.patience}"
-            )
-        if self.learning_rate < 0:
-            raise ValueError(f"learning_rate: expected 0 or more, got {self.learning_rate}")
+        check_least(self, ("epochs", "patience"), 1)
+        check_least(self, ("learning_rate", "weight_decay"), 0)
 
 
 @dataclass
@@ -58,7 +59,8 @@ class Progress:
     epoch: int = 0
     """Epochs completed."""
     best_epoch: int = 0
-    best_score: float = -math.inf
+    best_score: float | None = None
+    """None where there is no validation; the last epoch then counts as the best."""
     first_loss: float = math.nan
     flat_epochs: int = 0
 
@@ -66,7 +68,7 @@ class Progress:
 def fit(
     model: nn.Module,
     losses: EpochLosses,
-    validate: Callable[[], float],
+    validate: Validation,
     settings: LoopSettings,
     folder: Path,
     *,
@@ -76,11 +78,13 @@ def fit(
     """Train `model` in place; it ends with the weights of its best validation score.
 
     The untrained model is scored too, as epoch 0: where training does not help, it stays.
+    Without validation there is nothing to stop early by: all epochs are trained, the last
+    weights stay, and a line on standard error says so.
 
-    `losses` yields each batch's loss, of which the loop takes the gradient and the step;
-    `validate` scores the model in evaluation mode, larger is better. `batches` per epoch and
-    `title` are for the progress bar. `folder` gets `log.csv` (epoch, loss, score, seconds)
-    and, until the run ends, the state from which an interrupted run resumes.
+    `losses` yields each batch's loss, of which the loop takes the gradient and the step.
+    `batches` per epoch and `title` are for the progress bar. `folder` gets `log.csv` (epoch,
+    loss, score, seconds) and, until the run ends, the state from which an interrupted run
+    resumes.
 
     Raises:
         DivergedError: a loss is not finite.
@@ -92,11 +96,18 @@ def fit(
     folder.mkdir(parents=True, exist_ok=True)
     best = {name: t.clone() for name, t in model.state_dict().items()}
     progress = Progress()
+    if validate is None:
+        tqdm.write(
+            f"{title}: nothing to validate on, so all epochs are trained ({settings.epochs}) and "
+            "the last weights kept",
+            file=sys.stderr,
+        )
     if (folder / _STATE).exists():
         progress, best = _resume(folder / _STATE, model, optimizer)
     else:
-        progress.best_score = _score(model, validate)
-        _log(folder / "log.csv", 0, math.nan, progress.best_score, 0.0)
+        score = _score(model, validate)
+        progress.best_score = score
+        _log(folder / "log.csv", 0, math.nan, score, 0.0)
     while progress.epoch < settings.epochs:
         if progress.epoch - progress.best_epoch >= settings.patience:
             break
@@ -104,7 +115,7 @@ def fit(
         loss = _run_epoch(model, optimizer, losses, progress.epoch, batches, title)
         score = _score(model, validate)
         progress.epoch += 1
-        if score > progress.best_score:
+        if score is None or progress.best_score is None or score > progress.best_score:
             progress.best_score, progress.best_epoch = score, progress.epoch
             best = {name: t.clone() for name, t in model.state_dict().items()}
         _check_moving(progress, loss, title)
@@ -116,8 +127,10 @@ def fit(
     return progress
 
 
-def _score(model: nn.Module, validate: Callable[[], float]) -> float:
+def _score(model: nn.Module, validate: Validation) -> float | None:
     """Validate in evaluation mode."""
+    if validate is None:
+        return None
     model.eval()
     with torch.no_grad():
         return validate()
@@ -167,14 +180,15 @@ def _check_moving(progress: Progress, loss: float, title: str) -> None:
         )
 
 
-def _log(path: Path, epoch: int, loss: float, score: float, seconds: float) -> None:
+def _log(path: Path, epoch: int, loss: float, score: float | None, seconds: float) -> None:
     """Add a line to the log; epoch 0, before any step, begins it and has no loss."""
     is_new = epoch == 0
     with path.open("w" if is_new else "a", newline="") as file:
         writer = csv.writer(file)
         if is_new:
             writer.writerow(("epoch", "loss", "score", "seconds"))
-        writer.writerow((epoch, f"{loss:.6f}", f"{score:.6f}", f"{seconds:.2f}"))
+        scored = "" if score is None else f"{score:.6f}"
+        writer.writerow((epoch, f"{loss:.6f}", scored, f"{seconds:.2f}"))
 
 
 def _save(

@@ -23,6 +23,7 @@ from features.text_cache import CachedFeaturizer, TextCache
 from graph.build import build_graph
 from graph.dataset import Dataset, load_dataset, save_dataset
 from graph.item_graph import ItemGraph
+from graph.read import check_folder
 from graph.split import Split, hold_out, keep_all
 from graph.stage import StageResult, hash_files, run_stage
 from graph.tables import read_dataset
@@ -36,6 +37,7 @@ from training.catalogue import (
     item_records,
     user_records,
 )
+from training.errors import TrainingError
 from training.featurizers import FeaturizerSource
 from training.foundation import train_foundation
 from training.histories import Sequences
@@ -79,8 +81,13 @@ class Run:
         return self.inputs.settings
 
     def make_dataset(self) -> StageResult:
-        """Read, check and order the data set."""
+        """Read, check and order the data set.
+
+        Raises:
+            DataError: it cannot be used, or `strict` refuses it.
+        """
         inputs = self.inputs
+        check_folder(inputs.data)
 
         def work(folder: Path) -> dict[str, Any]:
             dataset = read_dataset(
@@ -189,7 +196,11 @@ class Run:
             for number, layer in enumerate(hidden, start=1):
                 np.save(folder / f"layer_{number}.npy", layer)
             np.save(folder / "vectors.npy", z)
-            return {"epochs": progress.epoch, "best_epoch": progress.best_epoch}
+            return {
+                "epochs": progress.epoch,
+                "best_epoch": progress.best_epoch,
+                "catalogue": self.dataset.catalogue,
+            }
 
         made_from = {
             "text": _stage_hash(self.folder / "text"),
@@ -204,12 +215,21 @@ class Run:
         return _vectors(self.folder / "foundation" / "vectors.npy")
 
     def make_adaptation(self) -> StageResult:
-        """Train the towers over the frozen foundation and embed the catalogue with them."""
+        """Train the towers over the frozen foundation and embed the catalogue with them.
+
+        The interactions may have changed since the foundation was trained, the items not.
+
+        Raises:
+            TrainingError: the foundation knows another catalogue.
+        """
+        self._check_catalogue()
         settings = self.settings.adaptation
         return run_stage(
             self.folder / "adaptation",
             {
                 "foundation": _stage_hash(self.folder / "foundation"),
+                "dataset": _stage_hash(self.folder / "dataset"),
+                "holding": self.inputs.holding,
                 "settings": dataclasses.asdict(settings),
             },
             lambda folder: self._adapt(folder, self.hgnn_vectors, settings),
@@ -228,6 +248,15 @@ class Run:
             },
             lambda folder: self._adapt(folder, None, settings),
         )
+
+    def _check_catalogue(self) -> None:
+        """Refuse items that the foundation has not seen as they are now."""
+        record = json.loads((self.folder / "foundation" / "stage.json").read_text())
+        if record["summary"].get("catalogue") != self.dataset.catalogue:
+            raise TrainingError(
+                f"{self.inputs.data}: the items are not those that the foundation of "
+                f"{self.folder} was trained on; run the command `foundation`"
+            )
 
     def _adapt(
         self, folder: Path, hgnn: NDArray[np.float32] | None, settings: AdaptationSettings

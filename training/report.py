@@ -5,16 +5,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from training import metrics
-from training.evaluate import CASES, MEASURED, REPEATED, TIED, Measurement
+from training.evaluate import CASES, COMPARED, MEASURED, REPEATED, TIED, Measurement
 from training.slices import SEPARATOR
 
-_WITH_INTERVAL = (metrics.HIT_RATE, metrics.NDCG, metrics.MRR_ALL)
 _BLANK = "-"
 
 
 @dataclass(frozen=True)
 class Table:
-    """One slice: a row per model, a column per metric, every cell already text."""
+    """One slice: a row per model or pair, a column per metric, every cell already text."""
 
     title: str
     header: tuple[str, ...]
@@ -22,20 +21,26 @@ class Table:
 
 
 def tables(
-    measurements: Iterable[Measurement], *, slices: Collection[str] | None = None
+    measurements: Iterable[Measurement],
+    differences: Iterable[Measurement] = (),
+    *,
+    slices: Collection[str] | None = None,
 ) -> tuple[Table, ...]:
     """Lay out one table per slice, in the order in which slices and models first appear.
 
     The title tells how many users there are and what share of their targets is tied in time.
     Recall has a column only where it differs from HR, that is where users have several targets.
-    `slices` limits the tables to those names.
+    A slice that `differences` speak of has a second table with them. `slices` limits the
+    tables to those names.
     """
-    by_slice: dict[str, dict[str, dict[str, Measurement]]] = {}
-    for each in measurements:
-        if slices is None or each.slice in slices:
-            models = by_slice.setdefault(each.slice, {})
-            models.setdefault(each.model, {})[each.metric] = each
-    return tuple(_table(name, models) for name, models in by_slice.items())
+    compared = _by_slice(differences)
+    laid_out = []
+    for name, models in _by_slice(measurements).items():
+        if slices is None or name in slices:
+            laid_out.append(_table(name, models))
+            if name in compared:
+                laid_out.append(_difference_table(name, compared[name]))
+    return tuple(laid_out)
 
 
 def headlines(measurements: Iterable[Measurement]) -> tuple[str, ...]:
@@ -68,22 +73,51 @@ def to_terminal(laid_out: Iterable[Table]) -> str:
     return "\n\n".join(blocks) + "\n"
 
 
-def write_markdown(path: Path, measurements: Iterable[Measurement]) -> None:
+def write_markdown(
+    path: Path, measurements: Iterable[Measurement], differences: Iterable[Measurement] = ()
+) -> None:
     """Write the tables of all slices to a Markdown file, beside and renamed."""
     beside = path.with_name(path.name + ".partial")
-    beside.write_text(to_markdown(tables(measurements)), encoding="utf-8")
+    beside.write_text(to_markdown(tables(measurements, differences)), encoding="utf-8")
     beside.replace(path)
+
+
+def _by_slice(
+    measurements: Iterable[Measurement],
+) -> dict[str, dict[str, dict[str, Measurement]]]:
+    """Group measurements by slice, model and metric."""
+    by_slice: dict[str, dict[str, dict[str, Measurement]]] = {}
+    for each in measurements:
+        models = by_slice.setdefault(each.slice, {})
+        models.setdefault(each.model, {})[each.metric] = each
+    return by_slice
 
 
 def _table(name: str, models: Mapping[str, Mapping[str, Measurement]]) -> Table:
     described = models.get(CASES, {})
     shown = {model: found for model, found in models.items() if model != CASES}
     columns = [metric for metric in MEASURED if _worth_a_column(metric, shown.values())]
-    header = ("model", *(f"{c} [95%]" if c in _WITH_INTERVAL else c for c in columns))
+    header = ("model", *(f"{c} [95%]" if c in COMPARED else c for c in columns))
     rows = tuple(
         (model, *(_cell(found.get(column)) for column in columns)) for model, found in shown.items()
     )
     return Table(title=_title(name, described, shown), header=header, rows=rows)
+
+
+def _difference_table(name: str, pairs: Mapping[str, Mapping[str, Measurement]]) -> Table:
+    users = max(each.users for found in pairs.values() for each in found.values())
+    return Table(
+        title=f"{name}: differences, user by user ({users:,} users)",
+        header=("model - other", *(f"{metric} [95%]" for metric in COMPARED)),
+        rows=tuple(
+            (pair, *(_signed(found[metric]) for metric in COMPARED))
+            for pair, found in pairs.items()
+        ),
+    )
+
+
+def _signed(difference: Measurement) -> str:
+    return f"{difference.value:+.4f} [{difference.low:+.4f}, {difference.high:+.4f}]"
 
 
 def _worth_a_column(metric: str, models: Iterable[Mapping[str, Measurement]]) -> bool:
@@ -116,7 +150,7 @@ def _cell(measurement: Measurement | None) -> str:
     if measurement.metric.startswith("coverage"):
         return f"{measurement.value:.1%}"
     text = f"{measurement.value:.4f}"
-    if measurement.metric in _WITH_INTERVAL and measurement.low is not None:
+    if measurement.metric in COMPARED and measurement.low is not None:
         text += f" [{measurement.low:.4f}, {measurement.high:.4f}]"
     return text
 

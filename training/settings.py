@@ -17,14 +17,18 @@ import types
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from graph.settings import GraphSettings
 from training.adaptation import AdaptationSettings
+from training.bounds import check_least
 from training.errors import TrainingError
 from training.foundation import FoundationSettings
 
-_Settings = TypeVar("_Settings")
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+_Settings = TypeVar("_Settings", bound="DataclassInstance")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +40,9 @@ class Settings:
     adaptation: AdaptationSettings = field(default_factory=AdaptationSettings)
     seed: int = 0
     """Of ties, splits and everything drawn in training."""
+
+    def __post_init__(self) -> None:
+        check_least(self, ("seed",), 0)
 
     def seeded(self) -> "Settings":
         """Hand the run's seed down to the trainers."""
@@ -50,7 +57,8 @@ def read_settings(path: Path | None, *, seed: int | None = None) -> Settings:
     """Read a TOML file over the defaults; `seed` wins over the file's.
 
     Raises:
-        TrainingError: no such file, not TOML, an unknown name, or a value of a wrong type.
+        TrainingError: no such file, not TOML, an unknown name, or a value of a wrong type or
+            without a meaning.
     """
     content: dict[str, Any] = {}
     if path is not None:
@@ -62,36 +70,37 @@ def read_settings(path: Path | None, *, seed: int | None = None) -> Settings:
             raise TrainingError(f"{path}: expected TOML, got {error}") from error
     if seed is not None:
         content["seed"] = seed
-    return from_mapping(Settings, content, str(path) if path else "settings").seeded()
+    return changed(Settings(), content, str(path) if path else "settings").seeded()
 
 
-def from_mapping(cls: type[_Settings], content: Mapping[str, Any], where: str) -> _Settings:
-    """Build a settings dataclass from nested tables, checking names and types.
+def changed(settings: _Settings, content: Mapping[str, Any], where: str) -> _Settings:
+    """Change what nested tables name, checking names and types; all else stays as it is.
 
     Raises:
         TrainingError: the message names the table and the field.
     """
-    hints = get_type_hints(cls)
+    hints = get_type_hints(type(settings))
     unknown = sorted(set(content) - set(hints))
     if unknown:
         raise TrainingError(f"{where}: unknown {unknown[0]!r}, expected one of {sorted(hints)}")
     values = {
-        name: _value(hints[name], value, f"{where}: {name}") for name, value in content.items()
+        name: _value(hints[name], getattr(settings, name), value, f"{where}: {name}")
+        for name, value in content.items()
     }
     try:
-        return cls(**values)
+        return dataclasses.replace(settings, **values)
     except ValueError as error:
         raise TrainingError(f"{where}: {error}") from error
 
 
-def _value(hint: Any, value: Any, where: str) -> Any:  # noqa: ANN401 (any TOML value, any field)
+def _value(hint: Any, now: Any, value: Any, where: str) -> Any:  # noqa: ANN401 (any TOML value)
     """Check one value against its field's type; a whole number is a fine float."""
-    if isinstance(hint, type) and dataclasses.is_dataclass(hint):
+    if dataclasses.is_dataclass(now) and not isinstance(now, type):
         _expect(isinstance(value, dict), where, "a table", value)
-        return from_mapping(hint, value, where)
+        return changed(now, value, where)
     if get_origin(hint) is tuple:
         _expect(isinstance(value, list), where, "a list", value)
-        return tuple(_value(get_args(hint)[0], one, where) for one in value)
+        return tuple(_value(get_args(hint)[0], None, one, where) for one in value)
     if get_origin(hint) is Literal:
         _expect(value in get_args(hint), where, f"one of {get_args(hint)}", value)
         return value

@@ -128,18 +128,6 @@ class Generation:
             year=None if year == NO_YEAR else year,
         )
 
-    def type_slice(self, item_type: str) -> slice:
-        """Return the rows of a type, which lie together.
-
-        Raises:
-            KeyError: there is no such type.
-        """
-        if item_type not in self.manifest.item_types:
-            raise KeyError(item_type)
-        number = self.manifest.item_types.index(item_type)
-        start, end = np.searchsorted(self.item_type, (number, number + 1))
-        return slice(int(start), int(end))
-
     def neighbours(self, row: int, slot: int) -> Neighbours:
         """Return one neighbour list of an item.
 

@@ -13,7 +13,7 @@ from retrieval.exact import ExactIndex
 
 
 def contents_of(parts: RunParts, networks: Networks) -> GenerationContents:
-    return assemble(parts, networks, ExactIndex(np.array(parts.item_vectors)))
+    return assemble(parts, networks, ExactIndex(np.array(parts.item_vectors)), ())
 
 
 def with_interactions(parts: RunParts, **columns: pl.Expr) -> RunParts:

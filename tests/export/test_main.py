@@ -1,12 +1,15 @@
+import shutil
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
 from export.__main__ import main
-from export.generation import locate
+from export.generation import locate, read
 from tests.support.generation import write_tiny_output
+from training.evaluate import Measurement, write_metrics
 
 Captured = pytest.CaptureFixture[str]
 
@@ -46,6 +49,33 @@ def test_a_run_with_vectors_of_a_fake_is_refused(
 
     assert "a fake for tests: they must not serve" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_metrics_of_another_model_are_refused_before_anything_is_written(
+    run: Path, tmp_path: Path, capsys: Captured
+) -> None:
+    path = tmp_path / "metrics.json"
+    write_metrics(path, [Measurement("popularity", "overall", "HR@10", 0.1, None, None, 3)])
+    arguments = ["--run", str(run), "--out", str(tmp_path / "out"), "--metrics", str(path)]
+
+    assert main(arguments) == 1
+
+    assert f"export: {path}: expected measurements of '2T-HGNN'" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_metrics_that_are_given_are_published(run: Path, tmp_path: Path, capsys: Captured) -> None:
+    copy, out, path = tmp_path / "run", tmp_path / "out", tmp_path / "metrics.json"
+    shutil.copytree(run, copy)
+    described = copy / "text" / "featurizer.json"
+    described.write_text(described.read_text().replace("true", "false"))  # no longer a fake
+    measured = [Measurement("2T-HGNN", "overall", "HR@10", 0.25, 0.2, 0.3, 40)]
+    write_metrics(path, measured)
+
+    assert main(["--run", str(copy), "--out", str(out), "--metrics", str(path)]) == 0
+
+    assert [*read(out).manifest.metrics] == [asdict(each) for each in measured]
+    assert "metrics:     1\n" in capsys.readouterr().out
 
 
 def test_verify_says_what_a_generation_is(tmp_path: Path, capsys: Captured) -> None:

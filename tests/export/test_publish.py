@@ -1,5 +1,5 @@
-import json
 import shutil
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -9,6 +9,7 @@ from safetensors.numpy import load_file, save_file
 
 from export.errors import ParityError, RunError
 from export.generation import Generation, locate, read
+from export.generation.manifest import Metric
 from export.parity import open_session
 from export.publish import publish
 from export.run import RunParts
@@ -100,19 +101,32 @@ def test_new_metrics_make_a_new_generation_beside_the_old_with_any_index(
     run: Path, out: Path, tmp_path: Path
 ) -> None:
     shutil.copytree(out, tmp_path / "out", symlinks=True)
-    evaluated = shutil.copytree(run, tmp_path / "run")
-    line = {"model": "2t-hgnn", "slice": "all", "metric": "hr@10", "value": 0.25}
-    (evaluated / "metrics.json").write_text(json.dumps([line]))
-    aside = PublishSettings(test_featurizer_allowed=True, approximate_from=1, made_current=False)
+    line: Metric = {"model": "2T-HGNN", "slice": "overall", "metric": "HR@10", "value": 0.25}
+    aside = PublishSettings(
+        test_featurizer_allowed=True, approximate_from=1, made_current=False, metrics=(line,)
+    )
 
-    new = published(evaluated, tmp_path / "out", aside)
+    new = published(run, tmp_path / "out", aside)
 
+    assert generation(out).manifest.metrics == ()
     assert new.manifest.metrics == (line,)
     assert new.manifest.index.kind == "hnsw"
     assert new.manifest.space_id == generation(out).manifest.space_id
     assert locate(tmp_path / "out").name == generation(out).name != new.name
     hits = load_index(new.index_folder, new.item_vectors).search(new.item_vectors, 1)
     assert hits.rows[:, 0].tolist() == [*range(24)]
+
+
+def test_metrics_alone_are_reason_enough_to_publish_again(
+    run: Path, out: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(out, tmp_path / "out", symlinks=True)
+    line: Metric = {"model": "2T-HGNN", "slice": "overall", "metric": "HR@10", "value": 0.25}
+
+    new = published(run, tmp_path / "out", replace(ALLOWED, metrics=(line,)))
+
+    assert new.name != generation(out).name
+    assert generation(tmp_path / "out").manifest.metrics == (line,)
 
 
 def test_vectors_of_a_fake_are_not_published(run: Path, tmp_path: Path) -> None:

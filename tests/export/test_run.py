@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 
 from export.errors import RunError
@@ -32,7 +33,6 @@ def test_a_finished_run_is_read_whole(parts: RunParts) -> None:
     assert [layer.shape for layer in parts.layers] == [(24, 16)]
     assert parts.hgnn.shape == (24, 16 + 32)  # the graph's part and the text
     assert parts.item_vectors.shape == (24, 16)
-    assert parts.metrics == ()
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -50,6 +50,18 @@ def test_a_run_that_was_made_to_be_evaluated_is_refused(tmp_path: Path) -> None:
         RunError, match=r"graph/stage.json: holding: expected 'nothing', got 'test'"
     ):
         read_run(run.folder)
+
+
+def test_items_other_than_those_of_the_vectors_are_refused(copy: Path) -> None:
+    items = pl.read_parquet(copy / "dataset" / "items.parquet")
+    first = pl.col("item_id") == items["item_id"][0]
+    swapped = items.with_columns(
+        item_id=pl.when(first).then(pl.lit("another")).otherwise("item_id")
+    )
+    swapped.write_parquet(copy / "dataset" / "items.parquet")
+
+    with pytest.raises(RunError, match=r"foundation/stage\.json: catalogue: .* have changed since"):
+        read_run(copy)
 
 
 @pytest.mark.parametrize(
@@ -126,18 +138,4 @@ def test_a_featurizer_that_is_not_described_is_named(copy: Path, text: str) -> N
     (copy / "text" / "featurizer.json").write_text(text)
 
     with pytest.raises(RunError, match=r"text/featurizer\.json"):
-        read_run(copy)
-
-
-def test_metrics_of_the_served_model_alone_are_taken(copy: Path) -> None:
-    lines = [{"model": name, "metric": "hr@10", "value": 0.5} for name in ("2t-hgnn", "2t")]
-    (copy / "metrics.json").write_text(json.dumps(lines))
-
-    assert read_run(copy).metrics == ({"model": "2t-hgnn", "metric": "hr@10", "value": 0.5},)
-
-
-def test_metrics_that_are_no_list_are_named(copy: Path) -> None:
-    (copy / "metrics.json").write_text("{}")
-
-    with pytest.raises(RunError, match=r"metrics\.json: expected a list of objects"):
         read_run(copy)

@@ -19,12 +19,13 @@ ITEMS = ("audiobook-00", "podcast-07", "podcast-29")
 
 def answers(generation: Generation) -> dict[str, Any]:
     """Ask a generation for a bit of everything that it holds."""
+    podcast = generation.manifest.item_types.index("podcast")
     return {
         "name": generation.name,
         "items": {each: _item(generation, each) for each in ITEMS},
         "users": {each: _user(generation, each) for each in USERS},
         "unknown": generation.item_ids.lookup(["audiobook-0", "", "user-0"]).tolist(),
-        "podcasts": [generation.type_slice("podcast").start, generation.type_slice("podcast").stop],
+        "podcasts": np.searchsorted(generation.item_type, (podcast, podcast + 1)).tolist(),
     }
 
 

@@ -1,5 +1,6 @@
 """A data set between stages: the same after its files, refused when they are damaged."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -36,6 +37,26 @@ def test_a_dataset_survives_its_files(tmp_path: Path) -> None:
     assert loaded.problems == dataset.problems
     assert loaded.problems.total == 1
     assert json.loads((out / "problems.json").read_text())["rows_set_aside"] == 1
+
+
+def test_the_catalogue_is_named_by_what_vectors_are_made_of(tmp_path: Path) -> None:
+    dataset = world_dataset(tmp_path / "data")
+    save_dataset(dataset, tmp_path)
+    items = dataset.items
+
+    def named(changed: pl.DataFrame) -> str:
+        return dataclasses.replace(dataset, items=changed).catalogue
+
+    assert load_dataset(tmp_path).catalogue == named(items.with_columns(year=None))
+    others = [
+        items.with_columns(title=pl.lit("x")),
+        items.with_columns(creator=pl.lit("x")),
+        items.with_columns(item_type=pl.lit("x")),
+        items.with_columns(genres=pl.col("genres").list.reverse()),
+        items.reverse(),
+        items[1:],
+    ]
+    assert len({dataset.catalogue, *map(named, others)}) == 1 + len(others)
 
 
 @pytest.mark.parametrize("name", ["dataset.json", "items.parquet", "interactions.parquet"])

@@ -21,7 +21,6 @@ ALL = np.arange(5)
 
 def test_degrees_count_per_slot() -> None:
     assert SMALL.degree(ALL).tolist() == [[1, 2, 0], [1, 0, 0], [1, 0, 0], [1, 0, 0], [0, 0, 1]]
-    assert SMALL.widest == 2
 
 
 def test_dense_gives_the_best_first_and_pads_at_the_end() -> None:

@@ -8,10 +8,12 @@ from graph.errors import DataError
 from graph.roles import DatasetConfig, HoldOutRule, read_config
 
 
-def test_without_a_file_every_signal_is_strong_and_the_last_is_held_out(tmp_path: Path) -> None:
+def test_without_a_file_no_signal_has_a_role_of_its_own_and_the_last_is_held_out(
+    tmp_path: Path,
+) -> None:
     config = read_config(tmp_path)
     assert config == DatasetConfig()
-    assert config.roles.of("anything") == "strong"
+    assert config.roles.roles == {}
     assert config.hold_out.rule == "leave-last-out"
 
 
@@ -20,8 +22,7 @@ def test_roles_and_rule_are_read(tmp_path: Path) -> None:
         '[signals]\nplay = "strong"\nskip = "negative"\n[hold_out]\nrule = "time"\ndays = 7\n'
     )
     config = read_config(tmp_path)
-    assert config.roles.of("skip") == "negative"
-    assert config.roles.of("stare") is None
+    assert config.roles.roles == {"play": "strong", "skip": "negative"}
     assert config.hold_out == HoldOutRule("time", 7.0)
 
 

@@ -100,6 +100,15 @@ def test_interrupted_work_finds_its_checkpoint_again_unless_inputs_changed(
     assert found == [False, False, True]
 
 
+def test_failed_work_that_left_nothing_leaves_no_folder(tmp_path: Path) -> None:
+    def fail(partial: Path) -> dict[str, Any]:
+        raise OSError("no such table")
+
+    with pytest.raises(OSError, match="no such table"):
+        run_stage(tmp_path / "step", {}, fail, say=quiet)
+    assert [*tmp_path.iterdir()] == []
+
+
 def test_other_code_counts_as_other_inputs(tmp_path: Path) -> None:
     work = Work()
     run_stage(tmp_path / "step", {}, work, rooms=("graph",), say=quiet)

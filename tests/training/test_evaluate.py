@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 from graph.cases import Cases
 from graph.tables import read_dataset
 from tests.support.cases import cases_of
+from training.comparison import SERVED, compare_served
 from training.evaluate import (
     CASES,
+    COMPARED,
     COVERAGE,
     MEASURED,
     REPEATED,
@@ -24,7 +26,6 @@ from training.evaluate import (
     EvaluationSettings,
     Measurement,
     evaluate,
-    read_metrics,
     write_metrics,
 )
 from training.metrics import HIT_RATE, MRR_ALL, MRR_HIT, NDCG, TOP
@@ -184,37 +185,75 @@ def test_candidates_count_as_trained_by_strong_rows_alone(
     assert candidates.trained.tolist() == [True, False, False]
 
 
-def test_difference_is_paired_and_signed() -> None:
-    evaluation = evaluate([FIRST, LAST], people(), library(), SETTINGS)
-    gain = evaluation.difference(FIRST.name, LAST.name, "overall", NDCG)
-    first, last = (
-        find(evaluation.measurements, one.name, "overall", NDCG) for one in (FIRST, LAST)
+def test_differences_are_signed_and_cover_every_other_model_and_compared_metric() -> None:
+    third = ByRow("last rows again", 1.0)
+    evaluation = evaluate([FIRST, LAST, third], people(), library(), SETTINGS)
+    got = evaluation.differences(FIRST.name, "overall")
+    pairs = [f"{FIRST.name} - {other}" for other in (LAST.name, third.name)]
+    assert [(each.model, each.metric) for each in got] == [
+        (pair, metric) for pair in pairs for metric in COMPARED
+    ]
+    for each in got:
+        first, last = (
+            find(evaluation.measurements, one.name, "overall", each.metric) for one in (FIRST, LAST)
+        )
+        assert each.value == pytest.approx(first.value - last.value)
+        assert (each.slice, each.users) == ("overall", 5)
+    back = find(
+        evaluation.differences(LAST.name, "overall"), "last rows - first rows", "overall", NDCG
     )
-    assert gain.value == pytest.approx(first.value - last.value)
-    assert gain.users == 5
-    back = evaluation.difference(LAST.name, FIRST.name, "overall", NDCG)
+    gain = find(got, pairs[0], "overall", NDCG)
     assert gain.high is not None
     assert back.value == pytest.approx(-gain.value)
     assert back.low == pytest.approx(-gain.high)
-    itself = evaluation.difference(FIRST.name, FIRST.name, "overall", NDCG)
-    assert (itself.low, itself.high) == (0.0, 0.0)
 
 
-@pytest.mark.parametrize(
-    ("model", "part", "metric", "message"),
-    [
-        ("nobody", "overall", NDCG, "no 'nobody'"),
-        ("first rows", "nowhere", NDCG, "no 'nowhere'"),
-        ("first rows", "overall", MRR_HIT, "no value for every user"),
-        ("first rows", "overall", COVERAGE[TOP], "no value for every user"),
-    ],
-)
-def test_a_comparison_that_does_not_exist_is_refused(
-    model: str, part: str, metric: str, message: str
-) -> None:
+def test_differences_are_taken_user_by_user() -> None:
+    cases = cases_of([[]] * 30, [0] * 15 + [25] * 15)  # the easy half and the hard one
+    evaluation = evaluate([FIRST, ByRow("the same", -1.0)], cases, library(), SETTINGS)
+    mean = find(evaluation.measurements, FIRST.name, "overall", HIT_RATE)
+    assert mean.low is not None
+    assert mean.low < mean.value == 0.5
+    for each in evaluation.differences(FIRST.name, "overall"):
+        assert (each.value, each.low, each.high) == (0.0, 0.0, 0.0)
+
+
+def test_interval_of_a_difference_is_that_of_the_mean_over_drawn_users() -> None:
+    evaluation = evaluate([FIRST, LAST], people(), library(), SETTINGS)
+    gain = find(
+        evaluation.differences(FIRST.name, "overall"), "first rows - last rows", "overall", HIT_RATE
+    )
+    # Hits by the first rows: items 0 and 30; by the last rows: item 49.
+    by_user = np.array([1.0, 0.0, 1.0, -1.0, 0.0])
+    drawn = np.random.default_rng(SETTINGS.seed).integers(0, 5, (SETTINGS.replicates, 5))
+    low, high = np.quantile(by_user[drawn].mean(axis=1), [0.025, 0.975])
+    assert gain.value == pytest.approx(by_user.mean())
+    assert gain.low == pytest.approx(low)
+    assert gain.high == pytest.approx(high)
+
+
+def test_a_lone_model_has_nothing_to_differ_from() -> None:
     evaluation = evaluate([FIRST], people(), library(), SETTINGS)
-    with pytest.raises(EvaluationError, match=message):
-        evaluation.difference(model, FIRST.name, part, metric)
+    assert evaluation.differences(FIRST.name, "overall") == ()
+
+
+@pytest.mark.parametrize(("model", "part"), [("nobody", "overall"), ("first rows", "nowhere")])
+def test_a_comparison_that_does_not_exist_is_refused(model: str, part: str) -> None:
+    evaluation = evaluate([FIRST], people(), library(), SETTINGS)
+    with pytest.raises(EvaluationError, match="no 'no"):
+        evaluation.differences(model, part)
+
+
+def test_the_served_model_is_compared_on_the_slices_asked_for_and_no_other_is() -> None:
+    served = ByRow(SERVED, 1.0)
+    evaluation = evaluate([FIRST, served, LAST], people(), library(), SETTINGS)
+    got = compare_served(evaluation, ("overall", "book"))
+    assert {(each.model, each.slice) for each in got} == {
+        (f"{SERVED} - {other}", part)
+        for other in (FIRST.name, LAST.name)
+        for part in ("overall", "book")
+    }
+    assert compare_served(evaluate([FIRST], people(), library(), SETTINGS), ("overall",)) == ()
 
 
 def test_rankers_are_let_go_one_after_the_other() -> None:
@@ -273,7 +312,7 @@ def test_metrics_file_is_a_list_of_plain_records_and_reads_back(tmp_path: Path) 
     assert {tuple(record) for record in records} == {
         ("model", "slice", "metric", "value", "low", "high", "users")
     }
-    assert read_metrics(path) == measurements
+    assert tuple(Measurement(**record) for record in records) == measurements
     assert [file.name for file in tmp_path.iterdir()] == ["metrics.json"]
 
 

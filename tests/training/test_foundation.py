@@ -98,8 +98,8 @@ def test_layer_by_layer_inference_equals_one_big_block(
     hgnn, _ = train_foundation(
         graph, text, dataclasses.replace(SETTINGS, loop=LoopSettings(epochs=1)), tmp_path
     )
-    everybody = np.arange(graph.num_items)
-    everywhere = torch.from_numpy(graph.dense(everybody, graph.widest))
+    everybody, longest = np.arange(graph.num_items), int(np.diff(graph.indptr).max())
+    everywhere = torch.from_numpy(graph.dense(everybody, longest))
     with torch.no_grad():
         texts = torch.from_numpy(text)
         graph_part = hgnn(texts, torch.from_numpy(graph.item_type), (everywhere, everywhere))
@@ -122,6 +122,22 @@ def test_graph_without_an_edge_is_refused(
     )
     with pytest.raises(TrainingError, match="graph: expected at least one edge"):
         train_foundation(empty, text, SETTINGS, tmp_path)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.9999])
+def test_edges_too_few_to_hold_any_out_are_all_learned_from(
+    world: tuple[ItemGraph, NDArray[np.float32]],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    share: float,
+) -> None:
+    graph, text = world
+    loop = dataclasses.replace(SETTINGS.loop, patience=1)
+    settings = dataclasses.replace(SETTINGS, validation_share=share, loop=loop)
+    hgnn, progress = train_foundation(graph, text, settings, tmp_path)
+    assert (progress.epoch, progress.best_epoch) == (40, 40)
+    assert "foundation: nothing to validate on" in capsys.readouterr().err
+    assert separation(embed_catalogue(hgnn, graph, text)[-1]) > 0.4
 
 
 def test_dropped_neighbourhood_is_empty_and_others_keep_theirs() -> None:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from training.errors import DivergedError, NotLearningError
-from training.loop import LoopSettings, Progress, fit
+from training.loop import EpochLosses, LoopSettings, Progress, Validation, fit
 
 TARGET = torch.tensor([[2.0, -3.0]])
 BATCHES = 8
@@ -157,6 +157,49 @@ def test_untrained_model_stays_where_training_does_not_help(tmp_path: Path) -> N
     assert torch.equal(model.weight, before)
 
 
+def test_without_validation_all_epochs_are_trained_and_the_last_weights_stay(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = LoopSettings(learning_rate=0.1, epochs=6, patience=1)
+
+    def trained(name: str, validate: Validation) -> nn.Linear:
+        model = make_model()
+        losses = draw_losses(model)
+        progress = fit(
+            model, losses, validate, settings, tmp_path / name, batches=BATCHES, title="line"
+        )
+        assert (progress.epoch, progress.best_epoch) == (6, 6)
+        return model
+
+    told = "line: nothing to validate on, so all epochs are trained (6) and the last weights kept\n"
+    scores = iter(range(7))
+    expected = trained("validated", lambda: float(next(scores)))
+    assert told not in capsys.readouterr().err
+    assert torch.equal(trained("not", None).weight, expected.weight)
+    assert told in capsys.readouterr().err
+    lines = (tmp_path / "not" / "log.csv").read_text().splitlines()
+    assert [line.split(",")[2] for line in lines] == ["score", *[""] * 7]
+
+
+def test_run_without_validation_resumes_to_the_same_weights(tmp_path: Path) -> None:
+    settings = LoopSettings(learning_rate=0.05, epochs=6)
+    whole, broken, resumed = make_model(), make_model(), make_model()
+
+    def losses(epoch: int) -> Iterator[Tensor]:
+        if epoch == 3:
+            raise KeyboardInterrupt
+        yield from draw_losses(broken)(epoch)
+
+    def trained(model: nn.Linear, losses: EpochLosses, name: str) -> Progress:
+        return fit(model, losses, None, settings, tmp_path / name, batches=BATCHES, title="line")
+
+    expected = trained(whole, draw_losses(whole), "whole")
+    with pytest.raises(KeyboardInterrupt):
+        trained(broken, losses, "broken")
+    assert trained(resumed, draw_losses(resumed), "broken") == expected
+    assert torch.equal(resumed.weight, whole.weight)
+
+
 def test_loss_that_is_not_finite_stops_with_its_place(tmp_path: Path) -> None:
     model = make_model()
 
@@ -181,7 +224,10 @@ def test_epoch_without_a_batch_is_refused(tmp_path: Path) -> None:
         )
 
 
-@pytest.mark.parametrize("change", [{"epochs": 0}, {"patience": 0}, {"learning_rate": -1.0}])
+@pytest.mark.parametrize(
+    "change",
+    [{"epochs": 0}, {"patience": 0}, {"learning_rate": -1.0}, {"weight_decay": float("nan")}],
+)
 def test_settings_without_a_meaning_are_refused(change: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(change))):
         LoopSettings(**change)

@@ -5,10 +5,12 @@ import json
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 
 from graph.worlds import two_communities, write_world
-from tests.support.runs import SMALL, HashSource, make_run, make_stages
+from tests.support.embeddings_stub import MODEL, EmbeddingsStub
+from tests.support.runs import QUICK, SMALL, HashSource, make_run, make_stages
 from training.__main__ import main
 from training.comparison import MODELS, fit_models
 from training.evaluate import evaluate
@@ -86,6 +88,53 @@ def test_unchanged_stages_are_kept_and_a_changed_setting_reruns_what_follows(
     }
 
 
+def grow(path: Path, rows: pl.DataFrame) -> None:
+    """Append rows to a file of a data folder."""
+    pl.concat([pl.read_parquet(path), rows]).write_parquet(path)
+
+
+def test_new_interactions_train_the_towers_anew_on_the_same_foundation(tmp_path: Path) -> None:
+    made = make_run(tmp_path, WORLD, holding="nothing", settings=QUICK)
+    before = np.load(made.folder / "adaptation" / "item_vectors.npy")
+    newcomer = WORLD.interactions.head(5).with_columns(user_id=pl.lit("newcomer"))
+    grow(made.inputs.data / "interactions.parquet", newcomer)
+
+    again = Run(made.folder, made.inputs)
+    assert [again.make_dataset().ran, again.make_adaptation().ran] == [True, True]
+    assert "newcomer" in again.dataset.users["user_id"]
+    after = np.load(made.folder / "adaptation" / "item_vectors.npy")
+    assert not np.array_equal(before, after)
+    np.testing.assert_array_equal(again.hgnn_vectors, made.hgnn_vectors)
+    assert not Run(made.folder, made.inputs).make_adaptation().ran
+
+
+def test_towers_of_another_holding_are_made_anew(tmp_path: Path) -> None:
+    made = make_run(tmp_path, WORLD, holding="nothing", settings=QUICK)
+    other = Run(made.folder, dataclasses.replace(made.inputs, holding="test"))
+    assert other.make_adaptation().ran
+
+
+@pytest.mark.parametrize("change", ["new", "gone", "other title"])
+def test_items_that_the_foundation_does_not_know_are_refused_with_the_remedy(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], change: str
+) -> None:
+    made = make_run(tmp_path, WORLD, holding="nothing", settings=QUICK)
+    path = made.inputs.data / "items.parquet"
+    if change == "new":
+        grow(path, WORLD.items.head(1).with_columns(item_id=pl.lit("book-new")))
+    elif change == "gone":
+        WORLD.items[1:].write_parquet(path)
+    else:
+        first = pl.col("item_id") == "book-000"
+        title = pl.when(first).then(pl.lit("other")).otherwise("title")
+        WORLD.items.with_columns(title=title).write_parquet(path)
+
+    assert main(["adaptation", "--data", str(path.parent), "--run", str(made.folder)]) == 1
+    told = capsys.readouterr().err
+    assert "the items are not those that the foundation" in told
+    assert "run the command `foundation`" in told
+
+
 def test_production_run_holds_nothing_out(tmp_path: Path) -> None:
     write_world(WORLD, tmp_path / "data")
     run = Run(tmp_path / "run", Inputs(data=tmp_path / "data", holding="nothing", settings=SMALL))
@@ -103,6 +152,31 @@ def test_text_stage_records_its_featurizer(run: Run) -> None:
     np.testing.assert_allclose(np.linalg.norm(run.text, axis=1), 1, rtol=1e-5)
 
 
+def test_evaluation_reports_what_the_served_model_gains_over_each_other_model(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_world(WORLD, tmp_path / "data")
+    settings = tmp_path / "quick.toml"
+    settings.write_text("[foundation.loop]\nepochs = 1\n[adaptation.loop]\nepochs = 1\n")
+    base = ["--data", str(tmp_path / "data"), "--run", str(tmp_path / "run")]
+    with EmbeddingsStub().running() as stub:
+        vllm = ["--vllm-url", stub.url, "--vllm-model", MODEL]
+        models = ["--models", "popularity,2t-hgnn,ease"]
+        assert main(["evaluate", *base, *models, *vllm, "--settings", str(settings)]) == 0
+    shown = capsys.readouterr().out
+    written = (tmp_path / "run" / "metrics.md").read_text()
+    records = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    pairs = {(one["model"], one["slice"]) for one in records if " - " in one["model"]}
+    slices = {one["slice"] for one in records if " / " not in one["slice"]}
+    assert {"overall", "book", "film", "all types"} <= slices
+    assert pairs == {
+        (f"2T-HGNN - {other}", part) for other in ("popularity", "EASE") for part in slices
+    }
+    for text in (shown, written):
+        assert "overall: differences, user by user (60 users)" in text
+        assert text.count("2T-HGNN - EASE") == len(slices)
+
+
 def test_command_line_names_what_is_wrong(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -112,5 +186,38 @@ def test_command_line_names_what_is_wrong(
     assert "no foundation to adapt" in capsys.readouterr().err
     assert main(["evaluate", *base, "--models", "2t,als"]) == 1
     assert "--models: unknown 'als'" in capsys.readouterr().err
-    assert main(["all", "--data", str(tmp_path / "none"), "--run", str(tmp_path / "run")]) == 1
-    assert "none" in capsys.readouterr().err
+    nowhere = tmp_path / "none"
+    assert main(["all", "--data", str(nowhere), "--run", str(tmp_path / "new")]) == 1
+    assert capsys.readouterr().err == f"training: {nowhere}: not a folder\n"
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_refused_data_folder_leaves_no_stage(tmp_path: Path) -> None:
+    write_world(WORLD, tmp_path / "data")
+    grow(tmp_path / "data" / "items.parquet", WORLD.items.head(1))
+    base = ["--data", str(tmp_path / "data"), "--run", str(tmp_path / "run")]
+    assert main(["all", *base, "--strict"]) == 1
+    assert [*(tmp_path / "run").iterdir()] == []
+
+
+def test_a_moment_that_is_none_is_named_with_an_example(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["all", "--data", "x", "--run", "x", "--as-of", "yesterday"])
+    assert (
+        "argument --as-of: expected an ISO 8601 moment such as 2026-05-31T18:00, got 'yesterday'"
+        in capsys.readouterr().err
+    )
+
+
+def test_help_offers_what_a_command_uses(capsys: pytest.CaptureFixture[str]) -> None:
+    shown = {}
+    for command in ("all", "foundation", "adaptation", "evaluate"):
+        with pytest.raises(SystemExit):
+            main([command, "--help"])
+        shown[command] = capsys.readouterr().out
+    for option in ("--cache", "--vllm-url", "--vllm-model", "--encoder"):
+        assert [option in text for text in shown.values()] == [True, True, False, True]
+    assert ["--models" in text for text in shown.values()] == [False, False, False, True]
+    assert all("--as-of" in text for text in shown.values())

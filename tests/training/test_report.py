@@ -47,6 +47,34 @@ def test_markdown_table_of_a_slice() -> None:
     assert len({len(line) for line in (header, rule, first, second)}) == 1
 
 
+DIFFERENCES = tuple(
+    Measurement("2T-HGNN - EASE", "book", metric, value, value - 0.02, value + 0.02, 1200)
+    for metric, value in ((HIT_RATE, 0.05), (NDCG, 0.0), (MRR_ALL, -0.01))
+)
+
+
+def test_differences_have_a_table_of_their_own_after_that_of_their_slice() -> None:
+    before = tables(MEASUREMENTS)
+    first, differences, last = tables(MEASUREMENTS, DIFFERENCES)
+    assert (first, last) == before
+    assert differences.title == "book: differences, user by user (1,200 users)"
+    assert differences.header == (
+        "model - other",
+        "HR@10 [95%]",
+        "NDCG@10 [95%]",
+        "MRR (all users) [95%]",
+    )
+    assert differences.rows == (
+        (
+            "2T-HGNN - EASE",
+            "+0.0500 [+0.0300, +0.0700]",
+            "+0.0000 [-0.0200, +0.0200]",
+            "-0.0100 [-0.0300, +0.0100]",
+        ),
+    )
+    assert tables(MEASUREMENTS, DIFFERENCES, slices=["book / warm"]) == (last,)
+
+
 def test_terminal_table_is_aligned_and_has_no_markup() -> None:
     title, blank, *lines = to_terminal(tables(MEASUREMENTS, slices=["book"])).splitlines()
     assert title == "book (1,200 users, 42% tied targets)"
@@ -71,10 +99,11 @@ def test_recall_has_a_column_only_where_it_differs_from_the_hit_rate() -> None:
 
 
 def test_markdown_file_holds_all_slices(tmp_path: Path) -> None:
-    write_markdown(tmp_path / "metrics.md", MEASUREMENTS)
+    write_markdown(tmp_path / "metrics.md", MEASUREMENTS, DIFFERENCES)
     text = (tmp_path / "metrics.md").read_text(encoding="utf-8")
     assert [line for line in text.splitlines() if line.startswith("###")] == [
         "### book (1,200 users, 42% tied targets)",
+        "### book: differences, user by user (1,200 users)",
         "### book / warm (1,200 users)",
     ]
     assert [file.name for file in tmp_path.iterdir()] == ["metrics.md"]

@@ -1,10 +1,12 @@
 """Settings files: every name and type is checked, and the message says where."""
 
+import dataclasses
 from pathlib import Path
 
 import pytest
 
 from training.errors import TrainingError
+from training.loop import LoopSettings
 from training.settings import read_settings
 
 
@@ -28,6 +30,17 @@ def test_file_changes_what_it_names_and_the_seed_reaches_the_trainers(tmp_path: 
     assert read_settings(path, seed=9).adaptation.seed == 9
 
 
+def test_table_inside_a_table_leaves_what_it_does_not_name(tmp_path: Path) -> None:
+    path = tmp_path / "settings.toml"
+    path.write_text("[foundation.loop]\nepochs = 20\n[adaptation.loop]\nlearning_rate = 0.01\n")
+    before, after = read_settings(None), read_settings(path)
+    for settings in (before, after):
+        assert settings.foundation.loop.patience != LoopSettings().patience
+        assert settings.adaptation.loop.patience != LoopSettings().patience
+    assert after.foundation.loop == dataclasses.replace(before.foundation.loop, epochs=20)
+    assert after.adaptation.loop == dataclasses.replace(before.adaptation.loop, learning_rate=0.01)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -40,8 +53,24 @@ def test_file_changes_what_it_names_and_the_seed_reaches_the_trainers(tmp_path: 
         ("[foundation]\nloss = 'hinge'\n", "loss: expected one of"),
         ("[adaptation]\ndecays = 0.5\n", "decays: expected a list, got 0.5"),
         ("foundation = 3\n", "foundation: expected a table, got 3"),
-        ("[foundation.loop]\nepochs = 0\n", "epochs and patience: expected 1 or more"),
+        ("[foundation.loop]\nepochs = 0\n", "foundation: loop: epochs: expected at least 1, got 0"),
         ("seed = \n", "expected TOML"),
+        ("seed = -1\n", "seed: expected at least 0, got -1"),
+        ("[foundation]\nfanout = 0\n", "foundation: fanout: expected at least 1, got 0"),
+        ("[foundation]\nlayers = 0\n", "layers: expected at least 1, got 0"),
+        ("[foundation]\nnegatives = 0\n", "negatives: expected at least 1, got 0"),
+        ("[foundation]\nmargin = -0.1\n", "margin: expected at least 0, got -0.1"),
+        ("[foundation]\ntemperature = 0\n", "temperature: expected a number above 0, got 0.0"),
+        ("[foundation]\ntemperature = nan\n", "temperature: expected a number above 0, got nan"),
+        ("[foundation]\nvalidation_share = 1\n", "expected a share in [0, 1), got 1.0"),
+        ("[foundation]\nneighbourhood_dropout = -0.5\n", "neighbourhood_dropout: expected a share"),
+        ("[adaptation]\nbatch_size = 0\n", "adaptation: batch_size: expected at least 1, got 0"),
+        ("[adaptation]\nhistory_length = 0\n", "history_length: expected at least 1, got 0"),
+        ("[adaptation]\nhidden_dimensions = [64, 0]\n", "expected at least 1, got (64, 0)"),
+        ("[adaptation]\nexamples_per_user = 0\n", "examples_per_user: expected at least 1"),
+        ("[adaptation]\ntemperature = -1\n", "temperature: expected a number above 0, got -1.0"),
+        ("[adaptation]\ntemperature = inf\n", "temperature: expected a number above 0, got inf"),
+        ("[adaptation]\ndecays = [0.5, 0]\n", "decays: expected numbers in (0, 1], got (0.5, 0.0)"),
     ],
 )
 def test_mistake_is_named(tmp_path: Path, text: str, message: str) -> None:

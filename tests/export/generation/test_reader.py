@@ -134,15 +134,6 @@ def test_a_user_that_does_not_exist_is_an_error(written: Path, row: int) -> None
         opened(written).history(row)
 
 
-def test_each_type_is_one_slice_and_an_unknown_one_an_error(written: Path) -> None:
-    generation = opened(written)
-
-    assert generation.type_slice("audiobook") == slice(0, 30)
-    assert generation.type_slice("podcast") == slice(30, 60)
-    with pytest.raises(KeyError, match="film"):
-        generation.type_slice("film")
-
-
 @pytest.mark.parametrize(
     ("damage", "error"),
     [
