@@ -157,7 +157,9 @@ class TwoTower(nn.Module):
         super().__init__()
         self.config = config
         self.user: SequenceUserTower | PooledUserTower = (
-            SequenceUserTower(config) if config.user_tower == "sequence" else PooledUserTower(config)
+            SequenceUserTower(config)
+            if config.user_tower == "sequence"
+            else PooledUserTower(config)
         )
         self.item = ItemTower(config)
         self.residual = nn.Parameter(torch.zeros(config.familiar_items, config.dimensions))

@@ -8,7 +8,6 @@ import torch
 from numpy.typing import NDArray
 
 from models import checkpoint
-from training.adaptation import UserEmbedder
 from training.baselines import (
     Ease,
     ItemCosine,
@@ -21,6 +20,7 @@ from training.baselines import (
 from training.evaluate import Evaluation, Measurement
 from training.pipeline import Run
 from training.ranking import Ranker
+from training.users import UserEmbedder
 
 SERVED = "2T-HGNN"
 """Name of the model that a generation serves, in every measurement."""
@@ -95,8 +95,9 @@ def two_tower_ranker(
     """Load the towers of a stage and let them rank."""
     towers = checkpoint.load_two_tower(run.folder / stage)
     catalogue, users, _ = run.tower_inputs(hgnn)
-    embedder = UserEmbedder(towers.user, catalogue, torch.from_numpy(users))
-    return TwoTowerRanker(name, catalogue.embed_all(towers.item), embedder.embed_cases)
+    embedder = UserEmbedder(towers, catalogue, torch.from_numpy(users))
+    items = catalogue.embed_all(towers)
+    return TwoTowerRanker(name, items.numpy(), lambda cases: embedder.embed_cases(cases, items))
 
 
 def _matrix(run: Run) -> sp.csr_array:

@@ -29,7 +29,7 @@ from graph.stage import StageResult, hash_files, run_stage
 from graph.tables import read_dataset
 from models import checkpoint
 from models.config import TowerConfig
-from training.adaptation import AdaptationSettings, train_adaptation
+from training.adaptation import train_adaptation
 from training.catalogue import (
     Catalogue,
     build_catalogue,
@@ -43,6 +43,7 @@ from training.foundation import train_foundation
 from training.histories import Sequences
 from training.inference import embed_catalogue
 from training.settings import Settings
+from training.tower_settings import AdaptationSettings
 
 Holding = Callable[[Dataset, int], Split]
 """How a run cuts its data set: data set and seed -> split."""
@@ -268,7 +269,7 @@ class Run:
             config, catalogue, users, sequences, self.split.valid, settings, folder
         )
         checkpoint.save(folder, towers)
-        np.save(folder / "item_vectors.npy", catalogue.embed_all(towers.item))
+        np.save(folder / "item_vectors.npy", catalogue.embed_all(towers).numpy())
         (folder / "item_encoder.json").write_text(encoders[0].to_json() + "\n")
         (folder / "user_encoder.json").write_text(encoders[1].to_json() + "\n")
         return {
@@ -306,6 +307,12 @@ def tower_config(
         graph_dimensions=catalogue.hgnn.shape[1],
         hidden_dimensions=settings.hidden_dimensions,
         dimensions=settings.dimensions,
+        user_tower=settings.user_tower,
+        blocks=settings.blocks,
+        heads=settings.heads,
+        dropout=settings.dropout,
+        familiar_items=len(catalogue) if settings.residual else 0,
+        residual_dropout=settings.residual_dropout,
         decays=settings.decays,
         pool_by_type=settings.pool_by_type,
         history_length=settings.history_length,

@@ -20,10 +20,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from graph.settings import GraphSettings
-from training.adaptation import AdaptationSettings
 from training.bounds import check_least
 from training.errors import TrainingError
 from training.foundation import FoundationSettings
+from training.tower_settings import AdaptationSettings
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from features.text import HashFeaturizer, TextFeaturizer
 from graph.worlds import World, write_world
-from training.adaptation import AdaptationSettings
 from training.foundation import FoundationSettings
 from training.loop import LoopSettings
 from training.pipeline import Inputs, Run
 from training.settings import Settings
+from training.tower_settings import AdaptationSettings
 
 SMALL = Settings(
     foundation=FoundationSettings(

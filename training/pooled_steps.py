@@ -1,0 +1,83 @@
+"""The batches from which the towers learn where the user tower reads means of a history."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from models.losses import sampled_softmax
+from models.towers import TwoTower
+from training.catalogue import Catalogue
+from training.histories import Sequences
+from training.tower_settings import AdaptationSettings
+from training.users import UserEmbedder
+
+
+class PooledSteps:
+    """Each step: some targets, the histories before them, and mixed negatives."""
+
+    def __init__(
+        self,
+        towers: TwoTower,
+        catalogue: Catalogue,
+        people: UserEmbedder,
+        sequences: Sequences,
+        settings: AdaptationSettings,
+    ) -> None:
+        self.towers = towers
+        self.catalogue = catalogue
+        self.people = people
+        self.sequences = sequences
+        self.settings = settings
+        self.user = sequences.user
+        self.targets = np.flatnonzero(sequences.strong)
+
+    @property
+    def batches(self) -> int:
+        """Batches of an epoch."""
+        per_user = np.bincount(self.user[self.targets])
+        examples = int(np.minimum(per_user, self.settings.examples_per_user).sum())
+        return -(-examples // self.settings.batch_size)
+
+    def losses(self, epoch: int) -> Iterator[Tensor]:
+        """Yield the loss of each batch of an epoch."""
+        rng = np.random.default_rng([self.settings.seed, 2, epoch])
+        places = self._draw_targets(rng)
+        count = np.bincount(self.sequences.rows[places], minlength=len(self.catalogue))
+        rate = count / len(places)
+        for start in range(0, len(places), self.settings.batch_size):
+            yield self._loss(places[start : start + self.settings.batch_size], rate, rng)
+
+    def _draw_targets(self, rng: np.random.Generator) -> NDArray[np.int64]:
+        """Draw each person's targets of this epoch, in random order."""
+        user = self.user[self.targets]
+        order = np.lexsort((rng.random(len(user)), user))
+        first = np.searchsorted(user[order], user[order])
+        kept = order[np.arange(len(order)) - first < self.settings.examples_per_user]
+        return rng.permutation(self.targets[kept])
+
+    def _loss(
+        self, places: NDArray[np.int64], rate: NDArray[np.float64], rng: np.random.Generator
+    ) -> Tensor:
+        settings, size = self.settings, len(self.catalogue)
+        user = torch.from_numpy(self.user[places])
+        history = self.sequences.before(places, self.towers.config.history_length)
+        people = self.people.embed(user, history, self.catalogue.known[history.rows])
+
+        target = self.sequences.rows[places]
+        drawn = rng.integers(0, size, settings.negatives)
+        rows, place = np.unique(np.concatenate((target, drawn)), return_inverse=True)
+        items = self.catalogue.embed(self.towers, torch.from_numpy(rows))
+        items = items[torch.from_numpy(place)]
+        return sampled_softmax(
+            people,
+            items[: len(target)],
+            torch.from_numpy(target),
+            items[len(target) :],
+            torch.from_numpy(drawn),
+            torch.from_numpy(np.log(rate[target] * len(target)).astype(np.float32)),
+            torch.full((len(drawn),), float(np.log(len(drawn) / size))),
+            temperature=settings.temperature,
+        )

@@ -1,0 +1,100 @@
+"""The batches from which the towers learn where the user tower reads a history as a sequence."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from models.losses import catalogue_softmax, drawn_softmax
+from models.sequence_tower import SequenceUserTower
+from models.towers import TwoTower
+from training.catalogue import Catalogue
+from training.histories import Sequences
+from training.tower_settings import AdaptationSettings
+from training.users import UserEmbedder
+from training.windows import cut_windows, draw_windows
+
+
+class SequenceSteps:
+    """Each step: some windows, every place of which is compared with what came next.
+
+    Only items that somebody chose compete: as a negative an item of which nothing is known but
+    its content would only learn to be absent.
+    """
+
+    def __init__(
+        self,
+        towers: TwoTower,
+        catalogue: Catalogue,
+        people: UserEmbedder,
+        sequences: Sequences,
+        settings: AdaptationSettings,
+    ) -> None:
+        assert isinstance(towers.user, SequenceUserTower)
+        self.towers = towers
+        self.user_tower = towers.user
+        self.catalogue = catalogue
+        self.people = people
+        self.sequences = sequences
+        self.settings = settings
+        self.familiar = np.unique(sequences.rows)
+
+    @property
+    def batches(self) -> int:
+        """Batches of an epoch, about: the cuts are drawn afresh."""
+        windows = self._draw(0)
+        return -(-len(windows) // self.settings.windows_per_step)
+
+    def losses(self, epoch: int) -> Iterator[Tensor]:
+        """Yield the loss of each batch of an epoch."""
+        torch.manual_seed(hash((self.settings.seed, epoch)) % 2**63)  # of what is dropped
+        rng = np.random.default_rng([self.settings.seed, 4, epoch])
+        windows = self._draw(epoch)
+        for start in range(0, len(windows), self.settings.windows_per_step):
+            yield self._loss(windows[start : start + self.settings.windows_per_step], rng)
+
+    def _draw(self, epoch: int) -> NDArray[np.int64]:
+        """Draw the windows of an epoch; those without anything to predict are left out."""
+        rng = np.random.default_rng([self.settings.seed, 2, epoch])
+        return draw_windows(
+            self.sequences,
+            self.towers.config.history_length,
+            self.settings.windows_per_person,
+            rng,
+        )
+
+    def _loss(self, windows: NDArray[np.int64], rng: np.random.Generator) -> Tensor:
+        settings = self.settings
+        batch = cut_windows(self.sequences, windows, self.towers.config.history_length)
+        history, target = batch.history, batch.target[batch.is_target]
+        exact = len(self.familiar) <= settings.exact_up_to
+        rivals = self.familiar
+        if not exact:
+            rivals = rng.choice(self.familiar, settings.negatives)
+        needed = torch.cat((torch.from_numpy(rivals), history.rows.flatten(), target))
+        rows, place = torch.unique(needed, return_inverse=True)
+        items = self.catalogue.embed(self.towers, rows)
+        at_rivals, at_history, at_target = place.split(
+            [len(rivals), history.rows.numel(), len(target)]
+        )
+        people = self.user_tower.embed_every_place(
+            *self.people.features(batch.user),
+            items[at_history.view(history.rows.shape)],
+            self.catalogue.item_type[history.rows],
+            history.weight,
+        )[batch.is_target]
+        if exact:
+            chosen = torch.searchsorted(torch.from_numpy(self.familiar), target)
+            return catalogue_softmax(
+                people, items[at_rivals], chosen, temperature=settings.temperature
+            )
+        return drawn_softmax(
+            people,
+            items[at_target],
+            items[at_rivals],
+            at_target[:, None] == at_rivals[None, :],
+            len(self.familiar),
+            temperature=settings.temperature,
+        )

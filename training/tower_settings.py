@@ -1,0 +1,64 @@
+"""How the towers are trained: every hyperparameter of the adaptation."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from training.bounds import check_above_zero, check_least
+from training.loop import LoopSettings
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdaptationSettings:
+    """How the towers are trained; every field is a hyperparameter."""
+
+    loop: LoopSettings = field(default_factory=lambda: LoopSettings(epochs=12, patience=2))
+    user_tower: Literal["sequence", "pooled"] = "sequence"
+    """`pooled` is the papers'; see `TowerConfig.user_tower`."""
+    blocks: int = 2
+    """Blocks of the sequence tower."""
+    heads: int = 2
+    """Heads of each block."""
+    dropout: float = 0.3
+    """Of the sequence tower; larger holds back a tower that learns sequences by heart."""
+    residual: bool = True
+    """Whether a familiar item has a learned residual beside its content."""
+    residual_dropout: float = 0.3
+    """Share of items without their residual in a step; larger helps new items."""
+    windows_per_step: int = 128
+    """Sequence tower: windows of people's sequences per step."""
+    windows_per_person: int = 2
+    """Sequence tower: windows per person and epoch, drawn afresh; a cap keeps busy people from
+    dominating."""
+    exact_up_to: int = 5000
+    """Sequence tower: catalogue size up to which the chosen item is compared with all others;
+    above it, with `negatives` drawn ones."""
+    hidden_dimensions: tuple[int, ...] = (512, 256)
+    """Widths of the hidden layers of both towers."""
+    dimensions: int = 128
+    """Width of the common space."""
+    decays: tuple[float, ...] = (0.5, 0.87, 1.0)
+    """Pools of the history; see `TowerConfig.decays`."""
+    pool_by_type: bool = True
+    """One pool per item type (2T-HGNN) instead of one over all types (GFM)."""
+    history_length: int = 50
+    """Newest items that the user tower sees."""
+    batch_size: int = 512
+    """Pooled tower: targets per step."""
+    negatives: int = 2048
+    """Catalogue items drawn per step as negatives, shared by the batch."""
+    temperature: float = 0.07
+    """Of the softmax; smaller looks harder at the nearest negatives."""
+    examples_per_user: int = 20
+    """Pooled tower: targets per person and epoch, drawn afresh; a cap keeps busy people from dominating."""
+    seed: int = 0
+    """Of everything drawn: weights, targets, negatives."""
+
+    def __post_init__(self) -> None:
+        whole = ("hidden_dimensions", "dimensions", "history_length", "batch_size", "negatives")
+        check_least(self, (*whole, "examples_per_user", "blocks", "heads"), 1)
+        check_least(self, ("windows_per_step", "windows_per_person"), 1)
+        check_least(self, ("exact_up_to",), 0)
+        check_least(self, ("seed",), 0)
+        check_above_zero(self, ("temperature",))
+        if not self.decays or not all(0 < decay <= 1 for decay in self.decays):
+            raise ValueError(f"decays: expected numbers in (0, 1], got {self.decays}")
