@@ -78,7 +78,7 @@ serve: venv ## answer requests: GENERATION=folder PORT=50051
 		--vllm-url http://127.0.0.1:$(VLLM_PORT)/v1
 
 vllm: venv vllm-venv ## embed new items for `make serve`: VLLM_PORT=8000
-	$(PYTHON_IN_VENV) -m demo.vllm --port $(VLLM_PORT)
+	$(PYTHON_IN_VENV) -m features.serve_vllm --port $(VLLM_PORT)
 
 evaluate: venv vllm-venv ## measure on held-out interactions: DATA=folder OUT=folder
 	$(PYTHON_IN_VENV) -m training evaluate --data "$(DATA)" --run "$(OUT)/evaluation" \
