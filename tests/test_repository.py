@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-LOCKS = ("app", "vllm-cpu", "vllm-cuda")
+LOCKS = ("app", "bench", "vllm-cpu", "vllm-cuda")
 MACHINE_PATHS = re.compile(r"(?<![\w.~-])/(?:root|home/\w|opt|work|tmp|mnt|Users)/\w")
 
 
@@ -71,14 +71,25 @@ def test_the_environments_that_have_no_gpu_and_one_run_the_same_vllm() -> None:
     assert pins("vllm-cuda")["torch"] in "\n".join(PYPROJECT["dependency-groups"]["train"])
 
 
-@pytest.mark.parametrize("group", ["server", "train", "export", "dev"])
-def test_every_package_that_a_group_names_is_locked(group: str) -> None:
+@pytest.mark.parametrize(
+    ("group", "lock"),
+    [("server", "app"), ("train", "app"), ("export", "app"), ("dev", "app"), ("bench", "bench")],
+)
+def test_every_package_that_a_group_names_is_locked(group: str, lock: str) -> None:
     named = {
         re.split(r"[=><;\[ ]", entry)[0].lower()
         for entry in PYPROJECT["dependency-groups"][group]
         if isinstance(entry, str)
     }
-    assert named - {"torch"} - set(pins("app")) == set()
+    assert named - {"torch"} - set(pins(lock)) == set()
+
+
+def test_what_the_benchmarks_add_to_the_application_changes_none_of_its_pins() -> None:
+    shared = pins("bench").keys() & pins("app").keys()
+    assert "numpy" in shared
+    assert {name: pins("bench")[name] for name in shared} == {
+        name: pins("app")[name] for name in shared
+    }
 
 
 def test_both_encoders_tokenize_with_the_same_release() -> None:
@@ -98,7 +109,7 @@ def test_make_lists_its_targets() -> None:
     done = make()
     listed = set(re.findall(r"^  make ([a-z-]+)", done.stdout, flags=re.MULTILINE))
     assert done.returncode == 0, done.stderr
-    assert listed >= {"demo", "check", "test", "generation", "serve", "evaluate", "venv", "lock"}
+    assert listed >= set("bench check demo evaluate generation lock serve test venv".split())
 
 
 @pytest.mark.parametrize(
