@@ -110,7 +110,7 @@ check-version:
 	@requirements/version.sh
 
 test: venv vllm-venv ## every test, with a real vLLM process: PYTEST="more options"
-	$(VENV)/bin/pytest $(PYTEST)
+	NEARFIELD_ENCODERS_NEEDED=1 $(VENV)/bin/pytest $(PYTEST)
 
 PROTOS = $(sort $(wildcard protos/nearfield/v1/*.proto))
 COMMON = $$($(PYTHON_IN_VENV) -c 'import pathlib, google.rpc.status_pb2 as s; \
