@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import tomllib
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from tests.support.vllm_server import NEEDED_VARIABLE
 ROOT = Path(__file__).parents[1]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 LOCKS = ("app", "bench", "vllm-cpu", "vllm-cuda")
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 MACHINE_PATHS = re.compile(r"(?<![\w.~-])/(?:root|home/\w|opt|work|tmp|mnt|Users)/\w")
 
 
@@ -51,6 +53,15 @@ def test_no_file_names_a_folder_of_somebodys_machine() -> None:
         for match in MACHINE_PATHS.finditer(text)
     }
     assert found == set()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_a_page_names_modules_that_are_there_and_links_to_files_that_are(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    modules = re.findall(r"python -m ([\w.]*\w)", text)
+    assert [name for name in modules if find_spec(name) is None] == []
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", text)
+    assert [link for link in links if not (page.parent / link).exists()] == []
 
 
 @pytest.mark.parametrize("lock", LOCKS)
