@@ -1,11 +1,26 @@
 """The user tower and the item tower of the dynamic adaptation layer.
 
+For a person with a history of item vectors z and weights w, and for an item:
+
+    m_dt = weighted mean of the z of type t, newest first, under decay d     see HistoryPool
+    p_dt = A m_dt
+    n_t  = log(1 + sum of the w of type t)
+    u    = unit( MLP_u[country, age, gender, n, p] + sum over d, t of c_dt p_dt )
+
+    s    = B z                            z the item's own vector; its text x without a graph
+    v    = unit( MLP_v[type, language, genres, x, s] + s )
+
+    score = u . v
+
+A and B have no bias and begin alike, c begins as 1 / number of pools; see `TwoTower`. Country,
+age, gender, type and language are rows of learned tables, genres a vector of shares.
+
 Both end in one space of unit vectors, so that a score is a dot product. Item ids are not
 inputs: an item that nobody has met yet is not a special case.
 
-Source: De Nadai et al., arXiv 2403.05185, section 4 (512 -> 256 -> 128). Beyond it: pools of
-several decays instead of the plain mean alone, genders where the data has them, and the
-type of an item among its inputs.
+Source: De Nadai et al., arXiv 2403.05185, section 4 (512 -> 256 -> 128). Beyond it: the straight
+ways A and B and their beginning, pools of several decays instead of the plain mean alone, the
+amount of history n, genders where the data has them, and the type of an item among its inputs.
 """
 
 import torch
@@ -65,7 +80,7 @@ class HistoryPool(nn.Module):
 
 
 class UserTower(nn.Module):
-    """Demographics and a history of item vectors -> a unit vector."""
+    """Demographics and a history of item vectors -> a unit vector; u of the module's formula."""
 
     def __init__(self, config: TowerConfig) -> None:
         super().__init__()
@@ -107,7 +122,7 @@ class UserTower(nn.Module):
 
 
 class ItemTower(nn.Module):
-    """Language, genres, type, text vector and HGNN vector -> a unit vector."""
+    """Language, genres, type, text and item vector -> a unit vector; v of the module's formula."""
 
     def __init__(self, config: TowerConfig) -> None:
         super().__init__()
