@@ -48,8 +48,12 @@ def _open(kind: str, settings: Settings, expected: FeaturizerInfo) -> CheckedFea
             raise WrongFeaturizerError(
                 "featurizer onnx_text: --onnx-text-folder must say where the exported encoder is"
             )
-        threads = settings.model_threads
-        return CheckedFeaturizer(lambda: OnnxTextFeaturizer(folder, threads=threads), expected)
+        return CheckedFeaturizer(
+            lambda: OnnxTextFeaturizer(
+                folder, threads=settings.model_threads, choice=settings.execution_provider
+            ),
+            expected,
+        )
     vllm = VllmSettings(
         base_url=settings.vllm_url,
         model=settings.vllm_model or expected.name.partition(":")[2],

@@ -6,6 +6,7 @@ from typing import Literal
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from features.providers import Choice
 from server.limits import Limits
 
 
@@ -64,8 +65,9 @@ class Settings(BaseSettings):
     onnx_text_folder: Path | None = None
     """Folder of the exported text encoder, for onnx_text."""
 
-    execution_provider: Literal["auto", "cuda", "cpu"] = "auto"
-    """Where the models run. auto takes CUDA where it works and the CPU otherwise; cuda insists."""
+    execution_provider: Choice = "auto"
+    """Where the models run, onnx_text's encoder included. auto takes CUDA where it works and the
+    CPU otherwise; cuda insists."""
     model_threads: PositiveInt = 1
     """Threads of onnxruntime for one micro-batch. More shorten a large batch and take cores from
     others."""
