@@ -3,7 +3,17 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, SecretStr
+from pydantic import (
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    SecretStr,
+    ValidationInfo,
+    field_validator,
+)
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from features.providers import Choice
@@ -50,7 +60,8 @@ class Settings(BaseSettings):
     featurizer: Literal["vllm", "onnx_text", "none"] = "vllm"
     """What embeds the text of new items. With none, new items are refused."""
     fallback_featurizer: Literal["onnx_text", "none"] = "none"
-    """What steps in while vLLM cannot be reached; answers say so."""
+    """What steps in while vLLM cannot be reached; answers say so. Only vllm has something step in
+    for it."""
     vllm_url: str = "http://127.0.0.1:8000/v1"
     """Address of vLLM's OpenAI-compatible API."""
     vllm_model: str = ""
@@ -83,3 +94,15 @@ class Settings(BaseSettings):
 
     limits: Limits = Limits()
     """What one call may ask for."""
+
+    @field_validator("fallback_featurizer")
+    @classmethod
+    def _steps_in_for_vllm(cls, fallback: str, info: ValidationInfo) -> str:
+        main = info.data.get("featurizer", "vllm")  # absent where it was refused itself
+        if fallback != "none" and main != "vllm":
+            raise PydanticCustomError(
+                "nothing_to_step_in_for",
+                "expected none, because featurizer is {main}: it would never step in",
+                {"main": main},
+            )
+        return fallback
