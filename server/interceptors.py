@@ -14,11 +14,11 @@ from server.calls import CURRENT, Call
 from server.errors import (
     DeadlinePassedError,
     InvalidRequestError,
-    OverloadedError,
     ResponseTooLargeError,
     Violation,
 )
 from server.limits import Limits
+from server.places import Places, asks_for_new_items
 from server.statuses import row_of, to_status
 from server.validation import check_request_id
 
@@ -123,21 +123,22 @@ class Errors(UnaryInterceptor):
 
 
 class Permits(UnaryInterceptor):
-    """Refuses calls at once while as many as the server takes are under way."""
+    """Refuses calls at once while as many as the server takes are under way.
+
+    Calls with new items wait for the featurizer and have places of their own: however many of them
+    hang, the others find theirs as free as ever.
+    """
 
     def __init__(self, limits: Limits) -> None:
-        self._limit = limits.max_concurrent_calls
-        self._under_way = 0
+        self._most_elements = limits.max_batch_elements
+        self._places = Places(limits.max_concurrent_calls, "calls")
+        self._new_items = Places(limits.max_new_item_calls, "calls with new items")
 
     async def surround(self, request: Request, context: Context, inner: Handler) -> Message:
         """Answer a call; see the class."""
-        if self._under_way >= self._limit:
-            raise OverloadedError(self._limit)
-        self._under_way += 1
-        try:
+        apart = asks_for_new_items(request, self._most_elements)
+        with (self._new_items if apart else self._places).one():
             return await inner(request, context)
-        finally:
-            self._under_way -= 1
 
 
 class Deadlines(UnaryInterceptor):

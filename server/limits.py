@@ -54,7 +54,12 @@ class Limits(BaseModel):
     max_explanation_paths: PositiveInt = 3
     """Most paths that explain a hit."""
     max_concurrent_calls: PositiveInt = 64
-    """Most calls under way at once; further ones are refused at once, to be tried again."""
+    """Most calls under way at once, those with new items not counted; further ones are refused at
+    once, to be tried again."""
+    max_new_item_calls: PositiveInt = 32
+    """Most calls with new items under way at once, alone or in a batch. Their places are apart from
+    those of max_concurrent_calls, because they wait for the featurizer: when it hangs, nothing else
+    is refused. Larger lets more of them wait for a slow one."""
     default_deadline_ms: PositiveInt = 30_000
     """Deadline of a call that comes without one, in milliseconds."""
     weak_signal_weight: float = Field(default=1.0, ge=MIN_WEIGHT, le=MAX_WEIGHT)
