@@ -25,6 +25,8 @@ from server.validation import check_request_id
 OURS = "/nearfield."
 REQUEST_ID_KEY = "x-request-id"
 STATUS_KEY = "grpc-status-details-bin"
+NO_RETRY = ("grpc-retry-pushback-ms", "-1")
+"""Tells the retries of gRPC clients to stay away. Source: gRFC A6."""
 NO_MESSAGE = "expected a message of this call, in UTF-8; the bytes are none"
 
 
@@ -191,8 +193,8 @@ def _from_metadata(context: Context) -> str:
 
 async def _abort(context: Context, error: Exception) -> None:
     status = to_status(error, CURRENT.get().request_id)
-    await context.abort(
-        row_of(error).code,
-        status.message,
-        trailing_metadata=((STATUS_KEY, status.SerializeToString()),),
-    )
+    row = row_of(error)
+    trailers: list[tuple[str, str | bytes]] = [(STATUS_KEY, status.SerializeToString())]
+    if row.pushed_back:
+        trailers.append(NO_RETRY)
+    await context.abort(row.code, status.message, trailing_metadata=tuple(trailers))

@@ -71,8 +71,9 @@ class Settings(BaseSettings):
     is said here is believed."""
     vllm_api_key: SecretStr = SecretStr("")
     """Key for vLLM, where it wants one."""
-    vllm_timeout_s: PositiveFloat = 10.0
-    """Seconds to wait for vLLM on one request before it counts as away."""
+    vllm_timeout_s: PositiveFloat = 5.0
+    """Seconds to wait for vLLM on one request before it counts as away. A call waits less where its
+    own deadline is nearer. Larger bears a slower vLLM, and one that hangs is noticed later."""
     onnx_text_folder: Path | None = None
     """Folder of the exported text encoder, for onnx_text."""
 
