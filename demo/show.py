@@ -11,7 +11,7 @@ from rich.panel import Panel
 
 from demo import draw
 from demo.story import NEW_ITEM, Person
-from nearfield import Client, Event, Grouping, Recommendations, User
+from nearfield import Client, Event, Grouping, Recommendations, SimilarItems, User
 
 K = 10
 
@@ -48,21 +48,22 @@ class Screens:
         _title(self.console, "A film that the data set does not hold", call)
         words = f"{', '.join(NEW_ITEM.genres)}\n{NEW_ITEM.description}"
         self.console.print(Panel(escape(words), title=NEW_ITEM.title, width=100))
+        answer, first_ms = self._nearest_to_new()
+        _, second_ms = self._nearest_to_new()
         embedding = self.client.embed_item(NEW_ITEM)
-        started = time.perf_counter()
-        answer = self.client.similar_items(NEW_ITEM, k=K, titled=True)
-        took_ms = (time.perf_counter() - started) * 1000
         timing = answer.info.timing
         self.console.print(draw.nearest("Nearest known items", answer.hits))
         self.console.print(
             draw.facts(
                 {
                     "provenance": f"{embedding.provenance.name}, {embedding.neighbours} neighbours",
+                    "timed": "the first call with this film; the connection was open",
                     "text → vector": f"{timing.featurizer_us / 1000:.1f} ms by {answer.featurizer}",
                     "HGNN → item tower": f"{timing.model_us / 1000:.1f} ms",
                     "search": f"{timing.retrieval_us / 1000:.1f} ms",
                     "in the server": f"{timing.total_us / 1000:.1f} ms",
-                    "seen by the client": f"{took_ms:.1f} ms",
+                    "seen by the client": f"{first_ms:.1f} ms; the same call again: "
+                    f"{second_ms:.1f} ms",
                 }
             )
         )
@@ -82,6 +83,12 @@ class Screens:
         ]
         self.console.print(Columns(tables))
         self.console.print(draw.footer(answer))
+
+    def _nearest_to_new(self) -> tuple[SimilarItems, float]:
+        """Ask for the new film's neighbours; the answer, and milliseconds until it was there."""
+        started = time.perf_counter()
+        answer = self.client.similar_items(NEW_ITEM, k=K, titled=True)
+        return answer, (time.perf_counter() - started) * 1000
 
     def _recommend(self, user: User) -> Recommendations:
         return self.client.recommend(

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from export.errors import ParityError
-from features.onnx_text import find_providers
+from features.providers import choose_providers
 
 TOLERANCE = 1e-4
 """Largest absolute difference that passes; rounding in float32 stays a hundred times below."""
@@ -29,7 +29,7 @@ class Case:
 
 def open_session(model: bytes) -> onnxruntime.InferenceSession:
     """Load a network into onnxruntime, on a GPU where there is one."""
-    return onnxruntime.InferenceSession(model, providers=find_providers())
+    return onnxruntime.InferenceSession(model, providers=choose_providers())
 
 
 def check_parity(name: str, module: nn.Module, model: bytes, cases: Sequence[Case]) -> float:

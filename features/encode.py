@@ -105,6 +105,13 @@ class ItemEncoder:
             genres=multi_hot,
         )
 
+    def unknown_genres(self, record: ItemRecord) -> tuple[str, ...]:
+        """List the genres of a record that were not there at fitting, each once, as spelled."""
+        spelled: dict[str, str] = {}
+        for genre in record.genres:
+            spelled.setdefault(_category(genre), genre)
+        return tuple(genre for name, genre in spelled.items() if name and name not in self.genres)
+
     def _types(self, names: Sequence[str]) -> NDArray[np.int64]:
         try:
             return self.item_types.rows(names, missing="error")

@@ -1,6 +1,5 @@
 """The same encoder inside this process, by onnxruntime, so that no second server is needed."""
 
-import ctypes
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
@@ -13,14 +12,13 @@ from tokenizers import Encoding, Tokenizer
 
 from features.errors import EncoderFilesError, FeaturizerBadAnswer, FeaturizerUnavailable
 from features.model_files import encoder_revision
+from features.providers import Choice, choose_providers
 from features.text import Progress, prepare, unit_rows
 
 MODEL_FILE = "encoder.onnx"
 TOKENIZER_FILE = "tokenizer.json"
 DESCRIPTION_FILE = "encoder.json"
 FORMAT = 1
-CUDA = "CUDAExecutionProvider"
-CPU = "CPUExecutionProvider"
 
 
 @dataclass(frozen=True)
@@ -80,7 +78,7 @@ class OnnxTextFeaturizer:
 
     Mean pooling and normalisation are part of the ONNX graph. Texts of like length are run
     together, which saves padding and changes no vector. `threads` is for one batch, 0 meaning one
-    per core; `providers` are onnxruntime's execution providers, by default `find_providers()`.
+    per core; `choice` says where it runs.
 
     Raises:
         EncoderFilesError: the folder lacks a file, or a file cannot be loaded.
@@ -94,7 +92,7 @@ class OnnxTextFeaturizer:
         *,
         batch_size: int = 32,
         threads: int = 0,
-        providers: Sequence[str] | None = None,
+        choice: Choice = "auto",
         on_progress: Progress | None = None,
     ) -> None:
         self.encoder = OnnxEncoder.read(folder)
@@ -103,7 +101,7 @@ class OnnxTextFeaturizer:
         try:
             self._tokenizer = Tokenizer.from_file(str(folder / TOKENIZER_FILE))
             self._session: onnxruntime.InferenceSession | None = _session(
-                folder / MODEL_FILE, threads, find_providers() if providers is None else providers
+                folder / MODEL_FILE, threads, choose_providers(choice)
             )
         except Exception as error:  # both libraries raise bare Exception for a damaged file
             raise EncoderFilesError(f"{folder} cannot be loaded: {error}") from error
@@ -171,15 +169,6 @@ class OnnxTextFeaturizer:
     def close(self) -> None:
         """Let go of the model; closing twice is harmless."""
         self._session = None
-
-
-def find_providers() -> list[str]:
-    """List the execution providers to try, best first: CUDA where there is a driver, then CPU."""
-    try:
-        ctypes.CDLL("libcuda.so.1")
-    except OSError:
-        return [CPU]
-    return [CUDA, CPU] if CUDA in onnxruntime.get_available_providers() else [CPU]
 
 
 def _session(path: Path, threads: int, providers: Sequence[str]) -> onnxruntime.InferenceSession:

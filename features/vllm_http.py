@@ -14,8 +14,9 @@ from features.errors import (
     FeaturizerUnavailable,
 )
 
-# A read that timed out is not among them: the server is busy, and asking again adds to its load.
-_CONNECTION_ERRORS = (httpx.NetworkError, httpx.RemoteProtocolError, httpx.ConnectTimeout)
+# What timed out is not among them: the server is busy, asking again adds to its load, and whoever
+# waits has waited `timeout_s` already.
+_CONNECTION_ERRORS = (httpx.NetworkError, httpx.RemoteProtocolError)
 _MAX_BACKOFF_S = 30.0
 
 
@@ -47,7 +48,7 @@ class VllmSettings:
     """Requests on their way at once, over all callers. More only queue in the server."""
 
     timeout_s: float = 120.0
-    """Seconds to wait for one answer; it is not retried, so that a busy server gets no busier.
+    """Seconds to wait for one connection or answer, without a retry: a busy server gets no busier.
     The default is for bulk: `concurrency` batches of long texts on a CPU. Online, set it lower."""
 
     retries: int = 4

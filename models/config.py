@@ -103,21 +103,16 @@ class TowerConfig:
             raise ValueError("item_types: expected at least one item type, got none")
         for name in ("countries", "ages", "genders", "languages", "text_dimensions"):
             _check_positive(name, getattr(self, name))
-        for name in ("category_dimensions", "dimensions", "history_length"):
+        for name in ("category_dimensions", "dimensions", "history_length", "blocks", "heads"):
             _check_positive(name, getattr(self, name))
-        if self.genres < 0 or self.graph_dimensions < 0:
-            raise ValueError("genres and graph_dimensions: expected 0 or more")
-        for name in ("blocks", "heads"):
-            _check_positive(name, getattr(self, name))
+        if min(self.genres, self.graph_dimensions, self.familiar_items) < 0:
+            raise ValueError("genres, graph_dimensions and familiar_items: expected 0 or more")
         if self.dimensions % self.heads:
             raise ValueError(
                 f"heads: expected a divisor of dimensions, {self.dimensions}, got {self.heads}"
             )
         for name in ("dropout", "residual_dropout"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ValueError(f"{name}: expected a share in [0, 1), got {getattr(self, name)}")
-        if self.familiar_items < 0:
-            raise ValueError(f"familiar_items: expected 0 or more, got {self.familiar_items}")
+            _check_share(name, getattr(self, name))
         if not self.decays or not all(0 < decay <= 1 for decay in self.decays):
             raise ValueError(f"decays: expected numbers in (0, 1], got {self.decays}")
 
@@ -141,6 +136,11 @@ class TowerConfig:
 def _check_positive(name: str, value: int) -> None:
     if value < 1:
         raise ValueError(f"{name}: expected 1 or more, got {value}")
+
+
+def _check_share(name: str, value: float) -> None:
+    if not 0 <= value < 1:
+        raise ValueError(f"{name}: expected a share in [0, 1), got {value}")
 
 
 def _check_distinct(name: str, values: tuple[str, ...]) -> None:

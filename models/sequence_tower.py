@@ -69,7 +69,8 @@ class AttentionBlock(nn.Module):
 
     def _by_head(self, x: Tensor) -> Tensor:
         """Shapes: x (B, n, D), returns (B, H, n, D / H)."""
-        return x.unflatten(2, (self.heads, -1)).transpose(1, 2)
+        batch, places, width = x.shape
+        return x.view(batch, places, self.heads, width // self.heads).transpose(1, 2)
 
 
 class SequenceUserTower(nn.Module):
@@ -193,8 +194,8 @@ class SequenceUserTower(nn.Module):
         decay = torch.exp(apart.clamp(min=0)[:, :, None] * self.log_decay[:, None])  # (B, Q, P, L)
         weight = decay * (apart >= 0)[:, :, None] * history_weight[:, None, None]
         total = weight.sum(dim=3, keepdim=True)
-        pooled: Tensor = weight.flatten(1, 2) @ history / total.flatten(1, 2).clamp(min=1e-9)
-        return pooled.unflatten(1, (places.shape[1], -1))
+        pooled = weight.flatten(1, 2) @ history / total.flatten(1, 2).clamp(min=1e-9)
+        return pooled.view(*weight.shape[:3], history.shape[2])
 
     def _end(self, x: Tensor, pools: Tensor) -> Tensor:
         """Add the means to what the transformer says. Shapes: (B, Q, D), (B, Q, P, D)."""

@@ -1,13 +1,29 @@
 """The item tower, the user tower of the papers, and both towers of the adaptation together.
 
+For a person with a history of HGNN vectors z and weights w (`models.sequence_tower` is the
+other way to read a history), and for an item:
+
+    m_dt = weighted mean of the z of type t, newest first, under decay d     see HistoryPool
+    p_dt = A m_dt
+    n_t  = log(1 + sum of the w of type t)
+    u    = unit( MLP_u[country, age, gender, n, p] + sum over d, t of c_dt p_dt )
+
+    s    = B z                            z the item's own vector; its text x without a graph
+    v    = unit( MLP_v[type, language, genres, x, s] + s + r )    r its residual, 0 for a new item
+
+    score = u . v
+
+A and B have no bias and begin alike, c begins as 1 / number of pools; see `TwoTower`. Country,
+age, gender, type and language are rows of learned tables, genres a vector of shares.
+
 Both end in one space of unit vectors, so that a score is a dot product. Item ids are not
 inputs of the item tower: an item that nobody has met yet is not a special case. What people's
 choices tell of a familiar item beyond its content is a residual beside its inputs, dropped at
 random in training so that its absence is ordinary.
 
-Source: De Nadai et al., arXiv 2403.05185, section 4 (512 -> 256 -> 128). Beyond it: pools of
-several decays instead of the plain mean alone, genders where the data has them, and the
-type of an item among its inputs.
+Source: De Nadai et al., arXiv 2403.05185, section 4 (512 -> 256 -> 128). Beyond it: the straight
+ways A and B and their beginning, pools of several decays instead of the plain mean alone, the
+amount of history n, genders where the data has them, and the type of an item among its inputs.
 """
 
 import torch
@@ -68,7 +84,7 @@ class HistoryPool(nn.Module):
 
 
 class PooledUserTower(nn.Module):
-    """Demographics and means of a history of HGNN vectors -> a unit vector."""
+    """Demographics and means of a history of HGNN vectors -> a unit vector; u of the formula."""
 
     def __init__(self, config: TowerConfig) -> None:
         super().__init__()
@@ -110,7 +126,7 @@ class PooledUserTower(nn.Module):
 
 
 class ItemTower(nn.Module):
-    """Language, genres, type, text vector and HGNN vector -> a unit vector."""
+    """Language, genres, type, text and item vector -> a unit vector; v of the module's formula."""
 
     def __init__(self, config: TowerConfig) -> None:
         super().__init__()

@@ -38,9 +38,10 @@ class Timeouts:
 class Retry:
     """What is tried again.
 
-    UNAVAILABLE is tried again by gRPC itself, with growing pauses; nothing else is, because only
-    there the call is known not to have been done. Beside that, a server that refuses a call and
-    says how long to wait (RetryInfo) is taken at its word, where the wait is short enough.
+    UNAVAILABLE is tried again by gRPC itself, with growing pauses, unless the server asks it not
+    to; nothing else is, because only there the call is known not to have been done. Beside that, a
+    server that refuses a call and says how long to wait (RetryInfo) is taken at its word, where the
+    wait is short enough.
     """
 
     attempts: int = 5

@@ -106,11 +106,13 @@ class Limits:
     max_explanation_paths: int
     """Most paths that explain a hit."""
     max_concurrent_calls: int
-    """Most calls under way at once."""
+    """Most calls under way at once, those with new items not counted."""
     default_deadline_ms: int
     """Deadline of a call that comes without one, in milliseconds."""
     weak_signal_weight: float
     """Weight of a weak event that gives none, no unit."""
+    max_new_item_calls: int
+    """Most calls with new items under way at once."""
 
 
 @dataclass(frozen=True)

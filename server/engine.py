@@ -1,12 +1,13 @@
 """Everything that computes answers from one generation, put together; blocking, no wire."""
 
 from export.generation import Generation
+from features.providers import Choice
 from server.explanation import Explainer
 from server.hits import HitWriter
 from server.items import ItemEmbedder
 from server.limits import Limits
 from server.recommend import Recommender
-from server.runtime import Choice, Models
+from server.runtime import Models
 from server.search import Search
 from server.similar import SimilarFinder
 from server.stores.catalogue import Catalogue

@@ -7,7 +7,7 @@ ServiceError
 ├── SpaceMismatchError        a vector of another space
 ├── FeaturizerMismatchError   the featurizer is not the generation's
 ├── FeaturizerMissingError    this server has no featurizer
-├── OverloadedError           too many calls under way
+├── OverloadedError           too many calls of a kind under way
 ├── ResponseTooLargeError     more was asked for than fits a message
 ├── DeadlinePassedError       the caller no longer waits
 ├── ShuttingDownError         the server is going down
@@ -93,10 +93,10 @@ class FeaturizerMissingError(ServiceError):
 
 
 class OverloadedError(ServiceError):
-    """As many calls as the server takes are under way."""
+    """As many calls of a kind as the server takes are under way."""
 
-    def __init__(self, limit: int) -> None:
-        super().__init__(f"all of the server's {limit} places for calls are taken")
+    def __init__(self, limit: int, kind: str) -> None:
+        super().__init__(f"all of the server's {limit} places for {kind} are taken")
 
 
 class ResponseTooLargeError(ServiceError):

@@ -9,6 +9,9 @@ from server.errors import FeaturizerMismatchError, WrongFeaturizerError
 from server.settings import Settings
 from server.texts import CheckedFeaturizer, Texts
 
+SERVING_BATCH_SIZE = 8
+"""Texts in one request. Short requests are answered soon, so that a vLLM with much to do is told
+from one that hangs."""
 SERVING_RETRIES = 1
 """A caller is waiting: better to say soon that vLLM is away than to insist."""
 SERVING_BACKOFF_S = 0.1
@@ -48,13 +51,18 @@ def _open(kind: str, settings: Settings, expected: FeaturizerInfo) -> CheckedFea
             raise WrongFeaturizerError(
                 "featurizer onnx_text: --onnx-text-folder must say where the exported encoder is"
             )
-        threads = settings.model_threads
-        return CheckedFeaturizer(lambda: OnnxTextFeaturizer(folder, threads=threads), expected)
+        return CheckedFeaturizer(
+            lambda: OnnxTextFeaturizer(
+                folder, threads=settings.model_threads, choice=settings.execution_provider
+            ),
+            expected,
+        )
     vllm = VllmSettings(
         base_url=settings.vllm_url,
         model=settings.vllm_model or expected.name.partition(":")[2],
         revision=settings.vllm_revision,
         dimensions=expected.dimensions,
+        batch_size=SERVING_BATCH_SIZE,
         concurrency=settings.featurizer_workers,
         timeout_s=settings.vllm_timeout_s,
         retries=SERVING_RETRIES,

@@ -8,10 +8,9 @@ from features.schema import ItemRecord, compose_text
 from nearfield.v1 import recommendation_pb2, types_pb2
 from server.errors import shown
 from server.findings import Findings
-from server.limits import Limits
+from server.limits import MAX_WEIGHT, MIN_WEIGHT, Limits
 from server.requests import Event, ItemFilter, NewItem, Person, Shape
 
-MIN_WEIGHT, MAX_WEIGHT = 1e-3, 1e3
 MAX_YEAR = 9999
 _SHOWN_TYPES = 20
 

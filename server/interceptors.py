@@ -14,17 +14,19 @@ from server.calls import CURRENT, Call
 from server.errors import (
     DeadlinePassedError,
     InvalidRequestError,
-    OverloadedError,
     ResponseTooLargeError,
     Violation,
 )
 from server.limits import Limits
+from server.places import Places, asks_for_new_items
 from server.statuses import row_of, to_status
 from server.validation import check_request_id
 
 OURS = "/nearfield."
 REQUEST_ID_KEY = "x-request-id"
 STATUS_KEY = "grpc-status-details-bin"
+NO_RETRY = ("grpc-retry-pushback-ms", "-1")
+"""Tells the retries of gRPC clients to stay away. Source: gRFC A6."""
 NO_MESSAGE = "expected a message of this call, in UTF-8; the bytes are none"
 
 
@@ -123,21 +125,22 @@ class Errors(UnaryInterceptor):
 
 
 class Permits(UnaryInterceptor):
-    """Refuses calls at once while as many as the server takes are under way."""
+    """Refuses calls at once while as many as the server takes are under way.
+
+    Calls with new items wait for the featurizer and have places of their own: however many of them
+    hang, the others find theirs as free as ever.
+    """
 
     def __init__(self, limits: Limits) -> None:
-        self._limit = limits.max_concurrent_calls
-        self._under_way = 0
+        self._most_elements = limits.max_batch_elements
+        self._places = Places(limits.max_concurrent_calls, "calls")
+        self._new_items = Places(limits.max_new_item_calls, "calls with new items")
 
     async def surround(self, request: Request, context: Context, inner: Handler) -> Message:
         """Answer a call; see the class."""
-        if self._under_way >= self._limit:
-            raise OverloadedError(self._limit)
-        self._under_way += 1
-        try:
+        apart = asks_for_new_items(request, self._most_elements)
+        with (self._new_items if apart else self._places).one():
             return await inner(request, context)
-        finally:
-            self._under_way -= 1
 
 
 class Deadlines(UnaryInterceptor):
@@ -190,8 +193,8 @@ def _from_metadata(context: Context) -> str:
 
 async def _abort(context: Context, error: Exception) -> None:
     status = to_status(error, CURRENT.get().request_id)
-    await context.abort(
-        row_of(error).code,
-        status.message,
-        trailing_metadata=((STATUS_KEY, status.SerializeToString()),),
-    )
+    row = row_of(error)
+    trailers: list[tuple[str, str | bytes]] = [(STATUS_KEY, status.SerializeToString())]
+    if row.pushed_back:
+        trailers.append(NO_RETRY)
+    await context.abort(row.code, status.message, trailing_metadata=tuple(trailers))

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from export.generation import Generation
 from features.encode import ItemEncoder
-from server.answers import ItemVector, Notice, NoticeKind, Provenance
-from server.errors import UnknownItemError
+from server.answers import MOST_VALUES, ItemVector, Notice, NoticeKind, Provenance
+from server.errors import UnknownItemError, shown
 from server.requests import EmbeddedText, ItemTask, NewItem
 from server.runtime import Models
 from server.stopwatch import Stopwatch
@@ -141,7 +141,7 @@ def pad_slots(items: list[list[NDArray[np.int64]]]) -> NDArray[np.int64]:
 
 
 def _category_notices(item: NewItem, encoder: ItemEncoder) -> list[Notice]:
-    """Note a language or genres that training never saw."""
+    """Note a language, and each genre, that training never saw."""
     arrays = encoder.encode([item.record])
     notices = []
     if item.record.language and not arrays.language[0]:
@@ -149,9 +149,10 @@ def _category_notices(item: NewItem, encoder: ItemEncoder) -> list[Notice]:
         message = f"{field}: was never seen in training and counts as unknown"
         value = (item.record.language,)
         notices.append(Notice(NoticeKind.UNKNOWN_CATEGORY, field, message, value))
-    if item.record.genres and not arrays.genres.any():
+    if unknown := encoder.unknown_genres(item.record):
         field = "new_item.genres"
-        message = f"{field}: none was seen in training, they count as text alone"
+        examples = ", ".join(shown(each) for each in unknown[:3])
+        message = f"{field}: never seen in training, counted as text alone: {examples}"
         kind = NoticeKind.UNKNOWN_CATEGORY
-        notices.append(Notice(kind, field, message, item.record.genres[:20]))
+        notices.append(Notice(kind, field, message, unknown[:MOST_VALUES]))
     return notices

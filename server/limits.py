@@ -1,6 +1,17 @@
 """What one call may ask for; GetServerInfo publishes every one of these."""
 
-from pydantic import BaseModel, ConfigDict, PositiveFloat, PositiveInt
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PositiveInt,
+    ValidationInfo,
+    field_validator,
+)
+from pydantic_core import PydanticCustomError
+
+MIN_WEIGHT, MAX_WEIGHT = 1e-3, 1e3
+"""Bounds of an event's weight, whoever gives it."""
 
 
 class Limits(BaseModel):
@@ -19,10 +30,11 @@ class Limits(BaseModel):
     """Most elements of a batch."""
     max_k: PositiveInt = 1000
     """Largest k."""
-    default_k: PositiveInt = 10
-    """k of the requests that set none."""
-    max_hits_per_call: PositiveInt = 10_000
-    """Most hits that a batch may ask for, summed over its elements; bounds the response."""
+    default_k: PositiveInt = Field(default=10, validate_default=True)
+    """k of the requests that set none; at most max_k."""
+    max_hits_per_call: PositiveInt = Field(default=10_000, validate_default=True)
+    """Most hits that a batch may ask for, summed over its elements; bounds the response. At least
+    max_k."""
     max_history_events: PositiveInt = 1000
     """Most events of an inline history."""
     max_filter_ids: PositiveInt = 10_000
@@ -42,9 +54,38 @@ class Limits(BaseModel):
     max_explanation_paths: PositiveInt = 3
     """Most paths that explain a hit."""
     max_concurrent_calls: PositiveInt = 64
-    """Most calls under way at once; further ones are refused at once, to be tried again."""
+    """Most calls under way at once, those with new items not counted; further ones are refused at
+    once, to be tried again."""
+    max_new_item_calls: PositiveInt = 32
+    """Most calls with new items under way at once, alone or in a batch. Their places are apart from
+    those of max_concurrent_calls, because they wait for the featurizer: when it hangs, nothing else
+    is refused. Larger lets more of them wait for a slow one."""
     default_deadline_ms: PositiveInt = 30_000
     """Deadline of a call that comes without one, in milliseconds."""
-    weak_signal_weight: PositiveFloat = 1.0
+    weak_signal_weight: float = Field(default=1.0, ge=MIN_WEIGHT, le=MAX_WEIGHT)
     """Weight of a weak event that gives none, no unit; a strong one weighs 1. Training gives both 1
     where the data has no weights, and serving should agree with it."""
+
+    @field_validator("default_k")
+    @classmethod
+    def _answerable(cls, default_k: int, info: ValidationInfo) -> int:
+        max_k = info.data.get("max_k", default_k)  # absent where it was refused itself
+        if default_k > max_k:
+            raise PydanticCustomError(
+                "beyond_max_k",
+                "expected at most max_k, which is {max_k}, got {default_k}",
+                {"max_k": max_k, "default_k": default_k},
+            )
+        return default_k
+
+    @field_validator("max_hits_per_call")
+    @classmethod
+    def _room_for_one(cls, most: int, info: ValidationInfo) -> int:
+        max_k = info.data.get("max_k", most)  # absent where it was refused itself
+        if most < max_k:
+            raise PydanticCustomError(
+                "below_max_k",
+                "expected at least max_k, which is {max_k}, got {most}",
+                {"max_k": max_k, "most": most},
+            )
+        return most

@@ -1,20 +1,16 @@
 """The three networks of a generation on onnxruntime: arrays in, arrays out, no waiting inside."""
 
-import ctypes
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
 from export.generation import Generation
+from features.providers import CUDA, Choice, choose_providers
 from server.errors import MissingProviderError
 
-CUDA = "CUDAExecutionProvider"
-CPU = "CPUExecutionProvider"
-
-Choice = Literal["auto", "cuda", "cpu"]
 Inputs = dict[str, NDArray[Any]]
 
 
@@ -117,25 +113,6 @@ class Models:
         self.embed_items(text, hgnn, zero, zero, genres)
         ones = np.ones((1, 1), dtype=np.float32)
         self.embed_users(np.zeros((1, 3), dtype=np.int64), hgnn[None], zero[None], ones)
-
-
-def choose_providers(choice: Choice) -> list[str]:
-    """List the execution providers to try, best first.
-
-    Without a driver CUDA is not even tried: onnxruntime would complain on every start of a
-    machine that has no GPU.
-    """
-    if choice == "cpu" or (choice == "auto" and not _has_driver()):
-        return [CPU]
-    return [CUDA, CPU]
-
-
-def _has_driver() -> bool:
-    try:
-        ctypes.CDLL("libcuda.so.1")
-    except OSError:
-        return False
-    return CUDA in onnxruntime.get_available_providers()
 
 
 def _open(path: Path, providers: list[str], threads: int) -> onnxruntime.InferenceSession:

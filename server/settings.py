@@ -3,9 +3,20 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, SecretStr
+from pydantic import (
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    SecretStr,
+    ValidationInfo,
+    field_validator,
+)
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from features.providers import Choice
 from server.limits import Limits
 
 
@@ -49,7 +60,8 @@ class Settings(BaseSettings):
     featurizer: Literal["vllm", "onnx_text", "none"] = "vllm"
     """What embeds the text of new items. With none, new items are refused."""
     fallback_featurizer: Literal["onnx_text", "none"] = "none"
-    """What steps in while vLLM cannot be reached; answers say so."""
+    """What steps in while vLLM cannot be reached; answers say so. Only vllm has something step in
+    for it."""
     vllm_url: str = "http://127.0.0.1:8000/v1"
     """Address of vLLM's OpenAI-compatible API."""
     vllm_model: str = ""
@@ -59,13 +71,15 @@ class Settings(BaseSettings):
     is said here is believed."""
     vllm_api_key: SecretStr = SecretStr("")
     """Key for vLLM, where it wants one."""
-    vllm_timeout_s: PositiveFloat = 10.0
-    """Seconds to wait for vLLM on one request before it counts as away."""
+    vllm_timeout_s: PositiveFloat = 5.0
+    """Seconds to wait for vLLM on one request before it counts as away. A call waits less where its
+    own deadline is nearer. Larger bears a slower vLLM, and one that hangs is noticed later."""
     onnx_text_folder: Path | None = None
     """Folder of the exported text encoder, for onnx_text."""
 
-    execution_provider: Literal["auto", "cuda", "cpu"] = "auto"
-    """Where the models run. auto takes CUDA where it works and the CPU otherwise; cuda insists."""
+    execution_provider: Choice = "auto"
+    """Where the models run, onnx_text's encoder included. auto takes CUDA where it works and the
+    CPU otherwise; cuda insists."""
     model_threads: PositiveInt = 1
     """Threads of onnxruntime for one micro-batch. More shorten a large batch and take cores from
     others."""
@@ -81,3 +95,15 @@ class Settings(BaseSettings):
 
     limits: Limits = Limits()
     """What one call may ask for."""
+
+    @field_validator("fallback_featurizer")
+    @classmethod
+    def _steps_in_for_vllm(cls, fallback: str, info: ValidationInfo) -> str:
+        main = info.data.get("featurizer", "vllm")  # absent where it was refused itself
+        if fallback != "none" and main != "vllm":
+            raise PydanticCustomError(
+                "nothing_to_step_in_for",
+                "expected none, because featurizer is {main}: it would never step in",
+                {"main": main},
+            )
+        return fallback

@@ -35,6 +35,9 @@ class Row:
     """What the caller reads; None for the error's own message."""
     retry_s: float | None = None
     """What the caller is told to wait; None where trying again would not help."""
+    pushed_back: bool = False
+    """Whether gRPC's own retries, a few within seconds, are told to stay away: they would come too
+    soon, and use up the time in which the caller could hear of it."""
 
 
 _INVALID = Row(grpc.StatusCode.INVALID_ARGUMENT, reasons.ERROR_REASON_REQUEST_INVALID)
@@ -81,8 +84,9 @@ TABLE: Mapping[type[Exception], Row] = {
     features.FeaturizerUnavailable: Row(
         grpc.StatusCode.UNAVAILABLE,
         reasons.ERROR_REASON_FEATURIZER_UNAVAILABLE,
-        "the text featurizer cannot be reached; known items are not affected",
+        "the text featurizer cannot be reached, or not in time; known items are not affected",
         retry_s=5.0,
+        pushed_back=True,
     ),
     features.FeaturizerRefused: _NO_VECTOR,
     features.FeaturizerBadAnswer: _NO_VECTOR,

@@ -110,7 +110,8 @@ class CheckedFeaturizer:
         """Remember it when the featurizer could not be reached."""
         try:
             yield
-        except FeaturizerUnavailable:
+        except FeaturizerUnavailable as error:
+            log.warning("%s is away: %s", self.name, error)
             self._checked = False
             self._away_until = self._clock() + AWAY_S
             raise
@@ -135,8 +136,8 @@ class Texts:
         if self._main is not None:
             try:
                 self._main.check()
-            except FeaturizerUnavailable as error:
-                log.warning("new items cannot be embedded by %s yet: %s", self.serving, error)
+            except FeaturizerUnavailable:
+                log.warning("new items cannot be embedded by %s yet", self.serving)
 
     @property
     def serving(self) -> str:
@@ -149,26 +150,31 @@ class Texts:
         return self._fallback.name if self._fallback else ""
 
     def embed(self, texts: Sequence[str], watch: Stopwatch) -> list[TextVector | Exception]:
-        """Embed texts together, in order.
-
-        Only where the main featurizer cannot be reached does the other one step in; a mismatch
-        or a bad answer has to be seen, not covered up.
+        """Embed texts together by the main featurizer, in order.
 
         Raises:
             FeaturizerMissingError: there is none.
             FeaturizerMismatchError: it is not the generation's.
-            FeaturizerError: it failed, and so did what could have stepped in.
+            FeaturizerError: it failed.
         """
         if self._main is None:
             raise FeaturizerMissingError
         with watch.stage("featurizer"):
-            try:
-                return _vectors(self._main, texts, stepped_in=False)
-            except FeaturizerUnavailable as error:
-                if self._fallback is None:
-                    raise
-                log.warning("%s is away, %s steps in: %s", self.serving, self.fallback, error)
-                return _vectors(self._fallback, texts, stepped_in=True)
+            return _vectors(self._main, texts, stepped_in=False)
+
+    def step_in(self, texts: Sequence[str], watch: Stopwatch) -> list[TextVector | Exception]:
+        """Embed texts together by the other featurizer, in order, because the main one is away.
+
+        Raises:
+            FeaturizerMissingError: there is no other.
+            FeaturizerMismatchError: it is not the generation's.
+            FeaturizerError: it failed.
+        """
+        if self._fallback is None:
+            raise FeaturizerMissingError
+        log.warning("%s is away, %s steps in", self.serving, self.fallback)
+        with watch.stage("featurizer"):
+            return _vectors(self._fallback, texts, stepped_in=True)
 
     def close(self) -> None:
         """Give back what the featurizers hold."""

@@ -143,9 +143,10 @@ def _unit(vector: NDArray[np.float32], findings: Findings) -> NDArray[np.float32
         place = int(np.flatnonzero(~np.isfinite(vector))[0])
         findings.add("vector.data", f"expected finite numbers, number {place} is {vector[place]}")
         return None
-    norm = float(np.linalg.norm(vector.astype(np.float64)))
+    wide = vector.astype(np.float64)  # the norm of large float32 numbers is beyond float32
+    norm = np.linalg.norm(wide)
     if norm == 0.0:
         findings.add("vector.data", "expected a direction, got only zeros")
         return None
-    scaled: NDArray[np.float32] = (vector / norm).astype(np.float32)
+    scaled: NDArray[np.float32] = (wide / norm).astype(np.float32)
     return scaled

@@ -7,6 +7,7 @@ import zipfile
 from importlib import import_module, metadata
 from pathlib import Path
 
+import grimp
 import pytest
 
 ROOT = Path(__file__).parents[1]
@@ -60,6 +61,12 @@ def test_the_sdk_asks_for_little(wheel: Path) -> None:
     assert asked == {"grpcio", "googleapis-common-protos", "numpy", "protobuf"}
 
 
+def test_the_sdk_imports_what_it_asks_for_and_no_more() -> None:
+    graph = grimp.build_graph("nearfield", include_external_packages=True, cache_dir=None)
+    external = {name for name in graph.modules if graph.is_module_squashed(name)}
+    assert external - sys.stdlib_module_names == {"google", "grpc", "numpy"}
+
+
 def test_the_sdk_in_the_wheel_works_without_the_checkout(wheel: Path, tmp_path: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path)
@@ -80,7 +87,7 @@ def test_no_installed_distribution_claims_a_name_of_ours(name: str) -> None:
     assert metadata.packages_distributions().get(name, []) == []
 
 
-@pytest.mark.parametrize("name", [*ROOMS, "nearfield", "demo"])
+@pytest.mark.parametrize("name", [*ROOMS, "nearfield", "demo", "benchmarks"])
 def test_a_name_of_ours_is_imported_from_the_checkout(name: str) -> None:
     file = import_module(name).__file__
     assert file is not None

@@ -4,13 +4,17 @@ import os
 import re
 import subprocess
 import tomllib
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
+from tests.support.vllm_server import NEEDED_VARIABLE
+
 ROOT = Path(__file__).parents[1]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-LOCKS = ("app", "vllm-cpu", "vllm-cuda")
+LOCKS = ("app", "bench", "vllm-cpu", "vllm-cuda")
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 MACHINE_PATHS = re.compile(r"(?<![\w.~-])/(?:root|home/\w|opt|work|tmp|mnt|Users)/\w")
 
 
@@ -51,6 +55,15 @@ def test_no_file_names_a_folder_of_somebodys_machine() -> None:
     assert found == set()
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_a_page_names_modules_that_are_there_and_links_to_files_that_are(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    modules = re.findall(r"python -m ([\w.]*\w)", text)
+    assert [name for name in modules if find_spec(name) is None] == []
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", text)
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
 @pytest.mark.parametrize("lock", LOCKS)
 def test_a_lock_file_pins_every_package_by_version_and_hash(lock: str) -> None:
     text = (ROOT / "requirements" / f"{lock}.txt").read_text(encoding="utf-8")
@@ -71,14 +84,25 @@ def test_the_environments_that_have_no_gpu_and_one_run_the_same_vllm() -> None:
     assert pins("vllm-cuda")["torch"] in "\n".join(PYPROJECT["dependency-groups"]["train"])
 
 
-@pytest.mark.parametrize("group", ["server", "train", "export", "dev"])
-def test_every_package_that_a_group_names_is_locked(group: str) -> None:
+@pytest.mark.parametrize(
+    ("group", "lock"),
+    [("server", "app"), ("train", "app"), ("export", "app"), ("dev", "app"), ("bench", "bench")],
+)
+def test_every_package_that_a_group_names_is_locked(group: str, lock: str) -> None:
     named = {
         re.split(r"[=><;\[ ]", entry)[0].lower()
         for entry in PYPROJECT["dependency-groups"][group]
         if isinstance(entry, str)
     }
-    assert named - {"torch"} - set(pins("app")) == set()
+    assert named - {"torch"} - set(pins(lock)) == set()
+
+
+def test_what_the_benchmarks_add_to_the_application_changes_none_of_its_pins() -> None:
+    shared = pins("bench").keys() & pins("app").keys()
+    assert "numpy" in shared
+    assert {name: pins("bench")[name] for name in shared} == {
+        name: pins("app")[name] for name in shared
+    }
 
 
 def test_both_encoders_tokenize_with_the_same_release() -> None:
@@ -98,7 +122,14 @@ def test_make_lists_its_targets() -> None:
     done = make()
     listed = set(re.findall(r"^  make ([a-z-]+)", done.stdout, flags=re.MULTILINE))
     assert done.returncode == 0, done.stderr
-    assert listed >= {"demo", "check", "test", "generation", "serve", "evaluate", "venv", "lock"}
+    assert listed >= {"venv", "bench", "lock", "demo", "generation", "serve", "evaluate"}
+    assert listed >= {"check", "test"}
+
+
+def test_make_test_lets_no_test_pass_by_for_lack_of_a_real_encoder() -> None:
+    done = make("--dry-run", "test")
+    assert done.returncode == 0, done.stderr
+    assert f"{NEEDED_VARIABLE}=1 {os.environ.get('VENV', '.venv')}/bin/pytest" in done.stdout
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from training.bounds import check_above_zero, check_least
+from training.bounds import check_above_zero, check_least, check_share
 from training.loop import LoopSettings
 
 
@@ -49,7 +49,8 @@ class AdaptationSettings:
     temperature: float = 0.07
     """Of the softmax; smaller looks harder at the nearest negatives."""
     examples_per_user: int = 20
-    """Pooled tower: targets per person and epoch, drawn afresh; a cap keeps busy people from dominating."""
+    """Pooled tower: targets per person and epoch, drawn afresh; a cap keeps busy people from
+    dominating."""
     seed: int = 0
     """Of everything drawn: weights, targets, negatives."""
 
@@ -60,5 +61,6 @@ class AdaptationSettings:
         check_least(self, ("exact_up_to",), 0)
         check_least(self, ("seed",), 0)
         check_above_zero(self, ("temperature",))
+        check_share(self, ("dropout", "residual_dropout"))
         if not self.decays or not all(0 < decay <= 1 for decay in self.decays):
             raise ValueError(f"decays: expected numbers in (0, 1], got {self.decays}")

@@ -151,11 +151,6 @@ class Manifest:
     """Largest absolute difference between torch and onnxruntime, by model."""
 
     @property
-    def hgnn_layers(self) -> int:
-        """Count the layers of the HGNN."""
-        return len(self.dimensions.layers) + 1
-
-    @property
     def num_slots(self) -> int:
         """Count the neighbour lists of an item."""
         return len(self.item_types) + len(self.content_relations)

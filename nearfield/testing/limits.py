@@ -23,6 +23,7 @@ USUAL_LIMITS = Limits(
     max_explanation_paths=3,
     max_concurrent_calls=64,
     default_deadline_ms=30_000,
-    weak_signal_weight=0.5,
+    weak_signal_weight=1.0,
+    max_new_item_calls=32,
 )
 """For others: dataclasses.replace(USUAL_LIMITS, max_batch_elements=3)."""

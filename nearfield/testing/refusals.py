@@ -9,8 +9,11 @@ from google.rpc.status_pb2 import Status as RichStatus
 
 from nearfield.enums import Reason
 from nearfield.errors import DOMAIN, FieldViolation, Status, StatusError, error_of
+from nearfield.statuses import DETAILS_TRAILER
 
 NANOS = 10**9
+NO_RETRY = ("grpc-retry-pushback-ms", "-1")
+"""Tells the retries of gRPC clients to stay away. Source: gRFC A6."""
 
 
 def refusal(
@@ -31,6 +34,13 @@ def invalid(field: str, problem: str) -> StatusError:
             violations=(FieldViolation(field, problem),),
         )
     )
+
+
+def trailers(status: Status) -> tuple[tuple[str, str | bytes], ...]:
+    """Write what servers send beside the code and the message of a call that failed."""
+    details = (DETAILS_TRAILER, written(status).SerializeToString())
+    pushed_back = status.reason == Reason.FEATURIZER_UNAVAILABLE
+    return (details, NO_RETRY) if pushed_back else (details,)
 
 
 def written(status: Status) -> RichStatus:

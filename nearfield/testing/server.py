@@ -15,10 +15,9 @@ from google.protobuf.message import Message
 from nearfield.errors import Status, StatusError, error_of
 from nearfield.rpcs import serialized
 from nearfield.server_info import Limits
-from nearfield.statuses import DETAILS_TRAILER
 from nearfield.testing.dispatch import REQUESTS, Dispatcher, Method
 from nearfield.testing.limits import USUAL_LIMITS
-from nearfield.testing.refusals import written
+from nearfield.testing.refusals import trailers
 from nearfield.testing.world import FakeWorld
 
 
@@ -141,8 +140,7 @@ class FakeServer:
                 raise error_of(status)
             return override(request) if override else dispatcher.answer(request)
         except StatusError as error:
-            rich = written(error.status).SerializeToString()
-            context.set_trailing_metadata(((DETAILS_TRAILER, rich),))
+            context.set_trailing_metadata(trailers(error.status))
             context.abort(error.code, error.message)
             raise
 

@@ -247,10 +247,15 @@ class Limits(_message.Message):
     MAX_CONCURRENT_CALLS_FIELD_NUMBER: _builtins.int
     DEFAULT_DEADLINE_MS_FIELD_NUMBER: _builtins.int
     WEAK_SIGNAL_WEIGHT_FIELD_NUMBER: _builtins.int
+    MAX_NEW_ITEM_CALLS_FIELD_NUMBER: _builtins.int
     max_request_bytes: _builtins.int
-    """Longest request message, in bytes. Beyond it: RESOURCE_EXHAUSTED."""
+    """Longest request message, in bytes. Beyond it gRPC itself answers RESOURCE_EXHAUSTED: a message
+    that says how many bytes came and are taken, and no details.
+    """
     max_response_bytes: _builtins.int
-    """Longest response message, in bytes. Beyond it: RESOURCE_EXHAUSTED."""
+    """Longest response message, in bytes. Beyond it: RESOURCE_EXHAUSTED with the reason
+    RESPONSE_TOO_LARGE.
+    """
     max_batch_elements: _builtins.int
     """Most elements of a batch."""
     max_k: _builtins.int
@@ -282,11 +287,18 @@ class Limits(_message.Message):
     max_explanation_paths: _builtins.int
     """Most paths that explain a hit."""
     max_concurrent_calls: _builtins.int
-    """Most calls under way at once. Beyond it: RESOURCE_EXHAUSTED with RetryInfo."""
+    """Most calls under way at once, those with new items not counted. Beyond it: RESOURCE_EXHAUSTED
+    with RetryInfo.
+    """
     default_deadline_ms: _builtins.int
     """Deadline of a call that comes without one, in milliseconds."""
     weak_signal_weight: _builtins.float
     """Weight of a WEAK event that gives none, no unit."""
+    max_new_item_calls: _builtins.int
+    """Most calls with new items, alone or in a batch, under way at once; they have places of their
+    own, so that a featurizer that hangs costs the other calls nothing. Beyond it:
+    RESOURCE_EXHAUSTED with RetryInfo.
+    """
     def __init__(
         self,
         *,
@@ -309,10 +321,11 @@ class Limits(_message.Message):
         max_concurrent_calls: _builtins.int = ...,
         default_deadline_ms: _builtins.int = ...,
         weak_signal_weight: _builtins.float = ...,
+        max_new_item_calls: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["default_deadline_ms", b"default_deadline_ms", "default_k", b"default_k", "max_batch_elements", b"max_batch_elements", "max_concurrent_calls", b"max_concurrent_calls", "max_description_chars", b"max_description_chars", "max_explanation_paths", b"max_explanation_paths", "max_filter_ids", b"max_filter_ids", "max_genres", b"max_genres", "max_history_events", b"max_history_events", "max_hits_per_call", b"max_hits_per_call", "max_id_bytes", b"max_id_bytes", "max_k", b"max_k", "max_model_history_events", b"max_model_history_events", "max_neighbours_per_relation", b"max_neighbours_per_relation", "max_related_items", b"max_related_items", "max_request_bytes", b"max_request_bytes", "max_response_bytes", b"max_response_bytes", "max_title_chars", b"max_title_chars", "weak_signal_weight", b"weak_signal_weight"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["default_deadline_ms", b"default_deadline_ms", "default_k", b"default_k", "max_batch_elements", b"max_batch_elements", "max_concurrent_calls", b"max_concurrent_calls", "max_description_chars", b"max_description_chars", "max_explanation_paths", b"max_explanation_paths", "max_filter_ids", b"max_filter_ids", "max_genres", b"max_genres", "max_history_events", b"max_history_events", "max_hits_per_call", b"max_hits_per_call", "max_id_bytes", b"max_id_bytes", "max_k", b"max_k", "max_model_history_events", b"max_model_history_events", "max_neighbours_per_relation", b"max_neighbours_per_relation", "max_new_item_calls", b"max_new_item_calls", "max_related_items", b"max_related_items", "max_request_bytes", b"max_request_bytes", "max_response_bytes", b"max_response_bytes", "max_title_chars", b"max_title_chars", "weak_signal_weight", b"weak_signal_weight"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

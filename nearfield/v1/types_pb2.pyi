@@ -67,7 +67,8 @@ class _ProvenanceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Provenance
     """Item: known or new, but without any neighbour: text and attributes alone. Never set for a user."""
     PROVENANCE_FALLBACK: _Provenance.ValueType  # 4
     """No history at all. User vector: made of demographics alone. Recommendation: the most popular
-    items, the same for everybody; a hit's score is then its popularity, not a dot product.
+    items, the same for everybody; a hit's score is then the number of people who chose the item,
+    not a dot product.
     """
 
 class Provenance(_Provenance, metaclass=_ProvenanceEnumTypeWrapper):
@@ -88,7 +89,8 @@ PROVENANCE_TEXT_ONLY: Provenance.ValueType  # 3
 """Item: known or new, but without any neighbour: text and attributes alone. Never set for a user."""
 PROVENANCE_FALLBACK: Provenance.ValueType  # 4
 """No history at all. User vector: made of demographics alone. Recommendation: the most popular
-items, the same for everybody; a hit's score is then its popularity, not a dot product.
+items, the same for everybody; a hit's score is then the number of people who chose the item,
+not a dot product.
 """
 Global___Provenance: _TypeAlias = Provenance  # noqa: Y015
 
@@ -492,8 +494,9 @@ class ItemHit(_message.Message):
     item_type: _builtins.str
     """Type of the item."""
     score: _builtins.float
-    """The dot product with the query's vector, -1 to 1; where provenance is FALLBACK, the item's
-    popularity. Higher is better; equal scores are in the order of type, then id.
+    """The dot product with the query's vector, -1 to 1, no unit; where provenance is FALLBACK, the
+    item's popularity, in people who chose it. Higher is better; equal scores are in the order of
+    type, then id.
     """
     provenance: Global___Provenance.ValueType
     """How the item's vector was made (GRAPH or TEXT_ONLY), or FALLBACK for an item that was chosen by

@@ -8,6 +8,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from export.generation import Generation
+from features.content import content_key
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +83,7 @@ class _Groups:
     def of(cls, values: pl.Series, popularity: NDArray[np.float32]) -> "_Groups":
         """Group rows by value, as `graph.content` does; empty values belong to no group."""
         grouped = (
-            pl.DataFrame({"key": normal(values), "popularity": popularity})
+            pl.DataFrame({"key": content_key(values), "popularity": popularity})
             .with_row_index("row")
             .filter(pl.col("key") != "")
             .sort("key", "popularity", "row", descending=[False, True, False])
@@ -96,14 +97,8 @@ class _Groups:
 
     def members(self, value: str) -> NDArray[np.int64]:
         """Return the rows of a value's group."""
-        key = normal(pl.Series([value]))[0]
+        key = content_key(pl.Series([value]))[0]
         place = int(self.keys.search_sorted(key))
         if not key or place == len(self.keys) or self.keys[place] != key:
             return self.rows[:0]
         return self.rows[self.starts[place] : self.starts[place + 1]]
-
-
-def normal(values: pl.Series) -> pl.Series:
-    """Fold spellings of a content value together, the same as when the graph was built."""
-    text = values.cast(pl.String).fill_null("").str.strip_chars().str.to_lowercase()
-    return text.str.replace_all(r"\s+", " ")

@@ -32,6 +32,12 @@ def test_an_unseen_language_is_row_0_and_an_unseen_genre_is_left_out() -> None:
     assert arrays.genres.tolist() == [[0, 1]]
 
 
+def test_unseen_genres_are_listed_once_as_they_were_spelled() -> None:
+    stranger = ItemRecord("book", genres=("drama", "Telenovela", " ", "Noir", "TELENOVELA"))
+    assert ItemEncoder.fit(ITEMS).unknown_genres(stranger) == ("Telenovela", "Noir")
+    assert ItemEncoder.fit(ITEMS).unknown_genres(ITEMS[0]) == ()
+
+
 def test_an_unseen_type_is_refused_and_the_known_ones_named() -> None:
     with pytest.raises(UnknownIdError, match=r"item_type must be one of book, film: .*'opera'"):
         ItemEncoder.fit(ITEMS).encode([ITEMS[0], ItemRecord("opera")])

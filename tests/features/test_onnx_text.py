@@ -55,7 +55,7 @@ def test_padding_and_cutting_saved_in_the_tokenizers_file_do_not_count(folder: P
 
 
 def test_it_says_what_it_is_and_what_runs_it(folder: Path) -> None:
-    featurizer = OnnxTextFeaturizer(folder, providers=["CPUExecutionProvider"])
+    featurizer = OnnxTextFeaturizer(folder, choice="cpu")
     assert featurizer.name == "onnx_text:tiny"
     assert featurizer.revision == f"0123456789abcdef-{MAX_TOKENS}"
     assert featurizer.dimensions == DIMENSIONS

@@ -141,6 +141,25 @@ def test_a_slow_answer_is_given_up_and_not_asked_for_again(
     assert len(stub.requests) == 1
 
 
+def test_a_server_that_takes_no_connection_is_given_up_once(settings: VllmSettings) -> None:
+    with socket.socket() as full:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        url = f"http://127.0.0.1:{full.getsockname()[1]}/v1"
+        waiting = [socket.socket() for _ in range(3)]
+        for each in waiting:  # fill its backlog, so that the next one gets no answer at all
+            each.setblocking(False)
+            each.connect_ex(full.getsockname())
+        featurizer = VllmFeaturizer(replace(settings, base_url=url, timeout_s=0.5))
+        start = time.monotonic()
+        with pytest.raises(FeaturizerUnavailable, match=r"did not answer within 0.5 s"):
+            featurizer.embed(["Emma"])
+        assert time.monotonic() - start < 1.0
+        featurizer.close()
+        for each in waiting:
+            each.close()
+
+
 @pytest.mark.parametrize(
     ("fault", "said"),
     [

@@ -65,6 +65,23 @@ def test_nothing_but_unavailable_is_tried_again(
     assert len(server.calls(Method.RECOMMEND)) == 1
 
 
+def test_missing_featurizer_is_heard_of_at_once(server: FakeServer, connect: Connect) -> None:
+    away = Status(
+        grpc.StatusCode.UNAVAILABLE,
+        "no featurizer",
+        Reason.FEATURIZER_UNAVAILABLE,
+        DOMAIN,
+        retry_delay_s=5.0,
+    )
+    server.fail(Method.EMBED_ITEM, away, times=100)
+
+    with pytest.raises(nearfield.UnavailableError, match="no featurizer") as caught:
+        connect().embed_item(nearfield.NewItem("book", title="Out today"))
+
+    assert caught.value.retry_delay_s == 5.0
+    assert len(server.calls(Method.EMBED_ITEM)) == 1
+
+
 def test_parts_of_a_batch_are_tried_again(server: FakeServer, connect: Connect) -> None:
     server.fail(Method.BATCH_EMBED_ITEMS, AWAY, times=2)
     server.fail(Method.GET_SERVER_INFO, AWAY, times=2)

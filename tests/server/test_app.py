@@ -14,6 +14,7 @@ from server.engine import Engine
 from server.errors import PortTakenError
 from server.limits import Limits
 from tests.server.support import (
+    Client,
     FlakyFeaturizer,
     make_settings,
     make_texts,
@@ -134,29 +135,22 @@ async def test_reflection_lists_the_services_unless_switched_off(
 
 
 async def test_deadline_that_passes_ends_the_call(engine: Engine) -> None:
-    featurizer = FlakyFeaturizer()
-    featurizer.hold.clear()
-    async with running(engine, featurizer) as client:
+    async with running(engine, held(), fallback=held()) as client:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await client.embedding.EmbedItem(NEW, timeout=0.2)
         assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
         await client.embedding.EmbedItem(KNOWN)
 
 
-async def test_deadline_already_passed_costs_no_work(engine: Engine) -> None:
+def held() -> FlakyFeaturizer:
     featurizer = FlakyFeaturizer()
-    async with running(engine, featurizer) as client:
-        with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await client.embedding.EmbedItem(NEW, timeout=-1)
-        assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
-        await client.embedding.EmbedItem(KNOWN)
-    assert not featurizer.calls
+    featurizer.hold.clear()
+    return featurizer
 
 
 async def test_call_without_a_deadline_gets_the_servers(engine: Engine) -> None:
-    featurizer = FlakyFeaturizer()
-    featurizer.hold.clear()
-    async with running(engine, featurizer, limits={"default_deadline_ms": 100}) as client:
+    limits = {"default_deadline_ms": 100}
+    async with running(engine, held(), fallback=held(), limits=limits) as client:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await client.embedding.EmbedItem(NEW)
     assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
@@ -191,23 +185,75 @@ async def _wait(
     return await call
 
 
-async def test_server_that_is_full_refuses_at_once_with_a_time_to_retry(engine: Engine) -> None:
-    featurizer = FlakyFeaturizer()
-    featurizer.hold.clear()
-    async with running(engine, featurizer, limits={"max_concurrent_calls": 2}) as client:
-        held = [asyncio.ensure_future(_wait(client.embedding.EmbedItem(NEW))) for _ in range(2)]
+async def test_new_items_beyond_their_places_are_refused_at_once_with_a_time_to_retry(
+    engine: Engine,
+) -> None:
+    featurizer = held()
+    async with running(engine, featurizer, limits={"max_new_item_calls": 2}) as client:
+        waiting = [asyncio.ensure_future(_wait(client.embedding.EmbedItem(NEW))) for _ in range(2)]
         await asyncio.sleep(0.2)
         with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await client.embedding.EmbedItem(KNOWN)
+            await client.embedding.EmbedItem(NEW)
+        await client.embedding.EmbedItem(KNOWN)
         health = make_health_stub(client.channel)
         assert (await health.Check(health_pb2.HealthCheckRequest())).status == SERVING
         featurizer.hold.set()
-        await asyncio.gather(*held)
-        await client.embedding.EmbedItem(KNOWN)
+        await asyncio.gather(*waiting)
+        await client.embedding.EmbedItem(NEW)
     assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
     status = rich_status(caught.value)
     assert reason(status) == "OVERLOADED"
     assert retry_s(status) == 0.5
+    assert status.message == "all of the server's 2 places for calls with new items are taken"
+
+
+@pytest.mark.parametrize(
+    "method", ["EmbedItem", "BatchEmbedItems", "FindSimilarItems", "BatchFindSimilarItems"]
+)
+async def test_however_many_new_items_hang_the_rest_is_answered(
+    engine: Engine, method: str
+) -> None:
+    limits = Limits()
+    async with running(engine, held()) as client:
+        hanging = [
+            asyncio.ensure_future(_hang(client, method))
+            for _ in range(2 * limits.max_concurrent_calls)
+        ]
+        await asyncio.sleep(0.5)
+        refused = [each for each in hanging if each.done()]
+        assert len(refused) == len(hanging) - limits.max_new_item_calls
+        codes = {error.code() for each in refused if isinstance(error := each.exception(), Lost)}
+        assert codes == {grpc.StatusCode.RESOURCE_EXHAUSTED}
+        request = pb.RecommendRequest(user=types_pb2.UserInput(user_id="user-1"), k=3)
+        answers = await asyncio.gather(
+            *(
+                asyncio.ensure_future(_recommend(client.channel, request))
+                for _ in range(limits.max_concurrent_calls)
+            )
+        )
+        assert {len(answer.recommendation.hits) for answer in answers} == {3}
+        await client.embedding.EmbedItem(KNOWN, timeout=5)
+        for each in hanging:
+            each.cancel()
+        await asyncio.gather(*hanging, return_exceptions=True)
+
+
+Lost = grpc.aio.AioRpcError
+
+
+async def _hang(client: Client, method: str) -> None:
+    similar = pb.FindSimilarItemsRequest(new_item=NEW.new_item)
+    match method:
+        case "EmbedItem":
+            await client.embedding.EmbedItem(NEW)
+        case "BatchEmbedItems":
+            batch = embedding_pb2.BatchEmbedItemsRequest(requests=[KNOWN, NEW])
+            await client.embedding.BatchEmbedItems(batch)
+        case "FindSimilarItems":
+            await client.recommendation.FindSimilarItems(similar)
+        case "BatchFindSimilarItems":
+            many = pb.BatchFindSimilarItemsRequest(requests=[similar])
+            await client.recommendation.BatchFindSimilarItems(many)
 
 
 async def test_fault_of_ours_tells_the_caller_nothing_but_the_request_id(

@@ -1,5 +1,6 @@
 """Every kind of bad input, over a real server: each answer names the field, and it lives on."""
 
+import re
 from typing import TypeVar
 
 import grpc
@@ -7,11 +8,12 @@ import numpy as np
 import pytest
 from google.protobuf import text_format
 from google.protobuf.message import Message
+from google.rpc.error_details_pb2 import ErrorInfo
 
 from nearfield.v1 import embedding_pb2, types_pb2
 from nearfield.v1 import recommendation_pb2 as pb
 from server.engine import Engine
-from tests.server.support import Client, codes, reason, rich_status, running, violated
+from tests.server.support import Client, codes, detail, reason, rich_status, running, violated
 
 MessageT = TypeVar("MessageT", bound=Message)
 
@@ -297,7 +299,22 @@ async def test_message_over_the_limit_is_refused(engine: Engine) -> None:
         large = EmbedItem(item_id="x" * 100_001)
         error = await refused(client, large)
         assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        # gRPC itself refuses it, so that there are numbers of bytes and neither field nor reason.
+        sizes = rf"\({large.ByteSize()} vs\. 100000\)"
+        assert re.search(sizes, error.details() or "")
+        assert "grpc-status-details-bin" not in dict(error.trailing_metadata() or ())
         await send(client, EmbedItem(item_id="podcast-01"))
+
+
+async def test_unknown_method_is_refused_by_grpc_without_details(engine: Engine) -> None:
+    async with running(engine) as client:
+        call: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = client.channel.unary_unary(
+            "/nearfield.v1.EmbeddingService/Forget"
+        )
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await call(b"")
+    assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
+    assert "grpc-status-details-bin" not in dict(caught.value.trailing_metadata() or ())
 
 
 async def test_answer_over_the_limit_is_refused_with_advice(engine: Engine) -> None:
@@ -316,6 +333,9 @@ async def test_many_violations_are_cut_to_what_a_trailer_carries(engine: Engine)
     status = rich_status(error)
     assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
     assert len(violated(status)) == 20
+    told = detail(status, ErrorInfo)
+    assert told is not None
+    assert dict(told.metadata) == {"violations": "2000"}
 
 
 @pytest.mark.parametrize("data", [b"\xff\xff\xff\xff", b"\x0a\x02\xc3\x28"])

@@ -129,6 +129,21 @@ async def test_unknown_related_items_language_and_genres_are_warned_of(engine: E
     assert list(warning.values) == ["nobody-knows"]
 
 
+async def test_unknown_genres_are_named_beside_known_ones(
+    engine: Engine, generation: Generation
+) -> None:
+    known = generation.item_encoder.genres.ids[0]
+    genres = [known.upper(), "unheard of", "Telenovela", "UNHEARD OF ", " "]
+    item = types_pb2.NewItem(item_type="podcast", title="Out today", genres=genres)
+    async with running(engine) as client:
+        answer = await client.embedding.EmbedItem(pb.EmbedItemRequest(new_item=item))
+    (warning,) = answer.embedding.warnings
+    assert codes([warning]) == {"UNKNOWN_CATEGORY"}
+    assert warning.field == "new_item.genres"
+    assert list(warning.values) == ["unheard of", "Telenovela"]
+    assert "'Telenovela'" in warning.message
+
+
 @pytest.mark.parametrize(
     "title",
     [

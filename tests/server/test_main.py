@@ -97,6 +97,14 @@ def test_missing_and_wrong_settings_are_named(run: Run) -> None:
     assert "--port: Input should be less than or equal to 65535" in done.complaint
 
 
+def test_settings_that_contradict_each_other_are_named(run: Run) -> None:
+    given = ("--generation", "unused", "--featurizer", "none")
+    done = run(*given, "--fallback-featurizer", "onnx_text", "--limits.max-k", "5")
+    assert done.status == WRONG_SETTINGS
+    assert "--fallback-featurizer: expected none, because featurizer is none" in done.complaint
+    assert "--limits.default-k: expected at most max_k, which is 5, got 10" in done.complaint
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_signal_drains_and_ends_with_status_0(folder: Path, number: signal.Signals) -> None:
     with serving(folder, "--featurizer", "none") as (process, port):

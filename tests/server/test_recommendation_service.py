@@ -272,6 +272,27 @@ async def test_vector_finds_its_own_item_first(engine: Engine, generation: Gener
             assert answer.similar_items.provenance == types_pb2.PROVENANCE_UNSPECIFIED
 
 
+@pytest.mark.parametrize("length", [3e38, 1e-45], ids=["largest", "smallest"])
+async def test_length_of_a_vector_does_not_matter_however_extreme(
+    engine: Engine, generation: Generation, length: float
+) -> None:
+    found = []
+    async with running(engine) as client:
+        for each in (1.0, length):
+            dimensions = generation.manifest.dimensions.vector
+            vector = types_pb2.Vector(
+                data=np.full(dimensions, each, dtype="<f4").tobytes(),
+                dimensions=dimensions,
+                space_id=generation.manifest.space_id,
+            )
+            answer = await client.recommendation.FindSimilarItems(
+                pb.FindSimilarItemsRequest(vector=vector, k=3)
+            )
+            found.append([(hit.item_id, hit.score) for hit in answer.similar_items.hits])
+    assert found[0] == found[1]
+    assert found[0][0][1] > 0
+
+
 async def test_items_like_a_new_one_are_those_near_its_vector(engine: Engine) -> None:
     item = types_pb2.NewItem(
         item_type="podcast",

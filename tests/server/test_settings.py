@@ -50,5 +50,36 @@ def test_values_out_of_range_are_refused(flag: str, value: str) -> None:
         from_flags(flag, value)
 
 
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (("--limits.max-k", "5"), "default_k.*at most max_k, which is 5, got 10"),
+        (("--limits.default-k", "1001"), "default_k.*at most max_k, which is 1000, got 1001"),
+        (("--limits.max-k", "20000"), "max_hits_per_call.*at least max_k, which is 20000"),
+        (("--limits.max-hits-per-call", "9"), "max_hits_per_call.*at least max_k.*got 9"),
+        (("--limits.weak-signal-weight", "1001"), "weak_signal_weight.*less than or equal to 1000"),
+        (("--limits.weak-signal-weight", "inf"), "weak_signal_weight"),
+        (
+            ("--featurizer", "none", "--fallback-featurizer", "onnx_text"),
+            "fallback_featurizer.*featurizer is none",
+        ),
+        (
+            ("--featurizer", "onnx_text", "--fallback-featurizer", "onnx_text"),
+            "fallback_featurizer.*featurizer is onnx_text",
+        ),
+    ],
+)
+def test_values_that_contradict_each_other_are_refused(flags: tuple[str, ...], said: str) -> None:
+    with pytest.raises(ValidationError, match=f"(?s){said}"):
+        from_flags(*flags)
+
+
+def test_values_at_the_edge_of_a_contradiction_are_taken() -> None:
+    flags = [f"--limits.{each}=5" for each in ("max-k", "default-k", "max-hits-per-call")]
+    limits = from_flags(*flags).limits
+    assert (limits.max_k, limits.default_k, limits.max_hits_per_call) == (5, 5, 5)
+    assert from_flags("--fallback-featurizer", "onnx_text").fallback_featurizer == "onnx_text"
+
+
 def test_key_is_not_printed() -> None:
     assert "swordfish" not in repr(from_flags("--vllm-api-key", "swordfish"))

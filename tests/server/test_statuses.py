@@ -72,7 +72,7 @@ def test_violations_name_their_fields() -> None:
 
 
 def test_retry_delay_keeps_its_fraction() -> None:
-    assert retry_s(to_status(OverloadedError(3), "")) == 0.5
+    assert retry_s(to_status(OverloadedError(3, "calls"), "")) == 0.5
 
 
 def test_reasons_are_the_enums_names_without_prefix() -> None:

@@ -7,7 +7,7 @@ from graph.content import content_lists
 from server.answers import NoticeKind, Provenance
 from server.engine import Engine
 from server.requests import Event, Person
-from server.stores.catalogue import Catalogue, normal
+from server.stores.catalogue import Catalogue
 from server.stores.people import People
 from tests.support.generation import TinyWorld
 
@@ -37,11 +37,6 @@ def test_creators_items_are_those_that_the_graph_would_join(
 @pytest.mark.parametrize("creator", ["", "   ", "nobody", "zzz", "\x00"])
 def test_unknown_creator_has_no_items(catalogue: Catalogue, creator: str) -> None:
     assert not len(catalogue.by_creator(creator, 8))
-
-
-def test_spellings_of_case_and_space_are_folded() -> None:
-    values = pl.Series([" A  b ", "a B", None, ""])
-    assert normal(values).to_list() == ["a b", "a b", "", ""]
 
 
 def test_degree_counts_the_neighbours_of_every_list(

@@ -96,20 +96,14 @@ def test_start_survives_an_absent_main_featurizer_but_no_mismatch(
         Texts(checked(generation, FlakyFeaturizer(), clock), wrong).check()
 
 
-def test_nothing_steps_in_for_a_mismatch(generation: Generation, clock: Clock) -> None:
-    wrong = checked(generation, FlakyFeaturizer(revision="another"), clock)
-    spare = FlakyFeaturizer()
-    with pytest.raises(FeaturizerMismatchError):
-        Texts(wrong, checked(generation, spare, clock)).embed(["text"], Stopwatch())
-    assert not spare.calls
-
-
 def test_no_featurizer_is_an_error_of_its_own() -> None:
     texts = Texts(None, None)
     assert (texts.serving, texts.fallback) == ("", "")
     texts.check()
     with pytest.raises(FeaturizerMissingError):
         texts.embed(["text"], Stopwatch())
+    with pytest.raises(FeaturizerMissingError):
+        texts.step_in(["text"], Stopwatch())
 
 
 def test_texts_composed_by_another_recipe_are_refused_at_the_start(

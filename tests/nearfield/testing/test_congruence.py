@@ -37,7 +37,7 @@ from tests.support.generation import VECTOR, tiny_world, write_tiny_generation
 Answer = Embedding | Recommendations | SimilarItems | ServerInfo
 Probe = Callable[[AsyncClient], Awaitable[Answer | Batch[Answer]]]
 
-OF_THE_GENERATION = {"max_model_history_events", "weak_signal_weight"}
+OF_THE_GENERATION = {"max_model_history_events"}
 """Limits that a server reads from what it serves."""
 ONES = np.ones(VECTOR, np.float32)
 NEW = NewItem("podcast", title="Out today")

@@ -1,0 +1,1 @@
+"""Commands that measure, each behind figures that are published in docs/."""

@@ -1,0 +1,35 @@
+"""Where onnxruntime runs networks: on a GPU where there is one, else on the CPU."""
+
+import ctypes
+from collections.abc import Callable
+from typing import Literal
+
+import onnxruntime
+
+CUDA = "CUDAExecutionProvider"
+CPU = "CPUExecutionProvider"
+
+Choice = Literal["auto", "cuda", "cpu"]
+"""auto takes CUDA where there is a driver; cuda tries it without asking."""
+
+
+def has_cuda() -> bool:
+    """Tell whether there is a driver, and an onnxruntime that can use it."""
+    try:
+        ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return False
+    return CUDA in onnxruntime.get_available_providers()
+
+
+def choose_providers(
+    choice: Choice = "auto", *, has_cuda: Callable[[], bool] = has_cuda
+) -> list[str]:
+    """List the execution providers to try, best first; the session says which one it got.
+
+    Without a driver, auto does not even try CUDA: onnxruntime would complain on every start of a
+    machine that has no GPU.
+    """
+    if choice == "cpu" or (choice == "auto" and not has_cuda()):
+        return [CPU]
+    return [CUDA, CPU]
