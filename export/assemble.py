@@ -45,6 +45,9 @@ def assemble(
         featurizer=parts.featurizer,
         content_relations=graph.content_relations,
         history_length=parts.towers.config.history_length,
+        history_vectors=(
+            "item_vectors" if parts.towers.config.user_tower == "sequence" else "hgnn"
+        ),
         metrics=metrics,
         parity=networks.parity,
         models=networks.models,
@@ -67,6 +70,7 @@ def assemble(
         history_indptr=_ends(visible, len(parts.dataset.users)),
         history_rows=visible["item_row"].to_numpy().astype(np.int32),
         history_weight=_weights(visible),
+        pairs=parts.pairs,
     )
 
 

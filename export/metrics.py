@@ -7,7 +7,7 @@ from pathlib import Path
 from export.errors import MetricsError
 from export.generation.manifest import Metric
 
-SERVED_MODEL = "2T-HGNN"
+SERVED_MODEL = "nearfield"
 """The model in metrics.json that a generation serves."""
 
 _TEXTS = ("model", "slice", "metric")

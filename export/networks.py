@@ -1,18 +1,19 @@
-"""The three networks of a run as ONNX, each proven to answer as it does in torch."""
+"""The networks of a run as ONNX, each proven to answer as it does in torch."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import nn
 
 from export.errors import RunError
 from export.generation import ModelFiles
 from export.parity import TOLERANCE, Case, check_parity, open_session
-from export.parity_cases import hgnn_cases, item_tower_cases, user_tower_cases
+from export.parity_cases import hgnn_cases, item_tower_cases, scorer_cases, user_tower_cases
 from export.run import RunParts
-from export.to_onnx import hgnn_to_onnx, item_tower_to_onnx, user_tower_to_onnx
+from export.to_onnx import hgnn_to_onnx, item_tower_to_onnx, scorer_to_onnx, user_tower_to_onnx
 from graph.item_graph import ItemGraph
 from models.hgnn_serving import HGNNServing
 
@@ -50,7 +51,12 @@ def export_networks(parts: RunParts, say: Say) -> Networks:
     parity["item_tower"] = _proven(
         "item_tower", towers.item, item, item_tower_cases(towers.config), say
     )
-    return Networks(models=ModelFiles(hgnn=hgnn, user_tower=user, item_tower=item), parity=parity)
+    scorer = scorer_to_onnx(parts.scorer)
+    parity["scorer"] = _proven(
+        "scorer", parts.scorer, scorer, scorer_cases(parts.scorer.scale), say
+    )
+    models = ModelFiles(hgnn=hgnn, user_tower=user, item_tower=item, scorer=scorer)
+    return Networks(models=models, parity=parity)
 
 
 def _proven(name: str, module: nn.Module, model: bytes, cases: Sequence[Case], say: Say) -> float:
@@ -108,12 +114,15 @@ def _hgnn(parts: RunParts, model: bytes, rows: NDArray[np.int64]) -> list[NDArra
 def _item_tower(parts: RunParts, model: bytes, rows: NDArray[np.int64]) -> NDArray[np.float32]:
     session = open_session(model)
     arrays = parts.item_encoder.encode(parts.records(rows))
+    with torch.no_grad():
+        residual = parts.towers.residual_of(torch.from_numpy(rows))
     feed = {
         "text": parts.text[rows],
         "hgnn": parts.hgnn[rows],
         "item_type": arrays.item_type,
         "language": arrays.language,
         "genres": arrays.genres,
+        "residual": residual.numpy(),
     }
     return np.asarray(session.run(None, feed)[0])
 

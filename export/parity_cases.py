@@ -78,6 +78,15 @@ def item_tower_cases(config: TowerConfig, *, seed: int = 0) -> list[Case]:
     ]
 
 
+def scorer_cases(scale: Tensor, *, seed: int = 0) -> list[Case]:
+    """Draw calls with one candidate and many; `scale` (F,) is how far the columns stray."""
+    rng = Generator().manual_seed(seed)
+    return [
+        Case(f"{count} candidates", (torch.randn(count, len(scale), generator=rng) * scale,))
+        for count in SIZES
+    ]
+
+
 def _unit(*shape: int, rng: Generator) -> Tensor:
     return F.normalize(torch.randn(*shape, generator=rng), dim=-1)
 

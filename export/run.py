@@ -16,11 +16,13 @@ from graph.dataset import Dataset, load_dataset
 from graph.item_graph import ItemGraph
 from models import checkpoint
 from models.hgnn import HGNN
+from models.scorer import Scorer
 from models.towers import TwoTower
+from retrieval.pairwise import PairTable
 
-STAGES = ("dataset", "text", "graph", "foundation", "adaptation")
+STAGES = ("dataset", "text", "graph", "foundation", "adaptation", "fusion")
 STAGE_RECORD = "stage.json"
-HOLDING_STAGES = ("graph", "adaptation")
+HOLDING_STAGES = ("graph", "adaptation", "fusion")
 """Stages that say what the run keeps from them; see `training.pipeline.HOLDINGS`."""
 HELD_NOTHING = "nothing"
 
@@ -48,6 +50,8 @@ class RunParts:
     layers: tuple[NDArray[np.float32], ...]
     hgnn: NDArray[np.float32]
     item_vectors: NDArray[np.float32]
+    pairs: PairTable
+    scorer: Scorer
 
     def records(self, rows: NDArray[np.int64]) -> list[ItemRecord]:
         """Return the fields of some items."""
@@ -90,6 +94,8 @@ def read_run(folder: Path) -> RunParts:
         ),
         hgnn=_vectors(foundation / "vectors.npy"),
         item_vectors=_vectors(adaptation / "item_vectors.npy"),
+        pairs=_pairs(folder / "fusion"),
+        scorer=checkpoint.load_scorer(folder / "fusion"),
     )
     _check_catalogue(parts)
     _check_types(parts)
@@ -182,6 +188,13 @@ def _featurizer(path: Path) -> FeaturizerInfo:
         return FeaturizerInfo(**content)
     except TypeError as error:
         raise RunError(path, f"not the description of a featurizer: {error}") from error
+
+
+def _pairs(folder: Path) -> PairTable:
+    try:
+        return PairTable.load(folder)
+    except (OSError, ValueError, EOFError) as error:
+        raise RunError(folder, f"holds no readable pairs: {error}") from error
 
 
 def _json(path: Path) -> Any:  # noqa: ANN401 (whatever the file holds; the callers check)

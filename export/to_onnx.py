@@ -14,8 +14,10 @@ from torch.export import Dim
 
 from models.hgnn import HGNN
 from models.hgnn_serving import HGNNServing
+from models.scorer import Scorer
 from models.sequence_tower import SequenceUserTower
 from models.towers import ItemTower, PooledUserTower
+from retrieval.evidence import NAMES
 
 OPSET = 20
 TRACED_BATCH = 3
@@ -109,6 +111,18 @@ def item_tower_to_onnx(tower: ItemTower) -> bytes:
     }
     axes: dict[str, Axes] = {name: {0: batch} for name in inputs}
     return _export(tower, inputs, axes, names=[*inputs], outputs=["vector"])
+
+
+def scorer_to_onnx(scorer: Scorer) -> bytes:
+    """Export the scorer.
+
+    Shapes:
+        inputs: evidence (M, F), columns as in `retrieval.evidence`. M is open.
+        outputs: score (M,).
+    """
+    inputs: Inputs = {"evidence": torch.zeros(TRACED_BATCH, len(NAMES))}
+    axes: dict[str, Axes] = {"evidence": {0: Dim("candidates")}}
+    return _export(scorer, inputs, axes, names=["evidence"], outputs=["score"])
 
 
 def _export(

@@ -5,17 +5,21 @@ import json
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
 from models.config import HGNNConfig, TowerConfig
 from models.hgnn import HGNN
+from models.scorer import Scorer
 from models.towers import TwoTower
+from retrieval.evidence import NAMES
 
 FORMAT = 1
 WEIGHTS = "model.safetensors"
 DESCRIPTION = "model.json"
+SCORER = "scorer.json"
 
 
 class CheckpointError(Exception):
@@ -57,10 +61,51 @@ def load_two_tower(folder: Path) -> TwoTower:
     return model
 
 
-def _read_config(folder: Path, kind: str) -> dict[str, Any]:
-    path = folder / DESCRIPTION
+def save_scorer(folder: Path, scorer: Scorer) -> None:
+    """Write a scorer's weights by the names of their columns."""
+    columns = {
+        name: {"weight": weight, "scale": scale}
+        for name, weight, scale in zip(
+            NAMES, scorer.weight.tolist(), scorer.scale.tolist(), strict=True
+        )
+    }
+    partial = folder / f".{SCORER}.partial"
+    content = {"format": FORMAT, "kind": "scorer", "columns": columns}
+    partial.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n")
+    partial.replace(folder / SCORER)
+
+
+def load_scorer(folder: Path) -> Scorer:
+    """Read a scorer.
+
+    Raises:
+        CheckpointError: the file is missing, damaged, or weighs other columns.
+    """
+    path = folder / SCORER
+    columns = _read_json(path, "scorer").get("columns")
+    if not isinstance(columns, dict) or tuple(columns) != NAMES:
+        raise CheckpointError(f"{path}: columns: expected {NAMES}")
+    scorer = Scorer()
     try:
-        content = json.loads(path.read_text())
+        scorer.load_state_dict(
+            {
+                part: torch.tensor([float(columns[name][part]) for name in NAMES])
+                for part in ("weight", "scale")
+            }
+        )
+    except (TypeError, ValueError, KeyError) as error:
+        raise CheckpointError(f"{path}: columns: expected numbers, got {error}") from error
+    return scorer.eval()
+
+
+def _read_config(folder: Path, kind: str) -> dict[str, Any]:
+    config = _read_json(folder / DESCRIPTION, kind)["config"]
+    return {k: tuple(v) if isinstance(v, list) else v for k, v in config.items()}
+
+
+def _read_json(path: Path, kind: str) -> dict[str, Any]:
+    try:
+        content: dict[str, Any] = json.loads(path.read_text())
     except FileNotFoundError as error:
         raise CheckpointError(f"{path}: no such file") from error
     except ValueError as error:
@@ -70,7 +115,7 @@ def _read_config(folder: Path, kind: str) -> dict[str, Any]:
             raise CheckpointError(
                 f"{path}: expected {name} {expected!r}, got {content.get(name)!r}"
             )
-    return {k: tuple(v) if isinstance(v, list) else v for k, v in content["config"].items()}
+    return content
 
 
 def _fill(model: nn.Module, folder: Path) -> None:

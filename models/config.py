@@ -107,7 +107,7 @@ class TowerConfig:
             _check_positive(name, getattr(self, name))
         if min(self.genres, self.graph_dimensions, self.familiar_items) < 0:
             raise ValueError("genres, graph_dimensions and familiar_items: expected 0 or more")
-        if self.dimensions % self.heads:
+        if self.user_tower == "sequence" and self.dimensions % self.heads:
             raise ValueError(
                 f"heads: expected a divisor of dimensions, {self.dimensions}, got {self.heads}"
             )

@@ -9,10 +9,13 @@ What the sums are worth is for `models.scorer` to say.
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
+
+_ARRAYS = ("indptr", "targets", "weights")
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +29,19 @@ class Reached:
 
     rows: NDArray[np.int64]
     sums: NDArray[np.float32]
+
+    def of(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Look up the sums of some items, 0 where nothing speaks for them.
+
+        Shapes:
+            rows: (n,). returns: (n, K * D).
+        """
+        found = np.zeros((len(rows), self.sums.shape[1]), dtype=np.float32)
+        if len(self.rows):
+            place = np.minimum(np.searchsorted(self.rows, rows), len(self.rows) - 1)
+            there = self.rows[place] == rows
+            found[there] = self.sums[place[there]]
+        return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +83,20 @@ class PairTable:
         lengths = np.bincount(source, minlength=num_items)
         indptr = np.concatenate(([0], np.cumsum(lengths))).astype(np.int64)
         return cls(indptr, target.astype(np.int32), summed)
+
+    def save(self, folder: Path) -> None:
+        """Write one .npy per array into an existing folder."""
+        for name in _ARRAYS:
+            np.save(folder / f"pair_{name}.npy", getattr(self, name), allow_pickle=False)
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what `save` wrote.
+
+        Raises:
+            OSError, ValueError: a file is missing, or no array.
+        """
+        return cls(*(np.load(folder / f"pair_{name}.npy", allow_pickle=False) for name in _ARRAYS))
 
     def reach(
         self,

@@ -2,7 +2,9 @@
 
 from export.generation import Generation
 from features.providers import Choice
+from retrieval.evidence import HISTORY_LENGTH
 from server.explanation import Explainer
+from server.fusion import Fuser
 from server.hits import HitWriter
 from server.items import ItemEmbedder
 from server.limits import Limits
@@ -30,7 +32,11 @@ class Engine:
         self.models = Models(generation, choice=choice, threads=threads)
         self.catalogue = Catalogue(generation)
         self.search = Search(generation, self.catalogue)
-        people = People(generation, self.catalogue, most_events=generation.manifest.history_length)
+        fuser = Fuser(generation, self.models) if generation.pairs else None
+        most_events = generation.manifest.history_length
+        if fuser is not None:
+            most_events = max(most_events, HISTORY_LENGTH)
+        people = People(generation, self.catalogue, most_events=most_events)
         writer = HitWriter(self.catalogue)
         explainer = Explainer(generation, self.catalogue, most=limits.max_explanation_paths)
         self.items = ItemEmbedder(
@@ -40,5 +46,7 @@ class Engine:
             most_neighbours=limits.max_neighbours_per_relation,
         )
         self.users = UserEmbedder(generation, people, self.models)
-        self.recommender = Recommender(people, self.users, self.search, explainer, writer)
+        self.recommender = Recommender(
+            people, self.users, self.search, explainer, writer, fuser, most_events=most_events
+        )
         self.similar = SimilarFinder(generation, self.catalogue, self.search, writer)

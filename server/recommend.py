@@ -7,11 +7,12 @@ from numpy.typing import NDArray
 
 from server.answers import Path, Recommendation
 from server.explanation import Explainer
+from server.fusion import Fuser
 from server.hits import NO_PATHS, HitWriter
 from server.requests import RecommendTask
 from server.search import Ask, Outcome, Search
 from server.stopwatch import Stopwatch
-from server.stores.people import People, PersonState
+from server.stores.people import People, PersonState, history_cut
 from server.users import UserEmbedder
 
 NO_ROWS: NDArray[np.int64] = np.empty(0, dtype=np.int64)
@@ -27,12 +28,17 @@ class Recommender:
         search: Search,
         explainer: Explainer,
         writer: HitWriter,
+        fuser: Fuser | None,
+        *,
+        most_events: int,
     ) -> None:
         self._people = people
         self._users = users
         self._search = search
         self._explainer = explainer
         self._writer = writer
+        self._fuser = fuser
+        self._most = most_events
 
     def recommend(self, tasks: Sequence[RecommendTask], watch: Stopwatch) -> list[Recommendation]:
         """Recommend to many together, in order.
@@ -43,17 +49,26 @@ class Recommender:
         states = [self._people.state(task.person) for task in tasks]
         with watch.stage("model"):
             vectors = iter(self._users.vectors([state for state in states if len(state.rows)]))
-        asks = [
-            Ask(
-                vector=next(vectors) if len(state.rows) else None,
-                shape=task.shape,
-                exclude=state.seen if task.drop_seen else NO_ROWS,
-            )
-            for task, state in zip(tasks, states, strict=True)
-        ]
         with watch.stage("retrieval"):
-            outcomes = self._search.run(asks)
+            asks = [
+                self._ask(task, state, next(vectors) if len(state.rows) else None)
+                for task, state in zip(tasks, states, strict=True)
+            ]
+            outcomes = self._search.run(asks, self._fuser)
             return [self._answer(*each) for each in zip(tasks, states, outcomes, strict=True)]
+
+    def _ask(
+        self, task: RecommendTask, state: PersonState, vector: NDArray[np.float32] | None
+    ) -> Ask:
+        listener = None
+        if self._fuser is not None and vector is not None:
+            listener = self._fuser.listen(vector, state.rows, state.weights)
+        return Ask(
+            vector=vector,
+            shape=task.shape,
+            exclude=state.seen if task.drop_seen else NO_ROWS,
+            listener=listener,
+        )
 
     def _answer(self, task: RecommendTask, state: PersonState, outcome: Outcome) -> Recommendation:
         paths: Mapping[int, tuple[Path, ...]] = NO_PATHS
@@ -66,5 +81,9 @@ class Recommender:
             ),
             provenance=state.provenance,
             history_events=len(state.rows),
-            notices=(*state.notices, *outcome.notices),
+            notices=(
+                *state.notices,
+                *history_cut(state.events, self._most),
+                *outcome.notices,
+            ),
         )

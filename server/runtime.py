@@ -1,4 +1,4 @@
-"""The three networks of a generation on onnxruntime: arrays in, arrays out, no waiting inside."""
+"""The networks of a generation on onnxruntime: arrays in, arrays out, no waiting inside."""
 
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,10 @@ class Models:
         self._hgnn = _open(generation.hgnn_path, providers, threads)
         self._user_tower = _open(generation.user_tower_path, providers, threads)
         self._item_tower = _open(generation.item_tower_path, providers, threads)
+        self._scorer = (
+            _open(generation.scorer_path, providers, threads) if generation.pairs else None
+        )
+        self._vector_width = generation.manifest.dimensions.vector
         self.provider: str = self._hgnn.get_providers()[0]
         """What runs the networks."""
         if choice == "cuda" and self.provider != CUDA:
@@ -98,7 +102,20 @@ class Models:
             "language": language,
             "genres": genres,
         }
+        if _takes_residuals(self._item_tower):
+            inputs["residual"] = np.zeros((len(text), self._vector_width), dtype=np.float32)
         return _run(self._item_tower, inputs)
+
+    def score(self, evidence: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Run the scorer, which a generation of format 1 does not have.
+
+        Shapes:
+            evidence: (M, F), columns as in `retrieval.evidence`. returns: (M,).
+        """
+        assert self._scorer is not None
+        outputs: Any = self._scorer.run(["score"], {"evidence": evidence})
+        scores: NDArray[np.float32] = outputs[0]
+        return scores
 
     def _warm_up(self, generation: Generation) -> None:
         """Run each network once, so that the first request does not pay for it."""
@@ -112,7 +129,15 @@ class Models:
         genres = np.zeros((1, len(generation.item_encoder.genres)), dtype=np.float32)
         self.embed_items(text, hgnn, zero, zero, genres)
         ones = np.ones((1, 1), dtype=np.float32)
-        self.embed_users(np.zeros((1, 3), dtype=np.int64), hgnn[None], zero[None], ones)
+        history = generation.history_vectors[:1][None]
+        self.embed_users(np.zeros((1, 3), dtype=np.int64), history, zero[None], ones)
+        if self._scorer is not None:
+            self.score(np.zeros((1, len(generation.manifest.evidence)), dtype=np.float32))
+
+
+def _takes_residuals(item_tower: onnxruntime.InferenceSession) -> bool:
+    """Whether the item tower has the input for residuals, which format 1 does not know."""
+    return any(each.name == "residual" for each in item_tower.get_inputs())
 
 
 def _open(path: Path, providers: list[str], threads: int) -> onnxruntime.InferenceSession:

@@ -12,6 +12,7 @@ from retrieval.query import Query, Selection
 from retrieval.select import Selector
 from retrieval.store import load_index
 from server.answers import Notice, NoticeKind
+from server.fusion import Fuser, Listener
 from server.requests import Shape
 from server.stores.catalogue import Catalogue
 
@@ -25,6 +26,8 @@ class Ask:
     shape: Shape
     exclude: NDArray[np.int64]
     """(n,), rows never returned, besides those the filter excludes."""
+    listener: Listener | None = None
+    """Whose history takes part in the ranking; None ranks by the vector alone."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,15 +68,27 @@ class Search:
         popularity = np.ascontiguousarray(generation.popularity)[:, None]
         self._popular = Selector(ExactIndex(popularity), popularity, generation.item_type)
 
-    def run(self, asks: Sequence[Ask]) -> list[Outcome]:
-        """Answer searches together, in order."""
+    def run(self, asks: Sequence[Ask], fuser: Fuser | None = None) -> list[Outcome]:
+        """Answer searches together, in order; `fuser` ranks those that have a listener."""
         plans = [self._plan(ask) for ask in asks]
         found: dict[int, list[Selection]] = {}
         for selector, popular in ((self._nearest, False), (self._popular, True)):
             places = [i for i, ask in enumerate(asks) if (ask.vector is None) == popular]
-            selections = iter(selector.select([q for i in places for q in plans[i].queries]))
+            queries = [
+                fuser.deepen(query) if fuser and asks[i].listener else query
+                for i in places
+                for query in plans[i].queries
+            ]
+            selections = iter(selector.select(queries))
             for i in places:
                 found[i] = [next(selections) for _ in plans[i].queries]
+        if fuser is not None:
+            for i, ask in enumerate(asks):
+                if ask.listener is not None:
+                    found[i] = [
+                        fuser.rank(ask.listener, query, nearest)
+                        for query, nearest in zip(plans[i].queries, found[i], strict=True)
+                    ]
         return [_outcome(plan, found[i]) for i, plan in enumerate(plans)]
 
     def _plan(self, ask: Ask) -> _Plan:

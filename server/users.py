@@ -11,7 +11,7 @@ from server.errors import UnknownUserError
 from server.requests import Person
 from server.runtime import Models
 from server.stopwatch import Stopwatch
-from server.stores.people import People, PersonState
+from server.stores.people import People, PersonState, history_cut
 
 
 class UserEmbedder:
@@ -29,11 +29,21 @@ class UserEmbedder:
         with watch.stage("model"):
             vectors = iter(self.vectors(answerable))
         return [
-            _answer(state, next(vectors))
+            self._answer(state, next(vectors))
             if state.known or state.person.described
             else UnknownUserError(state.person.user_id)
             for state in states
         ]
+
+    def _answer(self, state: PersonState, vector: NDArray[np.float32]) -> UserVector:
+        most = self._generation.manifest.history_length
+        return UserVector(
+            vector=vector,
+            provenance=state.provenance,
+            user_id=state.person.user_id,
+            history_events=min(len(state.rows), most),
+            notices=(*state.notices, *history_cut(state.events, most)),
+        )
 
     def vectors(self, states: Sequence[PersonState]) -> NDArray[np.float32]:
         """Run the user tower.
@@ -43,25 +53,17 @@ class UserEmbedder:
         """
         if not states:
             return np.empty((0, self._generation.manifest.dimensions.vector), dtype=np.float32)
-        length = max(len(state.rows) for state in states)
+        most = self._generation.manifest.history_length
+        length = min(max(len(state.rows) for state in states), most)
         rows = np.zeros((len(states), length), dtype=np.int64)
         weights = np.zeros((len(states), length), dtype=np.float32)
         for place, state in enumerate(states):
-            rows[place, : len(state.rows)] = state.rows
-            weights[place, : len(state.rows)] = state.weights
+            newest = slice(min(len(state.rows), length))
+            rows[place, newest] = state.rows[newest]
+            weights[place, newest] = state.weights[newest]
         return self._models.embed_users(
             np.stack([state.features for state in states]),
-            self._generation.hgnn[rows],  # (B, L, D); what weighs 0 does not matter
+            self._generation.history_vectors[rows],  # (B, L, D); what weighs 0 does not matter
             self._generation.item_type[rows],
             weights,
         )
-
-
-def _answer(state: PersonState, vector: NDArray[np.float32]) -> UserVector:
-    return UserVector(
-        vector=vector,
-        provenance=state.provenance,
-        user_id=state.person.user_id,
-        history_events=len(state.rows),
-        notices=state.notices,
-    )

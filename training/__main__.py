@@ -49,6 +49,7 @@ def _all(options: argparse.Namespace) -> None:
     run = _run(options, "nothing")
     _foundation_stages(run, options)
     run.make_adaptation()
+    run.make_fusion()
 
 
 def _foundation(options: argparse.Namespace) -> None:
@@ -63,6 +64,7 @@ def _adaptation(options: argparse.Namespace) -> None:
         )
     run.make_dataset()
     run.make_adaptation()
+    run.make_fusion()
 
 
 def _evaluate(options: argparse.Namespace) -> None:
@@ -74,8 +76,10 @@ def _evaluate(options: argparse.Namespace) -> None:
             f"--models: unknown {unknown[0]!r}, expected some of {','.join(MODELS)}"
         )
     _foundation_stages(run, options)
-    if "2t-hgnn" in names:
+    if {"2t-hgnn", "nearfield"} & set(names):
         run.make_adaptation()
+    if "nearfield" in names:
+        run.make_fusion()
     if "2t" in names:
         run.make_plain_two_tower()
     with tqdm(desc="evaluate", disable=None) as bar:

@@ -2,12 +2,10 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
-import numpy as np
 import scipy.sparse as sp
-import torch
-from numpy.typing import NDArray
 
 from models import checkpoint
+from retrieval.pairwise import PairTable
 from training.baselines import (
     Ease,
     ItemCosine,
@@ -18,11 +16,11 @@ from training.baselines import (
     interaction_matrix,
 )
 from training.evaluate import Evaluation, Measurement
+from training.fusion import FusedRanker
 from training.pipeline import Run
 from training.ranking import Ranker
-from training.users import UserEmbedder
 
-SERVED = "2T-HGNN"
+SERVED = "nearfield"
 """Name of the model that a generation serves, in every measurement."""
 
 
@@ -55,11 +53,20 @@ def _hgnn_knn(run: Run) -> Ranker:
 
 
 def _plain_two_tower(run: Run) -> Ranker:
-    return two_tower_ranker(run, "2T without graph", "two_tower", None)
+    people, items = run.tower_vectors("two_tower", None)
+    return TwoTowerRanker("2T without graph", items, people)
 
 
 def _two_tower_hgnn(run: Run) -> Ranker:
-    return two_tower_ranker(run, SERVED, "adaptation", run.hgnn_vectors)
+    people, items = run.tower_vectors("adaptation", run.hgnn_vectors)
+    return TwoTowerRanker("2T-HGNN", items, people)
+
+
+def _fused(run: Run) -> Ranker:
+    people, items = run.tower_vectors("adaptation", run.hgnn_vectors)
+    folder = run.folder / "fusion"
+    catalogue = run.evidence(PairTable.load(folder), items)
+    return FusedRanker(SERVED, catalogue, people, checkpoint.load_scorer(folder))
 
 
 MODELS: Mapping[str, Callable[[Run], Ranker]] = {
@@ -72,6 +79,7 @@ MODELS: Mapping[str, Callable[[Run], Ranker]] = {
     "hgnn-knn": _hgnn_knn,
     "2t": _plain_two_tower,
     "2t-hgnn": _two_tower_hgnn,
+    "nearfield": _fused,
 }
 """Name on the command line -> what fits the model on a run's training part."""
 
@@ -87,17 +95,6 @@ def compare_served(evaluation: Evaluation, slices: Iterable[str]) -> tuple[Measu
     if SERVED not in evaluation.rankings:
         return ()
     return tuple(each for name in slices for each in evaluation.differences(SERVED, name))
-
-
-def two_tower_ranker(
-    run: Run, name: str, stage: str, hgnn: NDArray[np.float32] | None
-) -> TwoTowerRanker:
-    """Load the towers of a stage and let them rank."""
-    towers = checkpoint.load_two_tower(run.folder / stage)
-    catalogue, users, _ = run.tower_inputs(hgnn)
-    embedder = UserEmbedder(towers, catalogue, torch.from_numpy(users))
-    items = catalogue.embed_all(towers)
-    return TwoTowerRanker(name, items.numpy(), lambda cases: embedder.embed_cases(cases, items))
 
 
 def _matrix(run: Run) -> sp.csr_array:

@@ -1,4 +1,4 @@
-"""The offline stages, each a folder of the run: dataset, text, graph, foundation, adaptation.
+"""The offline stages, each a folder of the run, from the dataset to the fusion.
 
 A stage is skipped when what it was made from has not changed; it appears whole or not at all.
 """
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
@@ -20,7 +21,7 @@ from features.encode import ItemEncoder, UserEncoder
 from features.schema import TEXT_RECIPE, compose_text
 from features.text import TextFeaturizer
 from features.text_cache import CachedFeaturizer, TextCache
-from graph.build import build_graph
+from graph.build import build_graph, popularity
 from graph.dataset import Dataset, load_dataset, save_dataset
 from graph.item_graph import ItemGraph
 from graph.read import check_folder
@@ -29,6 +30,8 @@ from graph.stage import StageResult, hash_files, run_stage
 from graph.tables import read_dataset
 from models import checkpoint
 from models.config import TowerConfig
+from retrieval.evidence import Catalogue as EvidenceCatalogue
+from retrieval.pairwise import PairTable
 from training.adaptation import train_adaptation
 from training.catalogue import (
     Catalogue,
@@ -40,10 +43,13 @@ from training.catalogue import (
 from training.errors import TrainingError
 from training.featurizers import FeaturizerSource
 from training.foundation import train_foundation
+from training.fusion import EmbedUsers, fit_scorer
 from training.histories import Sequences
 from training.inference import embed_catalogue
+from training.pairs import build_pairs
 from training.settings import Settings
 from training.tower_settings import AdaptationSettings
+from training.users import UserEmbedder
 
 Holding = Callable[[Dataset, int], Split]
 """How a run cuts its data set: data set and seed -> split."""
@@ -235,6 +241,53 @@ class Run:
             },
             lambda folder: self._adapt(folder, self.hgnn_vectors, settings),
         )
+
+    def make_fusion(self) -> StageResult:
+        """Learn what items speak for, and weigh that against the towers."""
+        settings = self.settings.fusion
+
+        def work(folder: Path) -> dict[str, Any]:
+            with tqdm(desc="pairs", unit="item", disable=None) as bar:
+
+                def report(done: int, total: int) -> None:
+                    bar.total = total
+                    bar.update(done - bar.n)
+
+                pairs = build_pairs(
+                    self.graph, self.split.train, settings.ridge, on_progress=report
+                )
+            pairs.save(folder)
+            people, items = self.tower_vectors("adaptation", self.hgnn_vectors)
+            scorer = fit_scorer(self.evidence(pairs, items), people, self.split.valid, settings)
+            checkpoint.save_scorer(folder, scorer)
+            return {"pairs": len(pairs.targets), "holding": self.inputs.holding}
+
+        made_from = {
+            "adaptation": _stage_hash(self.folder / "adaptation"),
+            "graph": _stage_hash(self.folder / "graph"),
+            "settings": dataclasses.asdict(settings),
+        }
+        return run_stage(
+            self.folder / "fusion",
+            made_from,
+            work,
+            rooms=("features", "retrieval", "graph", "models", "training"),
+        )
+
+    def evidence(self, pairs: PairTable, items: NDArray[np.float32]) -> EvidenceCatalogue:
+        """Put together what the scorer weighs; `items` (N, V) are the item tower's vectors."""
+        people = popularity(self.split.train, len(self.dataset.items)).astype(np.float32)
+        return EvidenceCatalogue(pairs, items, self.hgnn_vectors, people, self.dataset.item_type)
+
+    def tower_vectors(
+        self, stage: str, hgnn: NDArray[np.float32] | None
+    ) -> tuple[EmbedUsers, NDArray[np.float32]]:
+        """Load the towers of a stage: how they embed the people of cases, and all items (N, V)."""
+        towers = checkpoint.load_two_tower(self.folder / stage)
+        catalogue, users, _ = self.tower_inputs(hgnn)
+        embedder = UserEmbedder(towers, catalogue, torch.from_numpy(users))
+        items = catalogue.embed_all(towers)
+        return (lambda cases: embedder.embed_cases(cases, items)), items.numpy()
 
     def make_plain_two_tower(self) -> StageResult:
         """Train the towers without the graph (2T), which evaluation compares with."""

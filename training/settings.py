@@ -23,6 +23,7 @@ from graph.settings import GraphSettings
 from training.bounds import check_least
 from training.errors import TrainingError
 from training.foundation import FoundationSettings
+from training.fusion import FusionSettings
 from training.tower_settings import AdaptationSettings
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class Settings:
     graph: GraphSettings = field(default_factory=GraphSettings)
     foundation: FoundationSettings = field(default_factory=FoundationSettings)
     adaptation: AdaptationSettings = field(default_factory=AdaptationSettings)
+    fusion: FusionSettings = field(default_factory=FusionSettings)
     seed: int = 0
     """Of ties, splits and everything drawn in training."""
 
@@ -50,6 +52,7 @@ class Settings:
             self,
             foundation=dataclasses.replace(self.foundation, seed=self.seed),
             adaptation=dataclasses.replace(self.adaptation, seed=self.seed),
+            fusion=dataclasses.replace(self.fusion, seed=self.seed),
         )
 
 

@@ -95,6 +95,17 @@ def check_histories(arrays: Arrays, num_items: int) -> None:
         raise GenerationInvalidError("history_weight", "expected weights of 0 or more")
 
 
+def check_pairs(arrays: Arrays, num_items: int) -> None:
+    """Check what items speak for: rows in range, weights finite.
+
+    Raises:
+        GenerationInvalidError: they are not.
+    """
+    _indptr("pair_indptr", arrays, "pair_targets")
+    _check_rows("pair_targets", np.asarray(arrays["pair_targets"], dtype=np.int64), num_items)
+    check_vectors("pair_weights", arrays["pair_weights"], unit=False)
+
+
 def _indptr(name: str, arrays: Arrays, values: str) -> NDArray[np.int64]:
     indptr = np.asarray(arrays[name], dtype=np.int64)
     ends = (indptr[0], indptr[-1])

@@ -8,10 +8,17 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from export.generation.check import check_arrays, check_histories, check_lists, check_vectors
+from export.generation.check import (
+    check_arrays,
+    check_histories,
+    check_lists,
+    check_pairs,
+    check_vectors,
+)
 from export.generation.errors import GenerationInvalidError
 from export.generation.ids import IdTable
 from export.generation.layout import (
+    HISTORY_VECTORS,
     ITEM_COLUMNS,
     NO_YEAR,
     TEXT_COLUMNS,
@@ -24,11 +31,12 @@ from export.generation.texts import TextColumn
 from features.encode import ItemEncoder, UserEncoder
 from features.schema import GENRE_SEPARATOR
 from retrieval.index import VectorIndex
+from retrieval.pairwise import PairTable
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelFiles:
-    """The three networks as ONNX, weights inside."""
+    """The networks as ONNX, weights inside."""
 
     hgnn: bytes
     """`hgnn.onnx`."""
@@ -38,6 +46,9 @@ class ModelFiles:
 
     item_tower: bytes
     """`item_tower.onnx`."""
+
+    scorer: bytes
+    """`scorer.onnx`."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -58,7 +69,8 @@ class GenerationContents:
         history_indptr: (U + 1,) int64. history_rows: (H,) int32 and history_weight: (H,)
             float32, oldest to newest; weight 0 marks what was seen but is not listened to.
 
-    `history_length` is how many of the newest entries the user tower was trained to read.
+    `history_length` is how many of the newest entries the user tower was trained to read,
+    `history_vectors` which array it reads them from. `pairs` says what each item speaks for.
 
     Raises:
         GenerationInvalidError: something does not fit the rest; the message names the field.
@@ -69,6 +81,7 @@ class GenerationContents:
     featurizer: FeaturizerInfo
     content_relations: tuple[str, ...]
     history_length: int
+    history_vectors: str
     metrics: tuple[Metric, ...]
     parity: dict[str, float]
     models: ModelFiles
@@ -91,6 +104,7 @@ class GenerationContents:
     history_indptr: NDArray[np.int64]
     history_rows: NDArray[np.int32]
     history_weight: NDArray[np.float32]
+    pairs: PairTable
 
     def __post_init__(self) -> None:
         self._check_items()
@@ -102,6 +116,8 @@ class GenerationContents:
             check_vectors(name, arrays[name], unit=False)
         check_lists(arrays, len(self.item_types))
         check_histories(arrays, len(self.items))
+        check_pairs(arrays, len(self.items))
+        self._check_history_vectors()
         self._check_users()
         self._check_index()
 
@@ -133,6 +149,7 @@ class GenerationContents:
             users=len(self.user_ids),
             edges=len(self.graph_neighbours),
             history=len(self.history_rows),
+            pairs=len(self.pairs.targets),
         )
 
     def arrays(self) -> dict[str, NDArray[np.generic]]:
@@ -148,6 +165,9 @@ class GenerationContents:
         }
         for i, layer in enumerate(self.layers, start=1):
             arrays[layer_name(i)] = layer
+        arrays["pair_indptr"] = self.pairs.indptr
+        arrays["pair_targets"] = self.pairs.targets
+        arrays["pair_weights"] = self.pairs.weights
         arrays["year"] = self.items["year"].fill_null(NO_YEAR).to_numpy().astype(np.int32)
         for name in TEXT_COLUMNS:
             column = self.items[name]
@@ -160,6 +180,13 @@ class GenerationContents:
             arrays |= _text_arrays(name, table.texts)
             arrays |= {f"{name}_hashes": table.hashes, f"{name}_rows": table.rows}
         return arrays
+
+    def _check_history_vectors(self) -> None:
+        if self.history_vectors not in HISTORY_VECTORS:
+            raise GenerationInvalidError(
+                "history_vectors",
+                f"expected one of {HISTORY_VECTORS}, got {self.history_vectors!r}",
+            )
 
     def _check_items(self) -> None:
         if tuple(self.items.columns) != ITEM_COLUMNS:

@@ -7,11 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.generation.ids import IdTable
-from export.generation.layout import INDEX_FOLDER, NO_YEAR
+from export.generation.layout import INDEX_FOLDER, NO_YEAR, SCORER_FILE
 from export.generation.manifest import Manifest
 from export.generation.texts import TextColumn
 from features.encode import ItemEncoder, UserEncoder
 from features.schema import GENRE_SEPARATOR, ItemRecord
+from retrieval.pairwise import PairTable
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +71,8 @@ class Generation:
     history_indptr: NDArray[np.int64]
     history_rows: NDArray[np.int32]
     history_weight: NDArray[np.float32]
+    pairs: PairTable | None
+    """What each item speaks for; None in format 1."""
 
     @property
     def name(self) -> str:
@@ -101,6 +104,16 @@ class Generation:
     def item_tower_path(self) -> Path:
         """Where `item_tower.onnx` lies."""
         return self.path / "item_tower.onnx"
+
+    @property
+    def scorer_path(self) -> Path:
+        """Where `scorer.onnx` lies, from format 2 on."""
+        return self.path / SCORER_FILE
+
+    @property
+    def history_vectors(self) -> NDArray[np.float32]:
+        """What the user tower reads a history from. Shapes: returns (N, H)."""
+        return self.hgnn if self.manifest.history_vectors == "hgnn" else self.item_vectors
 
     @property
     def index_folder(self) -> Path:

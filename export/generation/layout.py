@@ -1,4 +1,4 @@
-"""Which files a generation of format 1 has, and the type and shape of each array."""
+"""Which files a generation has, and the type and shape of each array."""
 
 from dataclasses import dataclass
 
@@ -6,11 +6,14 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from export.generation.manifest import Counts, Dimensions
+from retrieval.evidence import EDGE_KINDS
 
 ITEM_ENCODER_FILE = "item_encoder.json"
 USER_ENCODER_FILE = "user_encoder.json"
 INDEX_FOLDER = "index"
 MODEL_FILES = ("hgnn.onnx", "user_tower.onnx", "item_tower.onnx")
+SCORER_FILE = "scorer.onnx"
+"""From format 2 on."""
 
 ITEM_COLUMNS = (
     "item_id",
@@ -28,6 +31,9 @@ TEXT_COLUMNS = ("title", "description", "language", "genres", "creator")
 
 NO_YEAR = -(2**31)
 """Stands in `year` for an unknown one."""
+
+HISTORY_VECTORS = ("item_vectors", "hgnn")
+"""Arrays that a user tower may read a history from."""
 
 USER_FIELDS = ("country", "age", "gender")
 """Columns of `user_features`."""
@@ -55,6 +61,7 @@ def array_specs(counts: Counts, dimensions: Dimensions, slots: int) -> dict[str,
         graph_indptr: (S * N + 1,), list s of item n is entry s * N + n.
         user_features: (U, 3), rows of the country, age and gender tables, 0 = unknown.
         history_*: oldest to newest; weight 0 marks what was seen but is not listened to.
+        pair_*: what each item speaks for, as `retrieval.pairwise.PairTable`; from format 2 on.
     """
     items, users = counts.items, counts.users
     specs = {
@@ -77,6 +84,11 @@ def array_specs(counts: Counts, dimensions: Dimensions, slots: int) -> dict[str,
         "history_rows": ArraySpec(np.int32, (counts.history,)),
         "history_weight": ArraySpec(np.float32, (counts.history,)),
     }
+    if counts.pairs is not None:
+        kinds = len(EDGE_KINDS)
+        specs["pair_indptr"] = ArraySpec(np.int64, (items + 1,))
+        specs["pair_targets"] = ArraySpec(np.int32, (counts.pairs,))
+        specs["pair_weights"] = ArraySpec(np.float32, (counts.pairs, kinds))
     for name in TEXT_COLUMNS:
         specs |= _text_specs(name, items)
     for name, count in zip(ID_TABLES, (items, users), strict=True):

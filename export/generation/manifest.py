@@ -10,7 +10,7 @@ from typing import Any
 from export.generation.errors import GenerationCorruptError, GenerationTooNewError
 from export.generation.fields import Fields, FieldsError
 
-FORMAT = 1
+FORMAT = 2
 """Raised with every change of the folder, additions too: a reader refuses what it does not
 understand, and goes on reading every format below its own."""
 
@@ -78,6 +78,9 @@ class Counts:
     history: int
     """Entries of all histories."""
 
+    pairs: int | None
+    """Pairs of items of which one speaks for the other; None in format 1, which has no such."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class IndexInfo:
@@ -132,6 +135,13 @@ class Manifest:
     history_length: int
     """Newest entries of a history that the user tower was trained to read."""
 
+    history_vectors: str
+    """The array that the user tower reads a history from: `item_vectors` or `hgnn`."""
+
+    evidence: tuple[str, ...]
+    """Columns that the scorer weighs (`retrieval.evidence`); none in format 1, which has no
+    scorer."""
+
     dimensions: Dimensions
     """Widths of the vectors."""
 
@@ -162,7 +172,7 @@ class Manifest:
 
 def content_name(manifest: Manifest) -> str:
     """Hash what a generation holds, not when it was written."""
-    content = {name: value for name, value in asdict(manifest).items() if name not in NOT_CONTENT}
+    content = {name: value for name, value in _fields(manifest).items() if name not in NOT_CONTENT}
     return hashlib.sha256(_canonical(content)).hexdigest()[:NAME_CHARS]
 
 
@@ -174,7 +184,7 @@ def render(manifest: Manifest) -> bytes:
     Raises:
         ValueError: a metric or parity is not finite.
     """
-    content = asdict(manifest)
+    content = _fields(manifest)
     content["checksum"] = hashlib.sha256(_canonical(content)).hexdigest()
     return _canonical(content)
 
@@ -212,6 +222,14 @@ def timestamp(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def _fields(manifest: Manifest) -> dict[str, Any]:
+    """Give the fields that the manifest's own format has."""
+    content = asdict(manifest)
+    if manifest.format < 2:
+        del content["history_vectors"], content["evidence"], content["counts"]["pairs"]
+    return content
+
+
 def _is_rendered(manifest: Manifest, data: bytes) -> bool:
     try:
         return render(manifest) == data
@@ -227,8 +245,9 @@ def _canonical(content: dict[str, Any]) -> bytes:
 def _manifest(fields: Fields) -> Manifest:
     featurizer, dimensions = fields.inner("featurizer"), fields.inner("dimensions")
     counts, index, files = fields.inner("counts"), fields.inner("index"), fields.inner("files")
+    number = fields.integer("format")
     return Manifest(
-        format=fields.integer("format"),
+        format=number,
         generation=fields.string("generation"),
         space_id=fields.string("space_id"),
         created=fields.string("created"),
@@ -243,6 +262,8 @@ def _manifest(fields: Fields) -> Manifest:
         item_types=fields.strings("item_types"),
         content_relations=fields.strings("content_relations"),
         history_length=fields.integer("history_length"),
+        history_vectors=fields.string("history_vectors") if number > 1 else "hgnn",
+        evidence=fields.strings("evidence") if number > 1 else (),
         dimensions=Dimensions(
             text=dimensions.integer("text"),
             layers=dimensions.integers("layers"),
@@ -250,7 +271,8 @@ def _manifest(fields: Fields) -> Manifest:
             vector=dimensions.integer("vector"),
         ),
         counts=Counts(
-            **{name: counts.integer(name) for name in ("items", "users", "edges", "history")}
+            **{name: counts.integer(name) for name in ("items", "users", "edges", "history")},
+            pairs=counts.integer("pairs") if number > 1 else None,
         ),
         index=IndexInfo(kind=index.string("kind"), settings=index.inner("settings").all_integers()),
         files={

@@ -26,9 +26,10 @@ from export.generation.layout import (
 )
 from export.generation.manifest import Manifest, read_manifest
 from export.generation.texts import TextColumn
-from export.generation.verify import check_files, check_index_kind
+from export.generation.verify import check_files, check_index_kind, check_scoring
 from features.encode import ItemEncoder, UserEncoder
 from features.errors import EncoderError
+from retrieval.pairwise import PairTable
 
 
 def read(path: Path, *, verify: bool = True, allow_test_featurizer: bool = False) -> Generation:
@@ -48,6 +49,7 @@ def read(path: Path, *, verify: bool = True, allow_test_featurizer: bool = False
     folder = locate(path)
     manifest = read_manifest(folder)
     check_index_kind(folder, manifest)
+    check_scoring(folder, manifest)
     if manifest.featurizer.for_tests_only and not allow_test_featurizer:
         raise GenerationForTestsError(
             folder,
@@ -64,6 +66,7 @@ def _open(folder: Path, manifest: Manifest) -> Generation:
     parts |= {name: _id_table(name, arrays) for name in ID_TABLES}
     hidden = range(1, len(manifest.dimensions.layers) + 1)
     parts["layers"] = tuple(arrays.pop(layer_name(number)) for number in hidden)
+    parts["pairs"] = _pairs(arrays) if manifest.counts.pairs is not None else None
     return Generation(
         path=folder,
         manifest=manifest,
@@ -89,6 +92,13 @@ def _arrays(folder: Path, manifest: Manifest) -> dict[str, NDArray[Any]]:
         except (ValueError, EOFError) as error:
             raise GenerationCorruptError(path, f"not a readable array: {error}") from error
     return arrays
+
+
+def _pairs(arrays: dict[str, NDArray[Any]]) -> PairTable:
+    """Take the arrays of the pair table out of `arrays`."""
+    return PairTable(
+        arrays.pop("pair_indptr"), arrays.pop("pair_targets"), arrays.pop("pair_weights")
+    )
 
 
 def _id_table(name: str, arrays: dict[str, NDArray[Any]]) -> IdTable:

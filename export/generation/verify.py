@@ -9,14 +9,17 @@ from export.generation.errors import (
     GenerationUnsupportedError,
 )
 from export.generation.layout import (
+    HISTORY_VECTORS,
     INDEX_FOLDER,
     ITEM_ENCODER_FILE,
     MODEL_FILES,
+    SCORER_FILE,
     USER_ENCODER_FILE,
     array_specs,
 )
 from export.generation.manifest import MANIFEST_FILE, FileInfo, Manifest
 from retrieval.approximate import ApproximateIndex
+from retrieval.evidence import NAMES
 from retrieval.exact import ExactIndex
 from retrieval.header import BODY_FILE, HEADER_FILE
 
@@ -37,17 +40,37 @@ def check_index_kind(folder: Path, manifest: Manifest) -> None:
         )
 
 
+def check_scoring(folder: Path, manifest: Manifest) -> None:
+    """Refuse a user tower or a scorer that reads what no code here can give it.
+
+    Raises:
+        GenerationUnsupportedError: it does.
+    """
+    if manifest.history_vectors not in HISTORY_VECTORS:
+        raise GenerationUnsupportedError(
+            folder / MANIFEST_FILE,
+            f"reads histories from {manifest.history_vectors!r}, known are "
+            f"{', '.join(HISTORY_VECTORS)}",
+        )
+    if manifest.evidence not in ((), NAMES):
+        raise GenerationUnsupportedError(
+            folder / MANIFEST_FILE,
+            f"has a scorer of the columns {manifest.evidence}, known are {NAMES}",
+        )
+
+
 def check_files(folder: Path, manifest: Manifest, *, hashed: bool) -> None:
     """Check that every file is there with its length and, if `hashed`, its content.
 
     Raises:
         GenerationCorruptError: a file differs, or the manifest does not list it.
         GenerationMissingError: a file is not there.
-        GenerationUnsupportedError: the manifest lists a file that format 1 does not have.
+        GenerationUnsupportedError: the manifest lists a file that its format does not have.
     """
     arrays = array_specs(manifest.counts, manifest.dimensions, manifest.num_slots)
     needed = {
         *MODEL_FILES,
+        *((SCORER_FILE,) if manifest.evidence else ()),
         ITEM_ENCODER_FILE,
         USER_ENCODER_FILE,
         INDEX_FILES[0],

@@ -18,6 +18,7 @@ from export.generation.layout import (
     INDEX_FOLDER,
     ITEM_ENCODER_FILE,
     MODEL_FILES,
+    SCORER_FILE,
     USER_ENCODER_FILE,
 )
 from export.generation.manifest import (
@@ -30,6 +31,7 @@ from export.generation.manifest import (
     timestamp,
 )
 from export.generation.reader import read
+from retrieval.evidence import NAMES
 from retrieval.header import read_header
 
 PARTIAL = ".partial-"
@@ -73,6 +75,7 @@ def _fill(partial: Path, contents: GenerationContents, created: datetime) -> Man
         MODEL_FILES, (models.hgnn, models.user_tower, models.item_tower), strict=True
     ):
         (partial / name).write_bytes(data)
+    (partial / SCORER_FILE).write_bytes(models.scorer)
     (partial / ITEM_ENCODER_FILE).write_text(contents.item_encoder.to_json(), encoding="utf-8")
     (partial / USER_ENCODER_FILE).write_text(contents.user_encoder.to_json(), encoding="utf-8")
     for name, array in contents.arrays().items():
@@ -97,6 +100,8 @@ def _describe(partial: Path, contents: GenerationContents, created: datetime) ->
         item_types=contents.item_types,
         content_relations=contents.content_relations,
         history_length=contents.history_length,
+        history_vectors=contents.history_vectors,
+        evidence=NAMES,
         dimensions=contents.dimensions,
         counts=contents.counts,
         index=IndexInfo(

@@ -19,7 +19,7 @@ class PersonState:
     """All that the server knows of a person, the request included.
 
     Shapes:
-        rows: (L,) int64, the history that the tower reads, newest first.
+        rows: (L,) int64, the history, newest first, as long as anything reads it.
         weights: (L,) float32, above 0.
         seen: (n,) int64, every item met, with repeats.
         features: (3,) int64, rows of the country, age and gender tables, 0 = unknown.
@@ -29,6 +29,8 @@ class PersonState:
     known: bool
     """Whether the generation has the user."""
     provenance: Provenance
+    events: int
+    """Events that are listened to, those that are older than `rows` included."""
     rows: NDArray[np.int64]
     weights: NDArray[np.float32]
     seen: NDArray[np.int64]
@@ -57,10 +59,8 @@ class People:
         weight = np.concatenate((stored_weights, weights))
         heard = weight > 0
         newest = np.flatnonzero(heard)[::-1]
-        if len(newest) > self._most:
-            message = f"user.history: of {len(newest)} events the newest {self._most} were used"
-            notices.append(Notice(NoticeKind.HISTORY_CUT, "user.history", message))
-            newest = newest[: self._most]
+        events = len(newest)
+        newest = newest[: self._most]
         if not len(newest):
             message = "nothing is known of what this person chose"
             notices.append(Notice(NoticeKind.NO_HISTORY, "user.history", message))
@@ -68,6 +68,7 @@ class People:
             person=person,
             known=user_row is not None,
             provenance=_provenance(stored_weights, len(newest)),
+            events=events,
             rows=seen[newest],
             weights=weight[newest],
             seen=seen,
@@ -119,6 +120,14 @@ class People:
                 notices.append(Notice(NoticeKind.UNKNOWN_CATEGORY, field, message, (value,)))
         replaced = np.array([bool(value) for value in given])
         return np.where(replaced, asked, stored)
+
+
+def history_cut(events: int, most: int) -> tuple[Notice, ...]:
+    """Note that of a history only the newest events were used."""
+    if events <= most:
+        return ()
+    message = f"user.history: of {events} events the newest {most} were used"
+    return (Notice(NoticeKind.HISTORY_CUT, "user.history", message),)
 
 
 def _columns(arrays: UserArrays) -> NDArray[np.int64]:

@@ -93,7 +93,7 @@ def test_second_build_keeps_everything_and_makes_the_same_generation(
 ) -> None:
     before = (folder / "current").resolve()
     written = build(folder, vllm_url)
-    stages = ("dataset", "text", "graph", "foundation", "adaptation")
+    stages = ("dataset", "text", "graph", "foundation", "adaptation", "fusion")
     assert all(f"{stage}: unchanged, kept" in written for stage in stages)
     assert (folder / "current").resolve() == before
 

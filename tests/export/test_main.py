@@ -60,7 +60,7 @@ def test_metrics_of_another_model_are_refused_before_anything_is_written(
 
     assert main(arguments) == 1
 
-    assert f"export: {path}: expected measurements of '2T-HGNN'" in capsys.readouterr().err
+    assert f"export: {path}: expected measurements of 'nearfield'" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
 
@@ -69,7 +69,7 @@ def test_metrics_that_are_given_are_published(run: Path, tmp_path: Path, capsys:
     shutil.copytree(run, copy)
     described = copy / "text" / "featurizer.json"
     described.write_text(described.read_text().replace("true", "false"))  # no longer a fake
-    measured = [Measurement("2T-HGNN", "overall", "HR@10", 0.25, 0.2, 0.3, 40)]
+    measured = [Measurement("nearfield", "overall", "HR@10", 0.25, 0.2, 0.3, 40)]
     write_metrics(path, measured)
 
     assert main(["--run", str(copy), "--out", str(out), "--metrics", str(path)]) == 0

@@ -12,7 +12,7 @@ from training.comparison import SERVED
 from training.evaluate import Measurement, write_metrics
 
 HIT_RATE = {
-    "model": "2T-HGNN",
+    "model": "nearfield",
     "slice": "overall",
     "metric": "HR@10",
     "value": 0.25,
@@ -64,10 +64,10 @@ def test_a_line_that_is_no_measurement_is_named(tmp_path: Path, change: dict[str
         ("{}", "expected a list of measurements, got '{}'"),
         ("[1]", "expected model, slice, metric, value, users, low, high of a measurement"),
         ("[", "not readable as JSON"),
-        ("[]", r"expected measurements of '2T-HGNN', got \[\]"),
+        ("[]", r"expected measurements of 'nearfield', got \[\]"),
         (
             json.dumps([HIT_RATE | {"model": "popularity"}]),
-            r"expected measurements of '2T-HGNN', got \['popularity'\]",
+            r"expected measurements of 'nearfield', got \['popularity'\]",
         ),
     ],
 )

@@ -8,10 +8,11 @@ import torch
 
 from export.parity import check_parity, open_session
 from export.parity_cases import hgnn_cases, item_tower_cases, user_tower_cases
-from export.to_onnx import hgnn_to_onnx, item_tower_to_onnx, user_tower_to_onnx
+from export.to_onnx import hgnn_to_onnx, item_tower_to_onnx, scorer_to_onnx, user_tower_to_onnx
 from models.config import HGNNConfig, TowerConfig
 from models.hgnn import HGNN
 from models.hgnn_serving import HGNNServing
+from models.scorer import Scorer
 from models.towers import TwoTower
 from tests.support.generation import tiny_contents
 
@@ -151,12 +152,14 @@ def test_the_tiny_networks_of_other_tests_have_the_signatures_of_real_ones() -> 
             text_dimensions=dimensions.text,
             graph_dimensions=dimensions.hgnn,
             dimensions=dimensions.vector,
+            user_tower="pooled",
         )
     )
 
     assert signature(contents.models.hgnn) == signature(hgnn_to_onnx(hgnn.eval()))
     assert signature(contents.models.user_tower) == signature(user_tower_to_onnx(two_tower.user))
     assert signature(contents.models.item_tower) == signature(item_tower_to_onnx(two_tower.item))
+    assert signature(contents.models.scorer) == signature(scorer_to_onnx(Scorer()))
 
 
 def test_weights_lie_inside_the_file(tmp_path: Path) -> None:

@@ -2,15 +2,18 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from models import checkpoint
-from models.checkpoint import CheckpointError
+from models.checkpoint import CheckpointError, load_scorer, save_scorer
 from models.config import HGNNConfig, TowerConfig
 from models.hgnn import HGNN
+from models.scorer import Scorer
 from models.towers import TwoTower
+from retrieval.evidence import NAMES
 
 HGNN_CONFIG = HGNNConfig(item_types=("book", "film"), text_dimensions=6, dimensions=4)
 TOWER_CONFIG = TowerConfig(
@@ -68,3 +71,31 @@ def test_other_kind_and_newer_format_are_refused(tmp_path: Path) -> None:
     path.write_text("{")
     with pytest.raises(CheckpointError, match="expected JSON"):
         checkpoint.load_hgnn(tmp_path)
+
+
+def test_scorer_comes_back_as_it_was(tmp_path: Path) -> None:
+    scorer = Scorer()
+    torch.nn.init.normal_(scorer.weight)
+    scorer.scale.fill_(0.25)
+    save_scorer(tmp_path, scorer)
+    again = load_scorer(tmp_path)
+    evidence = torch.randn(5, len(NAMES))
+    torch.testing.assert_close(again(evidence), scorer(evidence))
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"columns": {}}, "columns: expected"),
+        ({"columns": {name: {"weight": "x", "scale": 1} for name in NAMES}}, "expected numbers"),
+        ({"columns": {name: {"weight": 1.0} for name in NAMES}}, "expected numbers"),
+        ({"kind": "hgnn"}, "expected kind 'scorer'"),
+        ({"format": 9}, "expected format 1"),
+    ],
+)
+def test_damaged_scorer_is_refused(tmp_path: Path, change: dict[str, Any], problem: str) -> None:
+    save_scorer(tmp_path, Scorer())
+    path = tmp_path / "scorer.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(CheckpointError, match=problem):
+        load_scorer(tmp_path)

@@ -1,4 +1,4 @@
-"""The towers: pools by hand, padding, batches, and what the plain two-tower leaves out."""
+"""The pooled user tower and the item tower: pools by hand, padding, batches, what 2T leaves out."""
 
 import dataclasses
 
@@ -21,6 +21,7 @@ CONFIG = TowerConfig(
     category_dimensions=2,
     hidden_dimensions=(8, 8),
     dimensions=3,
+    user_tower="pooled",
 )
 
 
@@ -97,12 +98,14 @@ def test_plain_two_tower_does_not_look_at_the_graph() -> None:
     item = make_towers(dataclasses.replace(CONFIG, graph_dimensions=0)).item
     text, kind, language = torch.randn(2, 6), torch.tensor([0, 1]), torch.tensor([0, 1])
     genres = torch.zeros(2, 5)
-    one = item(text, torch.zeros(2, 4), kind, language, genres)
-    other = item(text, torch.ones(2, 4), kind, language, genres)
+    new = torch.zeros(2, 3)
+    one = item(text, torch.zeros(2, 4), kind, language, genres, new)
+    other = item(text, torch.ones(2, 4), kind, language, genres, new)
     torch.testing.assert_close(one, other)
     with_graph = make_towers().item
-    moved = with_graph(text, torch.ones(2, 4), kind, language, genres)
-    assert not torch.allclose(with_graph(text, torch.zeros(2, 4), kind, language, genres), moved)
+    still = with_graph(text, torch.zeros(2, 4), kind, language, genres, new)
+    moved = with_graph(text, torch.ones(2, 4), kind, language, genres, new)
+    assert not torch.allclose(still, moved)
 
 
 @pytest.mark.parametrize("decays", [(), (0.0,), (1.5,), (float("nan"),)])
@@ -117,7 +120,9 @@ def test_aligned_towers_begin_with_likeness() -> None:
     towers = make_towers(dataclasses.replace(CONFIG, dimensions=4))
     towers.align(items)
     none = torch.zeros(40, dtype=torch.int64)
-    item = towers.item(torch.zeros(40, 6), items, none, none, torch.zeros(40, 5))
+    item = towers.item(
+        torch.zeros(40, 6), items, none, none, torch.zeros(40, 5), torch.zeros(40, 4)
+    )
     user = towers.user(none, none, none, items[:, None], none[:, None], torch.ones(40, 1))
     nearest = (user @ item.T).argmax(dim=1)
     assert (nearest == torch.arange(40)).float().mean() > 0.9

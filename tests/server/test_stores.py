@@ -8,7 +8,7 @@ from server.answers import NoticeKind, Provenance
 from server.engine import Engine
 from server.requests import Event, Person
 from server.stores.catalogue import Catalogue
-from server.stores.people import People
+from server.stores.people import People, history_cut
 from tests.support.generation import TinyWorld
 
 
@@ -81,4 +81,8 @@ def test_long_history_keeps_its_newest_part(people: People) -> None:
     state = people.state(Person("user-2", events))
     assert state.rows.tolist() == list(range(49, 37, -1))
     assert len(state.seen) == 30
-    assert [notice.kind for notice in state.notices] == [NoticeKind.HISTORY_CUT]
+    assert state.events == 30
+    assert not state.notices
+    (notice,) = history_cut(state.events, 12)
+    assert notice.kind is NoticeKind.HISTORY_CUT
+    assert history_cut(12, 12) == ()

@@ -28,7 +28,8 @@ from features.schema import TEXT_RECIPE, ItemRecord, compose_text
 from features.text import HashFeaturizer
 from graph.relations import RelationSchema
 from retrieval.exact import ExactIndex
-from tests.support.onnx_models import TinyShapes, tiny_hgnn, tiny_towers
+from retrieval.pairwise import PairTable
+from tests.support.onnx_models import TinyShapes, tiny_hgnn, tiny_scorer, tiny_towers
 
 CREATED = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 AS_OF = datetime(2026, 1, 1, tzinfo=UTC)
@@ -91,7 +92,7 @@ def embed_user(generation: Generation, user_row: int) -> NDArray[np.float32]:
         country=country,
         age=age,
         gender=gender,
-        history=generation.hgnn[rows],
+        history=generation.history_vectors[rows],
         history_type=generation.item_type[rows],
         history_weight=history.weight[::-1][None],
     )
@@ -178,6 +179,7 @@ def tiny_contents(*, seed: int = 7) -> GenerationContents:
         item_type=arrays.item_type,
         language=arrays.language,
         genres=arrays.genres,
+        residual=np.zeros((len(text), VECTOR), dtype=np.float32),
     )
     users = user_encoder.encode(world.users)
     history = np.concatenate(world.histories)
@@ -194,9 +196,12 @@ def tiny_contents(*, seed: int = 7) -> GenerationContents:
         ),
         content_relations=RELATIONS,
         history_length=50,
+        history_vectors="hgnn",
         metrics=(METRIC,),
         parity={"hgnn": 0.0, "user_tower": 0.0, "item_tower": 0.0},
-        models=ModelFiles(hgnn=hgnn_model, user_tower=user_model, item_tower=item_model),
+        models=ModelFiles(
+            hgnn=hgnn_model, user_tower=user_model, item_tower=item_model, scorer=tiny_scorer()
+        ),
         items=_items(world),
         user_ids=world.user_ids,
         item_encoder=item_encoder,
@@ -216,6 +221,7 @@ def tiny_contents(*, seed: int = 7) -> GenerationContents:
         history_indptr=_indptr([len(each) for each in world.histories]),
         history_rows=history.astype(np.int32),
         history_weight=np.ones(len(history), dtype=np.float32),
+        pairs=_pairs(lists, len(text)),
     )
 
 
@@ -262,6 +268,20 @@ def _neighbour_lists(world: TinyWorld, item_type: NDArray[np.int64]) -> Lists:
         same = np.flatnonzero((creator == creator[row]) & (creator != "")).tolist()
         lists.append([(n, 1.0, 0) for n in same if n != row])
     return [sorted(each, key=lambda entry: (-entry[1], entry[0]))[:CAP] for each in lists]
+
+
+def _pairs(lists: Lists, items: int) -> PairTable:
+    """Let every neighbour speak for the owner of the list, as loudly as the edge weighs."""
+    edges = [
+        (number % items, row, weight, number // items)
+        for number, entries in enumerate(lists)
+        for row, weight, _ in entries
+    ]
+    owner, neighbour, weight, slot = (np.array(column) for column in zip(*edges, strict=True))
+    by_people = slot < len(ITEM_TYPES)
+    counted = np.where(by_people, weight, 0)
+    weights = np.stack((counted / 2, counted, weight - counted), axis=1).astype(np.float32)
+    return PairTable.from_lists(owner, neighbour, weights, items)
 
 
 def _run_hgnn(

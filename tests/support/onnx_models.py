@@ -11,6 +11,8 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from retrieval.evidence import NAMES
+
 OPSET = 20
 
 
@@ -103,6 +105,18 @@ def tiny_hgnn(shapes: TinyShapes, rng: np.random.Generator) -> bytes:
             "mask": (TensorProto.BOOL, lists),
         },
         {"layer_1": ["batch", shapes.hidden], "vector": ["batch", shapes.hgnn]},
+    )
+
+
+def tiny_scorer() -> bytes:
+    """Build a scorer that listens to the towers' likeness alone."""
+    graph = _Graph()
+    weight = np.zeros((len(NAMES), 1), dtype=np.float32)
+    weight[NAMES.index("likeness")] = 1.0
+    product = graph.add("MatMul", "evidence", graph.weight(weight))  # (M, 1)
+    graph.add("Squeeze", product, graph.ints(1), to="score")
+    return graph.model(
+        {"evidence": (TensorProto.FLOAT, ["candidates", len(NAMES)])}, {"score": ["candidates"]}
     )
 
 
@@ -204,7 +218,7 @@ def _item_tower(
     for name, rows in (("item_type", shapes.types), ("language", shapes.languages)):
         table = graph.weight(0.01 * _normal(rng, rows, shapes.vector))
         result = graph.add("Add", result, graph.add("Gather", table, name))
-    graph.unit(result, to="vector")
+    graph.unit(graph.add("Add", result, "residual"), to="vector")
     return graph.model(
         {
             "text": (TensorProto.FLOAT, ["batch", shapes.text]),
@@ -212,6 +226,7 @@ def _item_tower(
             "item_type": (TensorProto.INT64, ["batch"]),
             "language": (TensorProto.INT64, ["batch"]),
             "genres": (TensorProto.FLOAT, ["batch", shapes.genres]),
+            "residual": (TensorProto.FLOAT, ["batch", shapes.vector]),
         },
         {"vector": ["batch", shapes.vector]},
     )

@@ -75,5 +75,6 @@ def make_stages(run: Run) -> dict[str, bool]:
         run.make_graph(),
         run.make_foundation(),
         run.make_adaptation(),
+        run.make_fusion(),
     ]
     return {result.folder.name: result.ran for result in results}

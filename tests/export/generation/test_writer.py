@@ -18,6 +18,7 @@ from export.generation import (
     write,
 )
 from retrieval.exact import ExactIndex
+from retrieval.pairwise import PairTable
 from tests.support.generation import CREATED, tiny_contents
 
 LATER = datetime(2031, 1, 1, tzinfo=UTC)
@@ -28,6 +29,7 @@ from dataclasses import replace
 from pathlib import Path
 from export.generation import write
 from retrieval.exact import ExactIndex
+from retrieval.pairwise import PairTable
 from tests.support.generation import CREATED, tiny_contents
 
 class Endless(ExactIndex):
@@ -166,6 +168,9 @@ def test_an_empty_catalogue_without_people_can_be_written_and_read(tmp_path: Pat
         layers=tuple(layer[:0] for layer in contents.layers),
         graph_indptr=np.zeros(1, dtype=np.int64),
         history_indptr=np.zeros(1, dtype=np.int64),
+        pairs=PairTable(
+            np.zeros(1, dtype=np.int64), contents.pairs.targets[:0], contents.pairs.weights[:0]
+        ),
         **{
             name: getattr(contents, name)[:0]
             for name in (

@@ -1,0 +1,114 @@
+"""What speaks for a candidate: one row of numbers per item, the same in training and in serving.
+
+Columns, in the order of `NAMES`:
+
+- for each kind of edge and each decay, what the history's items say for the candidate
+  (`retrieval.pairwise`)
+- likeness: dot product of the user vector and the item vector
+- kinship: dot product of what is known of the item (its HGNN vector) with the mean of that of
+  the history, each newer item halving the weight of the one before by `KINSHIP_DECAY`
+- popularity: log(1 + people who chose it)
+- affinity: log of the share of the history that has the candidate's type, smoothed
+
+`models.scorer` weighs them.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retrieval.pairwise import PairTable, Reached
+
+EDGE_KINDS = ("influence", "together", "content")
+"""Kinds of edge weight: learned from people's choices, counted from them, and by content."""
+DECAYS = (0.3, 0.8, 1.0)
+KINSHIP_DECAY = 0.7
+HISTORY_LENGTH = 200
+"""Newest items of a history that are listened to."""
+_SMOOTHING = 1.0
+
+NAMES: tuple[str, ...] = (
+    *(f"{kind} {decay}" for kind in EDGE_KINDS for decay in DECAYS),
+    "likeness",
+    "kinship",
+    "popularity",
+    "affinity",
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Person:
+    """Somebody who is to be shown something.
+
+    Shapes:
+        vector: (V,), unit norm. history: (L,) int64 rows, newest first. weight: (L,) float32.
+    """
+
+    vector: NDArray[np.float32]
+    history: NDArray[np.int64]
+    weight: NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Catalogue:
+    """What is known of the candidates.
+
+    Shapes:
+        item_vectors: (N, V). known: (N, H). people: (N,) float32. item_type: (N,) int64.
+    """
+
+    pairs: PairTable
+    item_vectors: NDArray[np.float32]
+    known: NDArray[np.float32]
+    people: NDArray[np.float32]
+    item_type: NDArray[np.int64]
+
+
+def reach(catalogue: Catalogue, person: Person) -> Reached:
+    """Find the items that a person's history speaks for."""
+    return catalogue.pairs.reach(
+        person.history[:HISTORY_LENGTH],
+        person.weight[:HISTORY_LENGTH],
+        np.array(DECAYS, dtype=np.float32),
+    )
+
+
+def gather(
+    catalogue: Catalogue, person: Person, reached: Reached, rows: NDArray[np.int64]
+) -> NDArray[np.float32]:
+    """Put together what speaks for some candidates.
+
+    Shapes:
+        rows: (M,). returns: (M, F), columns as in `NAMES`.
+    """
+    evidence = np.empty((len(rows), len(NAMES)), dtype=np.float32)
+    edges = len(EDGE_KINDS) * len(DECAYS)
+    evidence[:, :edges] = reached.of(rows)
+    evidence[:, edges] = catalogue.item_vectors[rows] @ person.vector
+    evidence[:, edges + 1] = catalogue.known[rows] @ _mean_known(catalogue, person)
+    evidence[:, edges + 2] = np.log1p(catalogue.people[rows])
+    evidence[:, edges + 3] = _affinity(catalogue, person)[catalogue.item_type[rows]]
+    return evidence
+
+
+def _mean_known(catalogue: Catalogue, person: Person) -> NDArray[np.float32]:
+    length = min(len(person.history), HISTORY_LENGTH)
+    if not length:
+        return np.zeros(catalogue.known.shape[1], dtype=np.float32)
+    weight = person.weight[:length] * np.float32(KINSHIP_DECAY) ** np.arange(length)
+    mean = weight @ catalogue.known[person.history[:length]] / max(float(weight.sum()), 1e-9)
+    return np.asarray(mean, dtype=np.float32)
+
+
+def _affinity(catalogue: Catalogue, person: Person) -> NDArray[np.float32]:
+    """Log share of each type in a history; (T,), T the number of types of the catalogue."""
+    types = int(catalogue.item_type[-1]) + 1
+    count = np.bincount(
+        catalogue.item_type[person.history[:HISTORY_LENGTH]],
+        weights=person.weight[:HISTORY_LENGTH],
+        minlength=types,
+    )
+    share = (count + _SMOOTHING / types) / (count.sum() + _SMOOTHING)
+    affinity: NDArray[np.float32] = np.log(share).astype(np.float32)
+    return affinity

@@ -1,0 +1,80 @@
+"""The second channel: candidates that the history speaks for, and the scorer that ranks both."""
+
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from export.generation import Generation
+from retrieval.evidence import Catalogue, Person, gather, reach
+from retrieval.pairwise import Reached
+from retrieval.query import Query, Selection
+
+NEAREST = 150
+"""Items nearest to the user vector among which the scorer chooses, as when it was fitted."""
+
+
+class ScoringModel(Protocol):
+    """Weighs evidence; see `server.runtime.Models.score`."""
+
+    def score(self, evidence: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Shapes: evidence (M, F), returns (M,)."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Listener:
+    """A person whose history takes part in the ranking, and what it reaches."""
+
+    person: Person
+    reached: Reached
+
+
+class Fuser:
+    """Ranks the candidates of both channels for one generation; threads may share it."""
+
+    def __init__(self, generation: Generation, models: ScoringModel) -> None:
+        assert generation.pairs is not None
+        self._models = models
+        self._catalogue = Catalogue(
+            generation.pairs,
+            generation.item_vectors,
+            generation.hgnn,
+            generation.popularity,
+            generation.item_type,
+        )
+
+    def listen(
+        self, vector: NDArray[np.float32], history: NDArray[np.int64], weight: NDArray[np.float32]
+    ) -> Listener:
+        """Take a person's vector (V,) and history (L,), newest first, with its weights (L,)."""
+        person = Person(vector, history, weight)
+        return Listener(person, reach(self._catalogue, person))
+
+    def deepen(self, query: Query) -> Query:
+        """Ask the index for as many items as the scorer is to choose among."""
+        return replace(query, k=max(query.k, NEAREST))
+
+    def rank(self, listener: Listener, query: Query, nearest: Selection) -> Selection:
+        """Choose the k best of what is near and what the history speaks for.
+
+        Both obey the query's filters. Equal scores are in the order of rows.
+        """
+        reached = self._admitted(listener.reached.rows, query)
+        rows = np.union1d(nearest.rows, reached)
+        if not len(rows):
+            return nearest
+        evidence = gather(self._catalogue, listener.person, listener.reached, rows)
+        scores = self._models.score(evidence)
+        best = np.argsort(-scores, kind="stable")[: query.k]
+        return Selection(rows[best], scores[best], nearest.available)
+
+    def _admitted(self, rows: NDArray[np.int64], query: Query) -> NDArray[np.int64]:
+        """Keep the rows that a query's filters let through."""
+        kept = ~np.isin(rows, query.exclude)
+        if query.types is not None:
+            kept &= np.isin(self._catalogue.item_type[rows], query.types)
+        if query.include is not None:
+            kept &= np.isin(rows, query.include)
+        return rows[kept]

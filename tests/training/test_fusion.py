@@ -1,0 +1,93 @@
+"""The scorer learns which channel to believe; without anything to learn from it keeps to one."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from graph.cases import Cases
+from retrieval.evidence import NAMES, Catalogue
+from retrieval.pairwise import PairTable
+from tests.support.cases import cases_of
+from training.fusion import FusedRanker, FusionSettings, fit_scorer, nearest_by_type, people_of
+
+ITEMS, TYPES = 40, 2
+SETTINGS = FusionSettings(nearest=5)
+
+
+def make_catalogue(rng: np.random.Generator) -> Catalogue:
+    """Items of two types; item n speaks for item n + 1, and vectors mean nothing."""
+    vectors = rng.normal(size=(ITEMS, 8)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    owner = np.arange(1, ITEMS)
+    weights = np.zeros((ITEMS - 1, 3), dtype=np.float32)
+    weights[:, 0] = 1.0
+    return Catalogue(
+        PairTable.from_lists(owner, owner - 1, weights, ITEMS),
+        vectors,
+        vectors,
+        np.ones(ITEMS, dtype=np.float32),
+        np.arange(ITEMS) * TYPES // ITEMS,
+    )
+
+
+def random_people(cases: Cases) -> NDArray[np.float32]:
+    rng = np.random.default_rng(9)
+    vectors = rng.normal(size=(len(cases), 8)).astype(np.float32)
+    unit: NDArray[np.float32] = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    return unit
+
+
+def next_item_cases(rng: np.random.Generator, count: int) -> Cases:
+    """People who choose what their newest item speaks for."""
+    newest = rng.integers(0, ITEMS - 1, count)
+    older = rng.integers(0, ITEMS, count)
+    histories = [
+        [int(o), int(n)] if o not in (n, n + 1) else [int(n)]
+        for o, n in zip(older, newest, strict=True)
+    ]
+    return cases_of(histories, (newest + 1).tolist())
+
+
+def test_scorer_learns_to_believe_the_pairs() -> None:
+    rng = np.random.default_rng(0)
+    catalogue = make_catalogue(rng)
+    scorer = fit_scorer(catalogue, random_people, next_item_cases(rng, 200), SETTINGS)
+    ranker = FusedRanker("fused", catalogue, random_people, scorer)
+    asked = next_item_cases(rng, 100)
+    scores = ranker.score(asked)
+    for case in range(len(asked)):
+        scores[case, asked.history(case)] = -np.inf
+    assert (scores.argmax(axis=1) == asked.target).mean() > 0.9
+    by_likeness = random_people(asked) @ catalogue.item_vectors.T
+    assert (by_likeness.argmax(axis=1) == asked.target).mean() < 0.2
+
+
+def test_without_cases_likeness_alone_counts() -> None:
+    catalogue = make_catalogue(np.random.default_rng(0))
+    scorer = fit_scorer(catalogue, random_people, cases_of([], []), SETTINGS)
+    assert dict(zip(NAMES, scorer.weight.tolist(), strict=True)) == {
+        name: float(name == "likeness") for name in NAMES
+    }
+
+
+def test_nearest_are_taken_of_each_type() -> None:
+    catalogue = make_catalogue(np.random.default_rng(0))
+    cases = cases_of([[3]], [4])
+    person = people_of(cases, random_people(cases))[0]
+    near = nearest_by_type(catalogue, person, 5)
+    scores = catalogue.item_vectors @ person.vector
+    for start in (0, ITEMS // 2):
+        own = start + np.argsort(-scores[start : start + ITEMS // 2])[:5]
+        assert set(own.tolist()) <= set(near.tolist())
+    assert len(near) == 10
+
+
+def test_history_is_given_newest_first() -> None:
+    cases = cases_of([[3, 5, 7]], [4])
+    assert people_of(cases, random_people(cases))[0].history.tolist() == [7, 5, 3]
+
+
+@pytest.mark.parametrize("change", [{"ridge": 0.0}, {"nearest": 0}, {"cases": 0}, {"decay": -1.0}])
+def test_settings_without_a_meaning_are_refused(change: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match=next(iter(change))):
+        FusionSettings(**change)  # type: ignore[arg-type]  # wrong on purpose

@@ -1,0 +1,59 @@
+"""Windows: every target follows its history, and over the epochs every place is a target."""
+
+import numpy as np
+import pytest
+
+from training.histories import Sequences
+from training.windows import cut_windows, draw_windows
+
+SIZES = (0, 1, 2, 5, 23)
+
+
+def make_sequences() -> Sequences:
+    """People whose items are numbered through, oldest first."""
+    indptr = np.concatenate(([0], np.cumsum(SIZES)))
+    rows = np.arange(indptr[-1])
+    return Sequences(indptr, rows, np.ones(len(rows), dtype=np.float32), rows % 7 != 3)
+
+
+def draw(seed: int, *, length: int = 4, most: int = 100) -> np.ndarray:
+    return draw_windows(make_sequences(), length, most, np.random.default_rng(seed))
+
+
+@pytest.mark.parametrize("length", [1, 4, 50])
+def test_targets_follow_their_places(length: int) -> None:
+    sequences = make_sequences()
+    batch = cut_windows(sequences, draw(0, length=length), length)
+    person = np.repeat(np.arange(len(SIZES)), SIZES)
+    for row in range(len(batch.user)):
+        heard = batch.history.rows[row][batch.history.weight[row] > 0].tolist()
+        assert heard == sorted(heard, reverse=True)  # newest first
+        assert all(person[item] == batch.user[row] for item in heard)
+        for place in batch.is_target[row].nonzero().flatten().tolist():
+            target = int(batch.target[row, place])
+            assert person[target] == batch.user[row]
+            assert sequences.strong[target]
+            if place < batch.history.rows.shape[1]:
+                assert target == batch.history.rows[row, place] + 1
+            else:  # the first item of all
+                assert target == sequences.indptr[person[target]]
+
+
+def test_every_strong_item_is_a_target_sooner_or_later() -> None:
+    sequences = make_sequences()
+    targets: set[int] = set()
+    for seed in range(30):
+        batch = cut_windows(sequences, draw(seed), 4)
+        targets |= set(batch.target[batch.is_target].tolist())
+    assert targets == set(np.flatnonzero(sequences.strong).tolist())
+
+
+def test_windows_of_one_person_are_capped() -> None:
+    windows = draw(0, most=2)
+    owners = np.searchsorted(make_sequences().indptr, windows[:, 0], side="right") - 1
+    assert np.bincount(owners, minlength=5).tolist() == [0, 1, 1, 1, 2]
+
+
+def test_same_seed_gives_the_same_windows() -> None:
+    np.testing.assert_array_equal(draw(3), draw(3))
+    assert not np.array_equal(draw(3), draw(4))

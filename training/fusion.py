@@ -1,0 +1,173 @@
+"""Fit the scorer that fuses the towers and the pairwise channel.
+
+It learns from the cases lent to validation: neither the towers nor the graph have seen these
+choices, so the scorer sees both as they will be on tomorrow's. What it fits is a handful of
+weights, by conditional logistic regression over each case's candidates, once among those of the
+chosen item's type and once among all.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import scipy.optimize
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from graph.cases import Cases
+from models.scorer import Scorer
+from retrieval.evidence import NAMES, Catalogue, Person, gather, reach
+from training.bounds import check_above_zero, check_least
+
+EmbedUsers = Callable[[Cases], NDArray[np.float32]]
+"""Cases -> user vectors (C, V)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FusionSettings:
+    """How the scorer is fitted."""
+
+    ridge: float = 100.0
+    """Of the learned edge weights (`graph.influence`); larger trusts single neighbours less."""
+    nearest: int = 150
+    """Items nearest to the user vector, of each type, that are candidates."""
+    cases: int = 3000
+    """Most cases to learn from, drawn; more settle the weights and take memory."""
+    decay: float = 1e-3
+    """Penalty on the squared weights of the standardised columns."""
+    seed: int = 0
+    """Of the drawn cases."""
+
+    def __post_init__(self) -> None:
+        check_least(self, ("nearest", "cases"), 1)
+        check_least(self, ("decay", "seed"), 0)
+        check_above_zero(self, ("ridge",))
+
+
+def people_of(cases: Cases, vectors: NDArray[np.float32]) -> list[Person]:
+    """Describe the people of some cases. Shapes: vectors (C, V)."""
+    indptr = cases.history_indptr
+    return [
+        Person(
+            vectors[case],
+            cases.history_rows[indptr[case] : indptr[case + 1]][::-1],
+            cases.history_weight[indptr[case] : indptr[case + 1]][::-1],
+        )
+        for case in range(len(cases))
+    ]
+
+
+@dataclass(frozen=True)
+class _Examples:
+    """Candidates of all cases, one case after the other.
+
+    Shapes:
+        evidence: (R, F). case: (R,) int64. chosen: (R,) bool, one of each case.
+        of_type: (R,) bool, of the chosen item's type.
+    """
+
+    evidence: Tensor
+    case: Tensor
+    chosen: Tensor
+    of_type: Tensor
+
+
+def fit_scorer(
+    catalogue: Catalogue, embed_users: EmbedUsers, valid: Cases, settings: FusionSettings
+) -> Scorer:
+    """Fit the weights; without any case that could teach, likeness alone counts."""
+    scorer = Scorer()
+    drawn = np.random.default_rng(settings.seed).permutation(len(valid))[: settings.cases]
+    cases = valid.take(np.sort(drawn))
+    examples = _collect(catalogue, people_of(cases, embed_users(cases)), cases, settings)
+    if examples is None:
+        with torch.no_grad():
+            scorer.weight[NAMES.index("likeness")] = 1.0
+        return scorer
+    scale = examples.evidence.std(dim=0).clamp(min=1e-6)
+    columns = (examples.evidence - examples.evidence.mean(dim=0)) / scale
+
+    def objective(flat: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        weight = torch.from_numpy(flat).float().requires_grad_()
+        scores = columns @ weight
+        loss = settings.decay * (weight**2).sum()
+        for among in (examples.of_type, torch.ones_like(examples.of_type)):
+            loss = loss + _surprise(scores, examples, among) / 2
+        (gradient,) = torch.autograd.grad(loss, weight)
+        return float(loss.detach()), gradient.double().numpy()
+
+    best = scipy.optimize.minimize(objective, np.zeros(len(NAMES)), jac=True, method="L-BFGS-B")
+    with torch.no_grad():
+        scorer.weight.copy_(torch.from_numpy(best.x).float())
+        scorer.scale.copy_(scale)
+    return scorer
+
+
+def _collect(
+    catalogue: Catalogue, people: list[Person], cases: Cases, settings: FusionSettings
+) -> _Examples | None:
+    """Gather the candidates of the cases whose answer is among them."""
+    evidence: list[NDArray[np.float32]] = []
+    case: list[NDArray[np.int64]] = []
+    chosen: list[NDArray[np.bool_]] = []
+    of_type: list[NDArray[np.bool_]] = []
+    for number, person in enumerate(people):
+        target = int(cases.target[number])
+        reached = reach(catalogue, person)
+        rows = np.union1d(reached.rows, nearest_by_type(catalogue, person, settings.nearest))
+        rows = np.setdiff1d(rows, person.history, assume_unique=True)
+        if target not in rows:
+            continue
+        evidence.append(gather(catalogue, person, reached, rows))
+        case.append(np.full(len(rows), len(case)))
+        chosen.append(rows == target)
+        of_type.append(catalogue.item_type[rows] == catalogue.item_type[target])
+    if not evidence:
+        return None
+    parts = (np.concatenate(each) for each in (evidence, case, chosen, of_type))
+    return _Examples(*(torch.from_numpy(part) for part in parts))
+
+
+def nearest_by_type(catalogue: Catalogue, person: Person, count: int) -> NDArray[np.int64]:
+    """Give the items of each type that are nearest to a person. Shapes: returns (n,), ascending."""
+    scores = catalogue.item_vectors @ person.vector
+    ends = np.searchsorted(catalogue.item_type, np.arange(int(catalogue.item_type[-1]) + 2))
+    found = []
+    for start, end in pairwise(ends.tolist()):
+        depth = min(count, end - start)
+        found.append(start + np.argpartition(-scores[start:end], depth - 1)[:depth])
+    return np.sort(np.concatenate(found))
+
+
+def _surprise(scores: Tensor, examples: _Examples, among: Tensor) -> Tensor:
+    """Mean over the cases of -log softmax of the chosen candidate among some candidates."""
+    cases = int(examples.case[-1]) + 1
+    score = scores.masked_fill(~among, float("-inf"))
+    top = torch.full((cases,), float("-inf")).scatter_reduce(
+        0, examples.case, score.detach(), "amax"
+    )
+    total = torch.zeros(cases).index_add(0, examples.case, (score - top[examples.case]).exp())
+    chosen = scores[examples.chosen]
+    return (top + total.log() - chosen).mean()
+
+
+@dataclass(frozen=True)
+class FusedRanker:
+    """Score every item by the fused scorer, the whole catalogue as candidates."""
+
+    name: str
+    catalogue: Catalogue
+    embed_users: EmbedUsers
+    scorer: Scorer
+
+    @torch.no_grad()
+    def score(self, cases: Cases) -> NDArray[np.float32]:
+        """Score the whole catalogue for each case, one case at a time."""
+        everything = np.arange(len(self.catalogue.item_type))
+        scores = np.empty((len(cases), len(everything)), dtype=np.float32)
+        for number, person in enumerate(people_of(cases, self.embed_users(cases))):
+            evidence = gather(self.catalogue, person, reach(self.catalogue, person), everything)
+            scores[number] = self.scorer(torch.from_numpy(evidence)).numpy()
+        return scores
