@@ -119,7 +119,9 @@ class Hit:
     item_type: str
     """Type of the item."""
     score: float
-    """Similarity to the query, -1 to 1; a popularity where provenance is FALLBACK."""
+    """Higher is better. A recommendation's: what speaks for the item, without unit; compare within
+    one answer. A similar item's: its cosine with the query. Where provenance is FALLBACK: how many
+    people chose it."""
     provenance: Provenance
     """How the item's vector was made, or FALLBACK for one chosen by popularity."""
     title: str

@@ -39,7 +39,8 @@ class SpaceVector:
     def similarity(self, other: "SpaceVector") -> float:
         """Tell how near two vectors are, -1 to 1: their cosine.
 
-        For vectors of unit norm it is their dot product, which is what servers score by.
+        For vectors of unit norm it is their dot product, which is what servers
+        rank similar items by.
 
         Raises:
             SpaceMismatchError: the vectors belong to two spaces.

@@ -11,7 +11,7 @@ from training.loop import LoopSettings
 class AdaptationSettings:
     """How the towers are trained; every field is a hyperparameter."""
 
-    loop: LoopSettings = field(default_factory=lambda: LoopSettings(epochs=12, patience=2))
+    loop: LoopSettings = field(default_factory=lambda: LoopSettings(epochs=10, patience=2))
     user_tower: Literal["sequence", "pooled"] = "sequence"
     """`pooled` is the papers'; see `TowerConfig.user_tower`."""
     blocks: int = 2

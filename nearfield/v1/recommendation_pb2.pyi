@@ -139,7 +139,9 @@ class Recommendation(_message.Message):
     provenance: _types_pb2.Provenance.ValueType
     """How the person's vector was made: GRAPH, INDUCTIVE or FALLBACK."""
     history_events: _builtins.int
-    """How many events of the history went into the person's vector."""
+    """How many events of the history took part; more than went into the person's vector where the
+    graph listens to older ones too.
+    """
     @_builtins.property
     def hits(self) -> _containers.RepeatedCompositeFieldContainer[_types_pb2.ItemHit]:
         """The hits, best first. Empty where grouping is PER_TYPE."""

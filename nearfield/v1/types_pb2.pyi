@@ -67,8 +67,7 @@ class _ProvenanceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Provenance
     """Item: known or new, but without any neighbour: text and attributes alone. Never set for a user."""
     PROVENANCE_FALLBACK: _Provenance.ValueType  # 4
     """No history at all. User vector: made of demographics alone. Recommendation: the most popular
-    items, the same for everybody; a hit's score is then the number of people who chose the item,
-    not a dot product.
+    items, the same for everybody; a hit's score is then the number of people who chose the item.
     """
 
 class Provenance(_Provenance, metaclass=_ProvenanceEnumTypeWrapper):
@@ -89,8 +88,7 @@ PROVENANCE_TEXT_ONLY: Provenance.ValueType  # 3
 """Item: known or new, but without any neighbour: text and attributes alone. Never set for a user."""
 PROVENANCE_FALLBACK: Provenance.ValueType  # 4
 """No history at all. User vector: made of demographics alone. Recommendation: the most popular
-items, the same for everybody; a hit's score is then the number of people who chose the item,
-not a dot product.
+items, the same for everybody; a hit's score is then the number of people who chose the item.
 """
 Global___Provenance: _TypeAlias = Provenance  # noqa: Y015
 
@@ -210,7 +208,7 @@ Global___WarningCode: _TypeAlias = WarningCode  # noqa: Y015
 class Vector(_message.Message):
     """One vector of the shared space of users and items.
 
-    Vectors that the server gives have unit L2 norm, so that the score of a user and an item, or of
+    Vectors that the server gives have unit L2 norm, so that the likeness of a user and an item, or of
     two items, is their dot product, between -1 and 1.
     """
 
@@ -494,9 +492,11 @@ class ItemHit(_message.Message):
     item_type: _builtins.str
     """Type of the item."""
     score: _builtins.float
-    """The dot product with the query's vector, -1 to 1, no unit; where provenance is FALLBACK, the
-    item's popularity, in people who chose it. Higher is better; equal scores are in the order of
-    type, then id.
+    """Higher is better; equal scores are in the order of type, then id. Of Recommend: what the towers
+    and the item graph together say for the item, a weighted sum without unit and bounds, to be
+    compared within one answer; in generations of format 1 the dot product of the two vectors.
+    Of FindSimilarItems: the dot product with the query's vector, -1 to 1, no unit. Where provenance
+    is FALLBACK: the item's popularity, in people who chose it.
     """
     provenance: Global___Provenance.ValueType
     """How the item's vector was made (GRAPH or TEXT_ONLY), or FALLBACK for an item that was chosen by

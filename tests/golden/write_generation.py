@@ -1,4 +1,6 @@
-"""Wrote `generation_1`, once. A new format gets a folder of its own; this one is never rewritten.
+"""Wrote `generation_1`, then `generation_2`, once each, with the code of the day.
+
+A new format gets a folder of its own; those that are there are never rewritten.
 
 python -m tests.golden.write_generation FOLDER
 """
@@ -10,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from export.generation import Generation, read
+from export.generation import FORMAT, Generation, read
 from tests.support.generation import embed_user, write_tiny_generation
 
 USERS = ("user-0", "user-1", "user-19")
@@ -26,7 +28,16 @@ def answers(generation: Generation) -> dict[str, Any]:
         "users": {each: _user(generation, each) for each in USERS},
         "unknown": generation.item_ids.lookup(["audiobook-0", "", "user-0"]).tolist(),
         "podcasts": np.searchsorted(generation.item_type, (podcast, podcast + 1)).tolist(),
-    }
+    } | _pairs(generation)
+
+
+def _pairs(generation: Generation) -> dict[str, Any]:
+    """Say what the first item speaks for, in formats that know it."""
+    if generation.pairs is None:
+        return {}
+    own = slice(*generation.pairs.indptr[:2].tolist())
+    weights = generation.pairs.weights[own].astype(float).round(6).tolist()
+    return {"pairs": [generation.pairs.targets[own].tolist(), weights]}
 
 
 def _item(generation: Generation, item_id: str) -> dict[str, Any]:
@@ -62,7 +73,8 @@ def _user(generation: Generation, user_id: str) -> dict[str, Any]:
 if __name__ == "__main__":
     folder = Path(sys.argv[1])
     path = write_tiny_generation(folder)
-    path.rename(folder / "generation_1")
-    opened = read(folder / "generation_1", allow_test_featurizer=True)
+    name = f"generation_{FORMAT}"
+    path.rename(folder / name)
+    opened = read(folder / name, allow_test_featurizer=True)
     text = json.dumps(answers(opened), indent=1, ensure_ascii=False)
-    (folder / "generation_1_answers.json").write_text(text + "\n", encoding="utf-8")
+    (folder / f"{name}_answers.json").write_text(text + "\n", encoding="utf-8")
