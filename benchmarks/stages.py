@@ -60,6 +60,7 @@ def main() -> int:
     measured.append(_measure("graph", run.make_graph))
     measured.append(_measure("foundation", run.make_foundation))
     measured.append(_measure("adaptation", run.make_adaptation))
+    measured.append(_measure("fusion", run.make_fusion))
     arguments = ["--run", str(run.folder), "--out", str(options.out)]
     measured.append(_measure("export", export_main, arguments))
     _print(measured)

@@ -7,25 +7,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from models.config import TowerConfig
 from models.sequence_tower import SequenceUserTower
 from models.towers import TwoTower
+from tests.support.towers import SMALL_TOWERS
 
-CONFIG = TowerConfig(
-    item_types=("book", "film"),
-    countries=3,
-    ages=4,
-    genders=3,
-    languages=2,
-    genres=5,
-    text_dimensions=6,
-    graph_dimensions=4,
-    category_dimensions=2,
-    hidden_dimensions=(8, 8),
-    dimensions=8,
-    history_length=6,
-    familiar_items=10,
-    residual_dropout=0.5,
+CONFIG = dataclasses.replace(
+    SMALL_TOWERS, history_length=6, familiar_items=10, residual_dropout=0.5
 )
 
 

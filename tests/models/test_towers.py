@@ -8,21 +8,9 @@ from torch import Tensor
 
 from models.config import TowerConfig
 from models.towers import HistoryPool, TwoTower
+from tests.support.towers import SMALL_TOWERS
 
-CONFIG = TowerConfig(
-    item_types=("book", "film"),
-    countries=3,
-    ages=4,
-    genders=3,
-    languages=2,
-    genres=5,
-    text_dimensions=6,
-    graph_dimensions=4,
-    category_dimensions=2,
-    hidden_dimensions=(8, 8),
-    dimensions=3,
-    user_tower="pooled",
-)
+CONFIG = dataclasses.replace(SMALL_TOWERS, dimensions=3, user_tower="pooled")
 
 
 def make_towers(config: TowerConfig = CONFIG) -> TwoTower:
