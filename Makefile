@@ -92,9 +92,10 @@ serve: venv ## answer requests: GENERATION=folder PORT=50051
 vllm: venv vllm-venv ## embed new items for `make serve`: VLLM_PORT=8000
 	$(PYTHON_IN_VENV) -m features.serve_vllm --port $(VLLM_PORT)
 
-evaluate: venv vllm-venv ## measure on held-out interactions: DATA=folder OUT=folder
+evaluate: venv vllm-venv ## measure on held-out interactions: DATA=folder OUT=folder PROTOCOL= MODELS=
 	$(PYTHON_IN_VENV) -m training evaluate --data "$(DATA)" --run "$(OUT)/evaluation" \
-		--cache "$(OUT)/text.sqlite" $(HYPERPARAMETERS)
+		--cache "$(OUT)/text.sqlite" $(HYPERPARAMETERS) \
+		$(if $(PROTOCOL),--protocol "$(PROTOCOL)") $(if $(MODELS),--models "$(MODELS)")
 
 # --- to change it ---------------------------------------------------------------------------
 

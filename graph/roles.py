@@ -9,7 +9,7 @@ from typing import Literal, get_args
 from graph.errors import DataError
 
 Role = Literal["strong", "weak", "negative"]
-Rule = Literal["leave-last-out", "time"]
+Rule = Literal["leave-last-out", "time", "random", "unseen-people", "unseen-items"]
 FILE = "dataset.toml"
 
 
@@ -25,7 +25,8 @@ class HoldOutRule:
     """How to hold out where the data set brings no `split` of its own."""
 
     rule: Rule = "leave-last-out"
-    """`leave-last-out`: each person's last strong interaction; `time`: one cut for everybody."""
+    """`leave-last-out`: each person's last strong interaction; `time`: one cut for everybody;
+    `random`, `unseen-people`, `unseen-items`: a tenth drawn by the seed (`graph.protocols`)."""
     days: float = 14.0
     """Length of the held-out end under `time`, in days; longer leaves less to learn from."""
 

@@ -1,6 +1,6 @@
 """Hold out: what may be learned from, and whom to predict from what."""
 
-from dataclasses import dataclass
+import dataclasses
 
 import numpy as np
 import polars as pl
@@ -9,38 +9,46 @@ from numpy.typing import NDArray
 from graph.cases import Cases, Visible, after, before, case_rows, make_cases
 from graph.dataset import Dataset
 from graph.errors import SplitError
-from graph.order import hash_ids, mix
+from graph.lending import (
+    Split,
+    lend_last,
+    liked_rows,
+    rank_from_last,
+    strong_positions,
+)
+from graph.protocols import random_rows, unseen_items, unseen_people
 from graph.roles import HoldOutRule
 
 __all__ = ["Cases", "Split", "dataset_split", "hold_out", "keep_all", "leave_last_out", "time_cut"]
 
 DAY_S = 86_400
-VALID_SHARE = 0.1
-"""Share of people who lend their last interaction to early stopping, where no rule says whom."""
-
-
-@dataclass(frozen=True)
-class Split:
-    """A data set cut into what is learned from and what is asked."""
-
-    train: pl.DataFrame
-    """Interactions to learn from, with the columns and the order of the data set's."""
-    valid: Cases
-    """Cases for early stopping."""
-    test: Cases
-    """Cases to report."""
-    rule: str
-    """The rule that made the cut, in words."""
 
 
 def hold_out(dataset: Dataset, rule: HoldOutRule | None = None, *, seed: int = 0) -> Split:
-    """Hold out by the data set's own `split`, else by `rule`, else by its dataset.toml."""
+    """Hold out by `rule`; without one by the data set's own `split`, else by its dataset.toml.
+
+    Under a `rule` a data set with a `split` of its own takes part with its train rows alone.
+
+    Raises:
+        SplitError: the rule leaves nothing to learn from, or nothing to ask.
+    """
     if dataset.has_split:
-        return dataset_split(dataset, seed=seed)
+        if rule is None:
+            return dataset_split(dataset, seed=seed)
+        train = dataset.interactions.filter(pl.col("split") == "train")
+        dataset = dataclasses.replace(dataset, interactions=train)
     chosen = dataset.hold_out if rule is None else rule
-    if chosen.rule == "time":
-        return time_cut(dataset, chosen.days, seed=seed)
-    return leave_last_out(dataset)
+    match chosen.rule:
+        case "time":
+            return time_cut(dataset, chosen.days, seed=seed)
+        case "random":
+            return random_rows(dataset, seed=seed)
+        case "unseen-people":
+            return unseen_people(dataset, seed=seed)
+        case "unseen-items":
+            return unseen_items(dataset, seed=seed)
+        case "leave-last-out":
+            return leave_last_out(dataset)
 
 
 def keep_all(dataset: Dataset, *, seed: int = 0) -> Split:
@@ -57,7 +65,7 @@ def keep_all(dataset: Dataset, *, seed: int = 0) -> Split:
         rows = rows.filter(pl.col("split") == "train")
     if not len(rows):
         raise SplitError("split: no row says train, so there is nothing to learn from")
-    train, valid = _lend_last(dataset, rows, seed)
+    train, valid = lend_last(dataset, rows, seed)
     nobody = valid.take(np.empty(0, dtype=np.int64))
     return Split(train, valid, nobody, "nothing")
 
@@ -73,14 +81,14 @@ def leave_last_out(dataset: Dataset) -> Split:
         SplitError: nobody has two strong interactions.
     """
     rows = dataset.interactions
-    strong = _strong_positions(rows)
+    strong = strong_positions(rows)
     user = rows["user_row"].to_numpy()
-    rank, count = _rank_from_last(user[strong])
+    rank, count = rank_from_last(user[strong])
     test = strong[(rank == 0) & (count >= 2)]
     valid = strong[(rank == 1) & (count >= 3)]
     if not len(test):
         raise SplitError("leave-last-out: nobody has two strong interactions")
-    visible = _liked(rows)
+    visible = liked_rows(rows)
     train = rows.filter(pl.Series(~after(user, _first_of(user, valid, test))))
     return Split(
         train,
@@ -112,15 +120,15 @@ def time_cut(dataset: Dataset, held_out_days: float, *, seed: int = 0) -> Split:
         "user_row", "timestamp", "order"
     )
     late = (rows["timestamp"] >= cut).to_numpy()
-    strong = _strong_positions(rows)
+    strong = strong_positions(rows)
     strong = strong[late[strong]]
     if not len(strong):
         raise SplitError(f"time cut: no strong interaction in the last {held_out_days} days")
     user = rows["user_row"].to_numpy()
     pair = user * len(dataset.item_types) + dataset.item_type[rows["item_row"].to_numpy()]
     test = np.sort(strong[np.unique(pair[strong], return_index=True)[1]])
-    history = Visible(rows, _liked(rows).mask & ~late)
-    train, valid = _lend_last(dataset, seen.sort("user_row", "timestamp", "order"), seed)
+    history = Visible(rows, liked_rows(rows).mask & ~late)
+    train, valid = lend_last(dataset, seen.sort("user_row", "timestamp", "order"), seed)
     cases = make_cases(dataset, test, case_rows(user, test), history, "test", train)
     return Split(train, valid, cases, f"time: the last {held_out_days:g} days")
 
@@ -147,10 +155,10 @@ def dataset_split(dataset: Dataset, *, seed: int = 0) -> Split:
         raise SplitError("split: no row says train, so there is nothing to learn from")
     known = np.zeros(len(dataset.users), dtype=np.bool_)
     known[user[in_train]] = True
-    strong = _strong_positions(rows)
+    strong = strong_positions(rows)
     held = strong[~in_train[strong] & known[user[strong]]]
     alone = strong[~known[user[strong]]]
-    last = alone[_rank_from_last(user[alone])[0] == 0]
+    last = alone[rank_from_last(user[alone])[0] == 0]
     train = rows.filter(pl.Series(in_train))
     has_test = bool(rows["split"].str.starts_with("test").any())
     has_valid = bool((rows["split"] == "valid").any())
@@ -158,7 +166,7 @@ def dataset_split(dataset: Dataset, *, seed: int = 0) -> Split:
     def cases(prefix: str, learned: pl.DataFrame) -> Cases:
         named = rows["split"].str.starts_with(prefix).to_numpy()
         one, other = last[named[last]], held[named[held]]
-        liked = _liked(rows)
+        liked = liked_rows(rows)
         unseen = make_cases(dataset, one, before(user, one), liked, None, learned)
         shown = Visible(rows, liked.mask & in_train)
         seen = make_cases(dataset, other, case_rows(user, other), shown, None, learned)
@@ -166,44 +174,11 @@ def dataset_split(dataset: Dataset, *, seed: int = 0) -> Split:
 
     if has_test and has_valid:
         return Split(train, cases("valid", train), cases("test", train), "the data set's own")
-    train, lent = _lend_last(dataset, train, seed)
+    train, lent = lend_last(dataset, train, seed)
     test = cases("test" if has_test else "valid", train)
     if not len(test):
         raise SplitError("split: no strong row is held out, so there is nothing to predict")
     return Split(train, lent, test, "the data set's own")
-
-
-def _lend_last(dataset: Dataset, train: pl.DataFrame, seed: int) -> tuple[pl.DataFrame, Cases]:
-    """Move the last strong row of a seeded tenth of the people from train to early stopping."""
-    user = train["user_row"].to_numpy()
-    strong = _strong_positions(train)
-    rank, count = _rank_from_last(user[strong])
-    last = strong[(rank == 0) & (count >= 2)]
-    drawn = mix(hash_ids(dataset.users["user_id"]) ^ mix(np.array([seed], dtype=np.uint64)))
-    lends = drawn[user[last]] < np.uint64(VALID_SHARE * 2**64)
-    if len(last) and not lends.any():  # a handful of people: the smallest hash lends
-        lends[np.argmin(drawn[user[last]])] = True
-    last = last[lends]
-    kept = train.filter(pl.Series(~after(user, last)))
-    return kept, make_cases(dataset, last, before(user, last), _liked(train), "valid", kept)
-
-
-def _strong_positions(rows: pl.DataFrame) -> NDArray[np.int64]:
-    return np.flatnonzero((rows["role"] == "strong").to_numpy())
-
-
-def _liked(rows: pl.DataFrame) -> Visible:
-    """Strong and weak rows make a history; negative ones do not."""
-    return Visible(rows, (rows["role"] != "negative").to_numpy())
-
-
-def _rank_from_last(user: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Give each row of sorted people its rank from their last (0), and their rows' count."""
-    _, start, inverse, count = np.unique(
-        user, return_index=True, return_inverse=True, return_counts=True
-    )
-    end = (start + count)[inverse]
-    return end - 1 - np.arange(len(user)), count[inverse]
 
 
 def _first_of(user: NDArray[np.int64], *targets: NDArray[np.int64]) -> NDArray[np.int64]:

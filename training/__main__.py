@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import get_args
 
 from tqdm import tqdm
 
@@ -18,6 +19,7 @@ from features.model_files import vllm_python
 from features.vllm import VllmSettings
 from features.vllm_process import VllmProcessSettings
 from graph.errors import GraphError
+from graph.roles import Rule
 from models.checkpoint import CheckpointError
 from training.comparison import MODELS, compare_served, fit_models
 from training.errors import TrainingError
@@ -68,7 +70,7 @@ def _adaptation(options: argparse.Namespace) -> None:
 
 
 def _evaluate(options: argparse.Namespace) -> None:
-    run = _run(options, "test")
+    run = _run(options, f"test by {options.protocol}" if options.protocol else "test")
     names = tuple(options.models.split(","))
     unknown = [name for name in names if name not in MODELS]
     if unknown:
@@ -159,6 +161,12 @@ def _parser() -> argparse.ArgumentParser:
         if name != "adaptation":
             _add_text_options(command)
         if name == "evaluate":
+            command.add_argument(
+                "--protocol",
+                choices=get_args(Rule),
+                help="how to hold out; default: the data set's own split, else as its "
+                "dataset.toml says, else leave-last-out",
+            )
             command.add_argument(
                 "--models",
                 default=",".join(MODELS),

@@ -8,9 +8,9 @@ import json
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import torch
@@ -25,6 +25,7 @@ from graph.build import build_graph, popularity
 from graph.dataset import Dataset, load_dataset, save_dataset
 from graph.item_graph import ItemGraph
 from graph.read import check_folder
+from graph.roles import HoldOutRule, Rule
 from graph.split import Split, hold_out, keep_all
 from graph.stage import StageResult, hash_files, run_stage
 from graph.tables import read_dataset
@@ -54,11 +55,18 @@ from training.users import UserEmbedder
 Holding = Callable[[Dataset, int], Split]
 """How a run cuts its data set: data set and seed -> split."""
 
+
+def _hold_out_by(rule: HoldOutRule, dataset: Dataset, seed: int) -> Split:
+    return hold_out(dataset, rule, seed=seed)
+
+
 HOLDINGS: dict[str, Holding] = {
     "nothing": lambda dataset, seed: keep_all(dataset, seed=seed),
     "test": lambda dataset, seed: hold_out(dataset, seed=seed),
+    **{f"test by {rule}": partial(_hold_out_by, HoldOutRule(rule)) for rule in get_args(Rule)},
 }
-"""`nothing` learns from all that may be learned from; `test` keeps the cases to report."""
+"""`nothing` learns from all that may be learned from; `test` keeps the cases to report, as the data
+set says or by a rule of `graph.roles`."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,101 @@
+"""Ways to hold out that draw: interactions, people or items at random, by a seed."""
+
+import numpy as np
+import polars as pl
+
+from graph.cases import Visible, before, case_rows, make_cases
+from graph.dataset import Dataset
+from graph.errors import SplitError
+from graph.lending import Split, draw, lend_last, liked_rows, rank_from_last, strong_positions
+
+HELD_SHARE = 0.1
+"""Share of the interactions, the people or the items that is reported."""
+_SALT = {"people": 101, "items": 102, "rows": 103}
+"""Keeps one protocol's draws apart from another's, and from those of early stopping."""
+
+
+def random_rows(dataset: Dataset, *, seed: int = 0) -> Split:
+    """Hold out a tenth of the strong interactions, and another tenth for early stopping.
+
+    Time plays no part: a case's history is everything of the person that is learned from, what
+    came later too. Somebody with several held-out items has a case for each, and the lists of
+    one type are judged together. Other rows of a held-out pair of person and item are not
+    learned from.
+
+    Raises:
+        SplitError: nothing is drawn, or nothing left.
+    """
+    rows = dataset.interactions
+    strong = strong_positions(rows)
+    pair = rows["user_row"].to_numpy() * len(dataset.items) + rows["item_row"].to_numpy()
+    pairs, first = np.unique(pair[strong], return_index=True)
+    drawn = np.random.default_rng([seed, _SALT["rows"]]).random(len(pairs))
+    test = np.sort(strong[first[drawn < HELD_SHARE]])
+    valid = np.sort(strong[first[(drawn >= HELD_SHARE) & (drawn < 2 * HELD_SHARE)]])
+    learned = ~np.isin(pair, pairs[drawn < 2 * HELD_SHARE])
+    train = rows.filter(pl.Series(learned))
+    _check("random", len(test), len(train))
+    user = rows["user_row"].to_numpy()
+    visible = Visible(rows, liked_rows(rows).mask & learned)
+    return Split(
+        train,
+        make_cases(dataset, valid, case_rows(user, valid), visible, "valid", train),
+        make_cases(dataset, test, case_rows(user, test), visible, "test", train),
+        "random: a tenth of the interactions",
+    )
+
+
+def unseen_people(dataset: Dataset, *, seed: int = 0) -> Split:
+    """Hold out a tenth of the people whole: their last strong interaction is the target.
+
+    The history is what they did before it. For early stopping a tenth of the others lend their
+    last strong interaction.
+
+    Raises:
+        SplitError: nobody is drawn who has two strong interactions, or nobody is left.
+    """
+    rows = dataset.interactions
+    user = rows["user_row"].to_numpy()
+    held = draw(dataset.users["user_id"], seed + _SALT["people"]) < HELD_SHARE
+    strong = strong_positions(rows)
+    strong = strong[held[user[strong]]]
+    rank, count = rank_from_last(user[strong])
+    test = strong[(rank == 0) & (count >= 2)]
+    train = rows.filter(pl.Series(~held[user]))
+    _check("unseen-people", len(test), len(train))
+    train, valid = lend_last(dataset, train, seed)
+    cases = make_cases(dataset, test, before(user, test), liked_rows(rows), "test", train)
+    return Split(train, valid, cases, "a tenth of the people, unseen in training")
+
+
+def unseen_items(dataset: Dataset, *, seed: int = 0) -> Split:
+    """Hold out a tenth of the items whole: nothing of anybody is learned about them.
+
+    A case is a person's last strong interaction with such an item; the history is what the
+    person did before with all the others. For early stopping a tenth of the people lend their
+    last strong interaction with one of the others.
+
+    Raises:
+        SplitError: no item is drawn that anybody chose after another, or nothing is left.
+    """
+    rows = dataset.interactions
+    user, item = rows["user_row"].to_numpy(), rows["item_row"].to_numpy()
+    held = draw(dataset.items["item_id"], seed + _SALT["items"]) < HELD_SHARE
+    strong = strong_positions(rows)
+    strong = strong[held[item[strong]]]
+    test = strong[rank_from_last(user[strong])[0] == 0]
+    train = rows.filter(pl.Series(~held[item]))
+    _check("unseen-items", len(test), len(train))
+    train, valid = lend_last(dataset, train, seed)
+    visible = Visible(rows, liked_rows(rows).mask & ~held[item])
+    cases = make_cases(dataset, test, before(user, test), visible, "test", train)
+    answerable = np.flatnonzero(np.diff(cases.history_indptr) > 0)
+    _check("unseen-items", len(answerable), len(train))
+    return Split(train, valid, cases.take(answerable), "a tenth of the items, unseen in training")
+
+
+def _check(rule: str, asked: int, learned: int) -> None:
+    if not asked:
+        raise SplitError(f"{rule}: nothing was drawn that could be asked")
+    if not learned:
+        raise SplitError(f"{rule}: nothing is left to learn from")

@@ -1,0 +1,133 @@
+"""Ways to hold out that draw: nothing held out is learned from, and seeds decide."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from graph.dataset import Dataset
+from graph.errors import SplitError
+from graph.lending import Split
+from graph.protocols import random_rows, unseen_items, unseen_people
+from graph.roles import HoldOutRule
+from graph.split import hold_out
+from tests.graph.folders import Event, dataset_of
+
+IDS = [f"{'bf'[item % 2]}{item}" for item in range(40)]
+PROTOCOLS = (random_rows, unseen_people, unseen_items)
+Protocol = Callable[..., Split]
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> Dataset:
+    rng = np.random.default_rng(0)
+    events: list[Event] = [
+        (f"u{user:03d}", IDS[item], 1000 * user + place)
+        for user in range(100)
+        for place, item in enumerate(rng.choice(40, 8, replace=False))
+    ]
+    return dataset_of(tmp_path, IDS, events)
+
+
+def pairs(rows: pl.DataFrame) -> set[tuple[int, int]]:
+    return set(rows.select("user_row", "item_row").iter_rows())
+
+
+def asked(split: Split) -> set[tuple[int, int]]:
+    cases = (split.test, split.valid)
+    return {
+        pair
+        for each in cases
+        for pair in zip(each.user_row.tolist(), each.target.tolist(), strict=True)
+    }
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_nothing_that_is_asked_is_learned_from(protocol: Protocol, dataset: Dataset) -> None:
+    split = protocol(dataset)
+    assert len(split.test) > 5
+    assert len(split.valid) > 2
+    assert not asked(split) & pairs(split.train)
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_seed_decides(protocol: Protocol, dataset: Dataset) -> None:
+    one, same, other = protocol(dataset, seed=1), protocol(dataset, seed=1), protocol(dataset)
+    assert asked(one) == asked(same)
+    assert asked(one) != asked(other)
+
+
+def test_unseen_people_are_whole_and_asked_for_their_last(dataset: Dataset) -> None:
+    split = unseen_people(dataset)
+    rows = dataset.interactions
+    assert split.test.unseen_person.all()
+    for case in range(len(split.test)):
+        own = rows.filter(user_row=int(split.test.user_row[case]))["item_row"].to_list()
+        assert [*split.test.history(case).tolist(), int(split.test.target[case])] == own
+
+
+def test_unseen_items_are_in_no_training_row_and_no_history(dataset: Dataset) -> None:
+    split = unseen_items(dataset)
+    assert split.test.unseen_item.all()
+    held = set(split.test.target.tolist())
+    assert not held & set(split.train["item_row"].to_list())
+    assert not held & set(split.test.history_rows.tolist())
+    assert not held & set(split.valid.target.tolist())
+    order = {
+        (user, item): place
+        for user, item, place in dataset.interactions.select(
+            "user_row", "item_row", "order"
+        ).iter_rows()
+    }
+    for case in range(len(split.test)):
+        user, target = int(split.test.user_row[case]), int(split.test.target[case])
+        history = split.test.history(case).tolist()
+        assert all(order[user, item] < order[user, target] for item in history)
+
+
+def test_random_cases_share_the_persons_training_rows(dataset: Dataset) -> None:
+    split = random_rows(dataset)
+    learned = pairs(split.train)
+    for case in range(len(split.test)):
+        user = int(split.test.user_row[case])
+        own = {item for person, item in learned if person == user}
+        assert set(split.test.history(case).tolist()) == own
+    assert len(split.test) == pytest.approx(80, abs=30)
+    assert len(split.train) == len(dataset.interactions) - len(split.test) - len(split.valid)
+
+
+@pytest.mark.parametrize(
+    ("rule", "words"),
+    [
+        ("random", "random: a tenth of the interactions"),
+        ("unseen-people", "a tenth of the people, unseen in training"),
+        ("unseen-items", "a tenth of the items, unseen in training"),
+    ],
+)
+def test_rules_have_names(rule: str, words: str, dataset: Dataset) -> None:
+    assert hold_out(dataset, HoldOutRule(rule)).rule == words  # type: ignore[arg-type]  # a name
+
+
+def test_under_a_rule_a_data_sets_own_hold_out_takes_no_part(tmp_path: Path) -> None:
+    events: list[Event] = [(f"u{user}", IDS[item], item) for user in range(60) for item in range(9)]
+    folder = tmp_path / "data"
+    whole = dataset_of(folder, IDS, events)
+    split = pl.when(pl.col("user_row") < 20).then(pl.lit("test")).otherwise(pl.lit("train"))
+    marked = Dataset(
+        **{
+            **{name: getattr(whole, name) for name in whole.__dataclass_fields__},
+            "interactions": whole.interactions.with_columns(split=split),
+        }
+    )
+    assert marked.has_split
+    cut = hold_out(marked, HoldOutRule("unseen-people"))
+    assert min(cut.train["user_row"].min(), cut.test.user_row.min()) >= 20
+
+
+@pytest.mark.parametrize("protocol", [unseen_people, unseen_items])
+def test_nothing_to_ask_is_an_error_that_says_so(protocol: Protocol, tmp_path: Path) -> None:
+    lonely = dataset_of(tmp_path, IDS, [(f"u{user}", IDS[0], 1) for user in range(50)])
+    with pytest.raises(SplitError, match="nothing was drawn that could be asked"):
+        protocol(lonely)
