@@ -1,7 +1,9 @@
 """How long a recommendation takes inside the process: `python -m benchmarks.answers`.
 
 One call at a time, one thread, no wire: the user tower on a full history, then whole
-recommendations for known people, and in them the second channel.
+recommendations for known people, and in them the second channel. Then how many of the items
+recommended are those that a ranking of the whole catalogue would give, which is what the
+offline evaluation does.
 """
 
 import argparse
@@ -15,6 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.generation import Generation, GenerationError, read
+from retrieval.evidence import Catalogue, gather, reach
+from retrieval.evidence import Person as Listener
+from server.answers import UserVector
 from server.engine import Engine
 from server.fusion import Fuser
 from server.limits import Limits
@@ -56,6 +61,9 @@ def main() -> int:
     print("| call | median, µs | 99th percentile, µs |\n|---|---:|---:|")
     for timing in measure(generation, engine, options.calls):
         print(timing)
+    if generation.pairs is not None:
+        share = agreement(generation, engine, min(options.calls, 300))
+        print(f"\nof the best {K} of the whole catalogue, {share:.2%} are recommended")
     return 0
 
 
@@ -90,6 +98,37 @@ def measure(generation: Generation, engine: Engine, calls: int) -> list[Timing]:
 
         timings.append(_time("in it: what the history speaks for", listen, calls))
     return timings
+
+
+def agreement(generation: Generation, engine: Engine, people: int) -> float:
+    """Give the share of the best items of the whole catalogue that candidates hold."""
+    assert generation.pairs is not None
+    catalogue = Catalogue(
+        generation.pairs,
+        generation.item_vectors,
+        generation.hgnn,
+        generation.popularity,
+        generation.item_type,
+    )
+    everything, found = np.arange(len(generation)), 0
+    for row in np.random.default_rng(1).integers(0, len(generation.user_ids), people).tolist():
+        person = Person(generation.user_ids.id(row))
+        history = generation.history(row)
+        heard = history.weight > 0
+        (embedded,) = engine.users.embed([person], Stopwatch())
+        assert isinstance(embedded, UserVector)
+        who = Listener(
+            embedded.vector,
+            history.rows[heard][::-1].astype(np.int64),
+            history.weight[heard][::-1],
+        )
+        scores = engine.models.score(gather(catalogue, who, reach(catalogue, who), everything))
+        scores[history.rows] = -np.inf
+        best = generation.item_ids.ids(np.argsort(-scores, kind="stable")[:K])
+        task = RecommendTask(person, Shape(k=K, filter=ItemFilter()))
+        (answer,) = engine.recommender.recommend([task], Stopwatch())
+        found += len({hit.item_id for hit in answer.lists[0].hits} & set(best))
+    return found / (K * people)
 
 
 def _time(what: str, call: Callable[[int], None], calls: int) -> Timing:
