@@ -14,7 +14,7 @@ from training.catalogue import Catalogue
 from training.histories import Sequences
 from training.tower_settings import AdaptationSettings
 from training.users import UserEmbedder
-from training.windows import cut_windows, draw_windows
+from training.windows import WindowBatch, cut_windows, draw_windows
 
 
 class SequenceSteps:
@@ -53,10 +53,13 @@ class SequenceSteps:
         rng = np.random.default_rng([self.settings.seed, 4, epoch])
         windows = self._draw(epoch)
         for start in range(0, len(windows), self.settings.windows_per_step):
-            yield self._loss(windows[start : start + self.settings.windows_per_step], rng)
+            part = windows[start : start + self.settings.windows_per_step]
+            batch = cut_windows(self.sequences, part, self.towers.config.history_length)
+            if batch.is_target.any():  # weak signals alone are no examples
+                yield self._loss(batch, rng)
 
     def _draw(self, epoch: int) -> NDArray[np.int64]:
-        """Draw the windows of an epoch; those without anything to predict are left out."""
+        """Draw the windows of an epoch."""
         rng = np.random.default_rng([self.settings.seed, 2, epoch])
         return draw_windows(
             self.sequences,
@@ -65,9 +68,8 @@ class SequenceSteps:
             rng,
         )
 
-    def _loss(self, windows: NDArray[np.int64], rng: np.random.Generator) -> Tensor:
+    def _loss(self, batch: WindowBatch, rng: np.random.Generator) -> Tensor:
         settings = self.settings
-        batch = cut_windows(self.sequences, windows, self.towers.config.history_length)
         history, target = batch.history, batch.target[batch.is_target]
         exact = len(self.familiar) <= settings.exact_up_to
         rivals = self.familiar

@@ -1,0 +1,123 @@
+"""Steps of the sequence tower: what they learn from, and that they learn."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from models.config import TowerConfig
+from models.towers import TwoTower
+from tests.support.cases import cases_of
+from training.adaptation import train_adaptation
+from training.catalogue import Catalogue
+from training.histories import Sequences
+from training.loop import LoopSettings
+from training.sequence_steps import SequenceSteps
+from training.tower_settings import AdaptationSettings
+from training.users import UserEmbedder
+
+ITEMS, PEOPLE, LENGTH = 30, 60, 8
+SETTINGS = AdaptationSettings(
+    loop=LoopSettings(epochs=40, patience=40, learning_rate=3e-3),
+    dimensions=16,
+    hidden_dimensions=(16,),
+    windows_per_step=8,
+    history_length=LENGTH,
+    dropout=0.0,
+    residual_dropout=0.0,
+)
+
+
+def make_config() -> TowerConfig:
+    return TowerConfig(
+        item_types=("book",),
+        countries=1,
+        ages=1,
+        genders=1,
+        languages=1,
+        genres=0,
+        text_dimensions=6,
+        graph_dimensions=6,
+        hidden_dimensions=(16,),
+        dimensions=16,
+        history_length=LENGTH,
+        familiar_items=ITEMS,
+        dropout=0.0,
+        residual_dropout=0.0,
+    )
+
+
+def make_catalogue() -> Catalogue:
+    """Items of which nothing is known that could help."""
+    rng = torch.Generator().manual_seed(0)
+    vectors = torch.nn.functional.normalize(torch.randn(ITEMS, 6, generator=rng), dim=1)
+    none = torch.zeros(ITEMS, dtype=torch.int64)
+    return Catalogue(vectors, vectors, none, none, torch.zeros(ITEMS, 0))
+
+
+def walks(rng: np.random.Generator) -> Sequences:
+    """Everybody goes round and round from a start of their own: item n is followed by n + 7."""
+    starts = rng.integers(0, ITEMS, PEOPLE)
+    rows = (starts[:, None] + 7 * np.arange(LENGTH)) % ITEMS
+    indptr = np.arange(PEOPLE + 1) * LENGTH
+    return Sequences(
+        indptr,
+        rows.ravel(),
+        np.ones(PEOPLE * LENGTH, dtype=np.float32),
+        np.ones(PEOPLE * LENGTH, dtype=np.bool_),
+    )
+
+
+def steps_of(sequences: Sequences, settings: AdaptationSettings = SETTINGS) -> SequenceSteps:
+    catalogue, towers = make_catalogue(), TwoTower(make_config())
+    nobody = torch.zeros(len(sequences.indptr) - 1, 3, dtype=torch.int64)
+    people = UserEmbedder(towers, catalogue, nobody)
+    return SequenceSteps(towers, catalogue, people, sequences, settings)
+
+
+@pytest.mark.parametrize("exact_up_to", [0, ITEMS])
+@pytest.mark.parametrize(("learning_rate", "learned"), [(3e-3, True), (0.0, False)])
+def test_order_that_nothing_but_the_sequence_tells_is_learned(
+    tmp_path: Path, exact_up_to: int, learning_rate: float, learned: bool
+) -> None:
+    rng = np.random.default_rng(0)
+    asked = [int(start) for start in rng.integers(0, ITEMS, 50)]
+    valid = cases_of([[one] for one in asked], [(one + 7) % ITEMS for one in asked])
+    loop = LoopSettings(epochs=40, patience=40, learning_rate=learning_rate)
+    settings = AdaptationSettings(
+        **{**vars(SETTINGS), "loop": loop, "exact_up_to": exact_up_to, "negatives": 20}
+    )
+    users = np.zeros((PEOPLE, 3), dtype=np.int64)
+    _, progress = train_adaptation(
+        make_config(), make_catalogue(), users, walks(rng), valid, settings, tmp_path
+    )
+    assert progress.best_score is not None
+    assert (progress.best_score > 0.9) is learned
+    assert (progress.best_score < 0.3) is not learned  # by chance about 0.13
+
+
+def test_weak_signals_alone_are_no_examples() -> None:
+    sequences = walks(np.random.default_rng(0))
+    weak = Sequences(
+        sequences.indptr, sequences.rows, sequences.weight, np.zeros_like(sequences.strong)
+    )
+    weak.strong[:LENGTH] = True  # one person's
+    losses = [float(loss.detach()) for loss in steps_of(weak).losses(0)]
+    assert len(losses) == 1
+    assert np.isfinite(losses).all()
+
+
+def test_same_epoch_gives_the_same_losses() -> None:
+    torch.manual_seed(0)
+    steps = steps_of(walks(np.random.default_rng(0)))
+    one, again, other = (
+        [float(loss.detach()) for loss in steps.losses(epoch)] for epoch in (0, 0, 1)
+    )
+    assert one == again
+    assert one != other
+
+
+def test_items_that_nobody_chose_do_not_compete() -> None:
+    sequences = walks(np.random.default_rng(0))
+    assert set(steps_of(sequences).familiar.tolist()) == set(sequences.rows.tolist())
