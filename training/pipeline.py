@@ -30,7 +30,6 @@ from graph.split import Split, hold_out, keep_all
 from graph.stage import StageResult, hash_files, run_stage
 from graph.tables import read_dataset
 from models import checkpoint
-from models.config import TowerConfig
 from retrieval.evidence import Catalogue as EvidenceCatalogue
 from retrieval.pairwise import PairTable
 from training.adaptation import train_adaptation
@@ -49,7 +48,7 @@ from training.histories import Sequences
 from training.inference import embed_catalogue
 from training.pairs import build_pairs
 from training.settings import Settings
-from training.tower_settings import AdaptationSettings
+from training.tower_settings import AdaptationSettings, tower_config
 from training.users import UserEmbedder
 
 Holding = Callable[[Dataset, int], Split]
@@ -347,37 +346,6 @@ class Run:
         people = UserEncoder.fit(user_records(self.dataset.users))
         catalogue = build_catalogue(self.dataset.items, items, self.text, hgnn)
         return catalogue, encode_users(self.dataset.users, people), (items, people)
-
-
-def tower_config(
-    item_types: tuple[str, ...],
-    catalogue: Catalogue,
-    items: ItemEncoder,
-    people: UserEncoder,
-    settings: AdaptationSettings,
-) -> TowerConfig:
-    """Size the towers for a catalogue and its categories; row 0 of each table is unknown."""
-    return TowerConfig(
-        item_types=item_types,
-        countries=len(people.countries) + 1,
-        ages=len(people.age_buckets) + 1,
-        genders=len(people.genders) + 1,
-        languages=len(items.languages) + 1,
-        genres=len(items.genres),
-        text_dimensions=catalogue.text.shape[1],
-        graph_dimensions=catalogue.hgnn.shape[1],
-        hidden_dimensions=settings.hidden_dimensions,
-        dimensions=settings.dimensions,
-        user_tower=settings.user_tower,
-        blocks=settings.blocks,
-        heads=settings.heads,
-        dropout=settings.dropout,
-        familiar_items=len(catalogue) if settings.residual else 0,
-        residual_dropout=settings.residual_dropout,
-        decays=settings.decays,
-        pool_by_type=settings.pool_by_type,
-        history_length=settings.history_length,
-    )
 
 
 def _embed(featurizer: TextFeaturizer, cache: TextCache, texts: list[str]) -> NDArray[np.float32]:

@@ -1,9 +1,12 @@
-"""How the towers are trained: every hyperparameter of the adaptation."""
+"""How the towers are made and trained: every hyperparameter of the adaptation."""
 
 from dataclasses import dataclass, field
 from typing import Literal
 
+from features.encode import ItemEncoder, UserEncoder
+from models.config import TowerConfig
 from training.bounds import check_above_zero, check_least, check_share
+from training.catalogue import Catalogue
 from training.loop import LoopSettings
 
 
@@ -64,3 +67,34 @@ class AdaptationSettings:
         check_share(self, ("dropout", "residual_dropout"))
         if not self.decays or not all(0 < decay <= 1 for decay in self.decays):
             raise ValueError(f"decays: expected numbers in (0, 1], got {self.decays}")
+
+
+def tower_config(
+    item_types: tuple[str, ...],
+    catalogue: Catalogue,
+    items: ItemEncoder,
+    people: UserEncoder,
+    settings: AdaptationSettings,
+) -> TowerConfig:
+    """Size the towers for a catalogue and its categories; row 0 of each table is unknown."""
+    return TowerConfig(
+        item_types=item_types,
+        countries=len(people.countries) + 1,
+        ages=len(people.age_buckets) + 1,
+        genders=len(people.genders) + 1,
+        languages=len(items.languages) + 1,
+        genres=len(items.genres),
+        text_dimensions=catalogue.text.shape[1],
+        graph_dimensions=catalogue.hgnn.shape[1],
+        hidden_dimensions=settings.hidden_dimensions,
+        dimensions=settings.dimensions,
+        user_tower=settings.user_tower,
+        blocks=settings.blocks,
+        heads=settings.heads,
+        dropout=settings.dropout,
+        familiar_items=len(catalogue) if settings.residual else 0,
+        residual_dropout=settings.residual_dropout,
+        decays=settings.decays,
+        pool_by_type=settings.pool_by_type,
+        history_length=settings.history_length,
+    )
