@@ -17,11 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.generation import Generation, GenerationError, read
-from retrieval.evidence import Catalogue, gather, reach
 from retrieval.evidence import Person as Listener
+from retrieval.evidence import gather, reach
 from server.answers import UserVector
 from server.engine import Engine
-from server.fusion import Fuser
+from server.fusion import Fuser, evidence_of
 from server.limits import Limits
 from server.requests import ItemFilter, Person, RecommendTask, Shape
 from server.stopwatch import Stopwatch
@@ -102,14 +102,7 @@ def measure(generation: Generation, engine: Engine, calls: int) -> list[Timing]:
 
 def agreement(generation: Generation, engine: Engine, people: int) -> float:
     """Give the share of the best items of the whole catalogue that candidates hold."""
-    assert generation.pairs is not None
-    catalogue = Catalogue(
-        generation.pairs,
-        generation.item_vectors,
-        generation.hgnn,
-        generation.popularity,
-        generation.item_type,
-    )
+    catalogue = evidence_of(generation)
     everything, found = np.arange(len(generation)), 0
     for row in np.random.default_rng(1).integers(0, len(generation.user_ids), people).tolist():
         person = Person(generation.user_ids.id(row))

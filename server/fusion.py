@@ -31,19 +31,24 @@ class Listener:
     reached: Reached
 
 
+def evidence_of(generation: Generation) -> Catalogue:
+    """Take what speaks for candidates from a generation of format 2 or above."""
+    assert generation.pairs is not None
+    return Catalogue(
+        generation.pairs,
+        generation.item_vectors,
+        generation.hgnn,
+        generation.popularity,
+        generation.item_type,
+    )
+
+
 class Fuser:
     """Ranks the candidates of both channels for one generation; threads may share it."""
 
     def __init__(self, generation: Generation, models: ScoringModel) -> None:
-        assert generation.pairs is not None
         self._models = models
-        self._catalogue = Catalogue(
-            generation.pairs,
-            generation.item_vectors,
-            generation.hgnn,
-            generation.popularity,
-            generation.item_type,
-        )
+        self._catalogue = evidence_of(generation)
 
     def listen(
         self, vector: NDArray[np.float32], history: NDArray[np.int64], weight: NDArray[np.float32]

@@ -6,6 +6,7 @@ weights, by conditional logistic regression over each case's candidates, once am
 chosen item's type and once among all.
 """
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
@@ -15,6 +16,7 @@ import scipy.optimize
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from tqdm import tqdm
 
 from graph.cases import Cases
 from models.scorer import Scorer
@@ -77,12 +79,21 @@ class _Examples:
 def fit_scorer(
     catalogue: Catalogue, embed_users: EmbedUsers, valid: Cases, settings: FusionSettings
 ) -> Scorer:
-    """Fit the weights; without any case that could teach, likeness alone counts."""
+    """Fit the weights.
+
+    Without any case that could teach, the towers' likeness alone counts, and a line on standard
+    error says so.
+    """
     scorer = Scorer()
     drawn = np.random.default_rng(settings.seed).permutation(len(valid))[: settings.cases]
     cases = valid.take(np.sort(drawn))
     examples = _collect(catalogue, people_of(cases, embed_users(cases)), cases, settings)
     if examples is None:
+        tqdm.write(
+            f"fusion: none of {len(cases)} lent cases has its answer among the candidates, so the "
+            "towers' likeness alone ranks",
+            file=sys.stderr,
+        )
         with torch.no_grad():
             scorer.weight[NAMES.index("likeness")] = 1.0
         return scorer

@@ -62,12 +62,15 @@ def test_scorer_learns_to_believe_the_pairs() -> None:
     assert (by_likeness.argmax(axis=1) == asked.target).mean() < 0.2
 
 
-def test_without_cases_likeness_alone_counts() -> None:
+def test_without_cases_likeness_alone_counts_and_it_is_said(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     catalogue = make_catalogue(np.random.default_rng(0))
     scorer = fit_scorer(catalogue, random_people, cases_of([], []), SETTINGS)
     assert dict(zip(NAMES, scorer.weight.tolist(), strict=True)) == {
         name: float(name == "likeness") for name in NAMES
     }
+    assert "fusion: none of 0 lent cases" in capsys.readouterr().err
 
 
 def test_nearest_are_taken_of_each_type() -> None:
