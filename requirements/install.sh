@@ -2,6 +2,7 @@
 # Make one environment from its lock file, with pip alone:
 #   requirements/install.sh app FOLDER     the application and its tools
 #   requirements/install.sh vllm FOLDER    vLLM and a sentence encoder
+#   requirements/install.sh peers FOLDER   models of other libraries that evaluation compares with
 #   requirements/install.sh bench FOLDER   what benchmarks/ compares with, into the application's
 #   requirements/install.sh python         only say which Python would be used
 # Settings (environment): PYTHON, ACCELERATOR (cpu or cuda), TORCH_CPU_INDEX.
@@ -83,14 +84,27 @@ install_lock() {
     "$1/bin/python" -m pip install --quiet --progress-bar on --no-deps --require-hashes -r "$2"
 }
 
-install_app() {
-    make_environment "$1"
+install_torch() {
     case $ACCELERATOR in
     cpu) install_torch_cpu "$1" ;;
     cuda) "$1/bin/python" -m pip install "torch==$TORCH_VERSION" ;; # with the CUDA it names; not run
     esac
+}
+
+install_app() {
+    make_environment "$1"
+    install_torch "$1"
     install_lock "$1" requirements/app.txt
     "$1/bin/python" -m pip check
+}
+
+# RecTools wants a numpy below 2, the application one above.
+install_peers() {
+    make_environment "$1"
+    install_torch "$1"
+    install_lock "$1" requirements/peers.txt
+    "$1/bin/python" -m pip check
+    "$1/bin/python" -c 'import implicit, rectools.models'
 }
 
 install_vllm() {
@@ -119,7 +133,8 @@ esac
 case "${1-} $#" in
 "app 2") install_app "$2" ;;
 "vllm 2") install_vllm "$2" ;;
+"peers 2") install_peers "$2" ;;
 "bench 2") install_bench "$2" ;;
 "python 1") find_python ;;
-*) fail "usage: requirements/install.sh app|vllm|bench FOLDER, or python" ;;
+*) fail "usage: requirements/install.sh app|vllm|peers|bench FOLDER, or python" ;;
 esac
