@@ -13,7 +13,7 @@ from tests.support.vllm_server import NEEDED_VARIABLE
 
 ROOT = Path(__file__).parents[1]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-LOCKS = ("app", "bench", "vllm-cpu", "vllm-cuda")
+LOCKS = ("app", "bench", "peers", "vllm-cpu", "vllm-cuda")
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 MACHINE_PATHS = re.compile(r"(?<![\w.~-])/(?:root|home/\w|opt|work|tmp|mnt|Users)/\w")
 
@@ -73,10 +73,17 @@ def test_a_lock_file_pins_every_package_by_version_and_hash(lock: str) -> None:
     assert len(entries) == len(pins(lock))
 
 
-@pytest.mark.parametrize("lock", ["app", "vllm-cpu"])
-def test_nothing_for_a_gpu_is_locked_where_none_is_used(lock: str) -> None:
+@pytest.mark.parametrize(
+    ("lock", "harmless"),
+    [("app", ["torch-geometric"]), ("peers", ["torchmetrics"]), ("vllm-cpu", [])],
+)
+def test_nothing_for_a_gpu_is_locked_where_none_is_used(lock: str, harmless: list[str]) -> None:
     gpu = [name for name in pins(lock) if name.startswith(("nvidia-", "cuda-", "torch"))]
-    assert gpu == [name for name in ("torch-geometric",) if lock == "app"]
+    assert gpu == harmless
+
+
+def test_the_peers_environment_has_one_implicit() -> None:
+    assert [name for name in pins("peers") if "implicit" in name] == ["pm-implicit"]
 
 
 def test_the_environments_that_have_no_gpu_and_one_run_the_same_vllm() -> None:
@@ -122,7 +129,16 @@ def test_make_lists_its_targets() -> None:
     done = make()
     listed = set(re.findall(r"^  make ([a-z-]+)", done.stdout, flags=re.MULTILINE))
     assert done.returncode == 0, done.stderr
-    assert listed >= {"venv", "bench", "lock", "demo", "generation", "serve", "evaluate"}
+    assert listed >= {
+        "venv",
+        "peers-venv",
+        "bench",
+        "lock",
+        "demo",
+        "generation",
+        "serve",
+        "evaluate",
+    }
     assert listed >= {"check", "test"}
 
 

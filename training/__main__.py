@@ -21,14 +21,16 @@ from features.vllm_process import VllmProcessSettings
 from graph.errors import GraphError
 from graph.roles import Rule
 from models.checkpoint import CheckpointError
-from training.comparison import MODELS, compare_served, fit_models
+from training.comparison import MODELS, answering, choose_models, compare_served, fit_models
 from training.errors import TrainingError
 from training.evaluate import EvaluationSettings, evaluate, write_metrics
 from training.featurizers import FeaturizerSource, RunningVllm, StartedVllm
+from training.peers import PEERS
 from training.pipeline import Inputs, Run
 from training.ranking import Candidates
 from training.report import headlines, tables, to_terminal, write_markdown
 from training.settings import read_settings
+from training.tuning_stage import make_peer, write_tuning
 
 _ERRORS = (FeatureError, GraphError, CheckpointError, TrainingError, OSError)
 
@@ -71,19 +73,18 @@ def _adaptation(options: argparse.Namespace) -> None:
 
 def _evaluate(options: argparse.Namespace) -> None:
     run = _run(options, f"test by {options.protocol}" if options.protocol else "test")
-    names = tuple(options.models.split(","))
-    unknown = [name for name in names if name not in MODELS]
-    if unknown:
-        raise TrainingError(
-            f"--models: unknown {unknown[0]!r}, expected some of {','.join(MODELS)}"
-        )
+    names = choose_models(options.models)
     _foundation_stages(run, options)
+    names = answering(run, names)
     if {"2t-hgnn", "nearfield"} & set(names):
         run.make_adaptation()
     if "nearfield" in names:
         run.make_fusion()
     if "2t" in names:
         run.make_plain_two_tower()
+    tuned = [name for name in names if name in PEERS]
+    for name in tuned:
+        make_peer(run, name)
     with tqdm(desc="evaluate", disable=None) as bar:
 
         def report(name: str, done: int, total: int) -> None:
@@ -101,6 +102,7 @@ def _evaluate(options: argparse.Namespace) -> None:
     shown = headlines(result.measurements)
     differences = compare_served(result, shown)
     write_metrics(run.folder / "metrics.json", (*result.measurements, *differences))
+    write_tuning(run, tuned)
     table = run.folder / "metrics.md"
     write_markdown(table, result.measurements, differences)
     sys.stdout.write(to_terminal(tables(result.measurements, differences, slices=shown)) + "\n")
@@ -169,8 +171,8 @@ def _parser() -> argparse.ArgumentParser:
             )
             command.add_argument(
                 "--models",
-                default=",".join(MODELS),
-                help="comma-separated, of: %(default)s",
+                help=f"comma-separated, of: {','.join(MODELS)}; default: all whose interpreter "
+                "is there",
             )
     return parser
 

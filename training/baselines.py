@@ -1,8 +1,9 @@
 """Rankers to stand beside the model: what people touched, what texts say, what was seen together.
 
 All of them read the case's history as the set of items in it, without order (unless `last` keeps
-only its newest) and without weights, and never the user's row; so they answer for people who were
-not there in training as they do for all others.
+only its newest, or `decay` makes older ones weigh less) and without the weights of signals, and
+never the user's row; so they answer for people who were not there in training as they do for all
+others.
 """
 
 from collections.abc import Callable
@@ -32,23 +33,28 @@ def interaction_matrix(train: pl.DataFrame, num_users: int, num_items: int) -> s
     return sp.csr_array((ones, (users, items)), shape=(num_users, num_items))
 
 
-def history_matrix(cases: Cases, num_items: int, *, last: int | None = None) -> sp.csr_array:
-    """Build the binary case-item matrix of the histories, or of the newest `last` entries of each.
+def history_matrix(
+    cases: Cases, num_items: int, *, last: int | None = None, decay: float = 1.0
+) -> sp.csr_array:
+    """Build the case-item matrix of the histories, or of the newest `last` entries of each.
+
+    An item weighs `decay` to the power of the number of entries newer than its newest one; with
+    the default the matrix is binary.
 
     Shapes:
         returns: (C, num_items) float32.
     """
     length = np.diff(cases.history_indptr)
-    case = np.repeat(np.arange(len(length)), length)
-    rows = cases.history_rows
+    case, rows = np.repeat(np.arange(len(length)), length), cases.history_rows
+    newer = cases.history_indptr[1:][case] - 1 - np.arange(len(rows))  # entries after this one
     if last is not None:
-        from_end = cases.history_indptr[1:][case] - np.arange(len(rows))  # newest is 1
-        case, rows = case[from_end <= last], rows[from_end <= last]
-    ones = np.ones(len(rows), dtype=np.float32)
-    matrix = sp.csr_array((ones, (case, rows)), shape=(len(length), num_items))
-    matrix.sum_duplicates()
-    matrix.data[:] = 1.0
-    return matrix
+        kept = newer < last
+        case, rows, newer = case[kept], rows[kept], newer[kept]
+    # np.unique keeps the first of equal ones, so the newest must come first.
+    _, first = np.unique((case * num_items + rows)[::-1], return_index=True)
+    newest = len(rows) - 1 - first
+    weight = np.power(decay, newer[newest], dtype=np.float64).astype(np.float32)
+    return sp.csr_array((weight, (case[newest], rows[newest])), shape=(len(length), num_items))
 
 
 @dataclass(frozen=True)
@@ -83,12 +89,15 @@ class VectorKnn:
     vectors: NDArray[np.float32]
     last: int | None = None
     """Only so many of the newest history items; None for all."""
+    decay: float = 1.0
+    """Weight of a history item for each newer one; smaller forgets sooner."""
 
     def score(self, cases: Cases) -> NDArray[np.float32]:
         """Compare every item with the history's mean."""
-        history = history_matrix(cases, len(self.vectors), last=self.last)
-        length = np.maximum(np.diff(history.indptr), 1).astype(np.float32)
-        mean: NDArray[np.float32] = (history @ self.vectors) / length[:, None]  # (C, D)
+        history = history_matrix(cases, len(self.vectors), last=self.last, decay=self.decay)
+        total = np.asarray(history.sum(axis=1), dtype=np.float32)
+        total[total == 0] = 1.0  # an empty history
+        mean: NDArray[np.float32] = (history @ self.vectors) / total[:, None]  # (C, D)
         scores: NDArray[np.float32] = mean @ self.vectors.T
         return scores
 
@@ -112,18 +121,24 @@ def centred(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
 class ItemCosine:
     """Score an item by the sum of its similarities with the history's items.
 
-        s(i, j) = users(i, j) / (√users(i) · √users(j) + shrinkage),   s(i, i) = 0
+        s(i, j) = users(i, j) / (users(i)^(1 - a) · users(j)^a + shrinkage),   s(i, i) = 0
+
+    Item i is the history's, j the one that is scored: with a, the `exponent`, above a half,
+    popular items come up less. At a half it is the cosine.
 
     Shapes:
-        similarity: (N, N) float32, sparse, symmetric.
+        similarity: (N, N) float32, sparse; symmetric at an exponent of a half.
 
     Source: Sarwar et al., WWW 2001, doi:10.1145/371920.372071; shrinkage in the denominator as in
-        Ferrari Dacrema et al., RecSys 2019, doi:10.1145/3298689.3347058.
+        Ferrari Dacrema et al., RecSys 2019, doi:10.1145/3298689.3347058; the exponent as in
+        Aiolli, RecSys 2013, doi:10.1145/2507157.2507189.
     """
 
     similarity: sp.csr_array
     last: int | None = None
     """Only so many of the newest history items; None for all."""
+    decay: float = 1.0
+    """Weight of a history item for each newer one; smaller forgets sooner."""
     name: str = "item-item cosine"
 
     @classmethod
@@ -132,18 +147,20 @@ class ItemCosine:
         matrix: sp.csr_array,
         *,
         shrinkage: float = 0.0,
+        exponent: float = 0.5,
         last: int | None = None,
         name: str = "item-item cosine",
     ) -> Self:
         """Compute the similarities from the binary user-item matrix, a block of items at a time."""
-        root = np.sqrt(np.asarray(matrix.sum(axis=0), dtype=np.float32))
+        users = np.asarray(matrix.sum(axis=0), dtype=np.float32)
+        held, scored = users ** (1 - exponent), users**exponent
         by_item = sp.csr_array(matrix.T)
         blocks = []
         for start in range(0, matrix.shape[1], _BLOCK):
             shared = sp.coo_array(by_item[start : start + _BLOCK] @ matrix)
             row, column = shared.coords
             row = row + start
-            value = shared.data / (root[row] * root[column] + np.float32(shrinkage))
+            value = shared.data / (held[row] * scored[column] + np.float32(shrinkage))
             apart = row != column
             shape = shared.shape
             blocks.append(
@@ -153,7 +170,8 @@ class ItemCosine:
 
     def score(self, cases: Cases) -> NDArray[np.float32]:
         """Add up the similarities of each item with the history."""
-        history = history_matrix(cases, self.similarity.shape[0], last=self.last)
+        items = self.similarity.shape[0]
+        history = history_matrix(cases, items, last=self.last, decay=self.decay)
         return np.asarray((history @ self.similarity).toarray(), dtype=np.float32)
 
 
@@ -178,6 +196,8 @@ class Ease:
     items: NDArray[np.int64]
     weights: NDArray[np.float32] = field(repr=False)
     num_items: int
+    decay: float = 1.0
+    """Weight of a history item for each newer one when scoring; 1 is the paper's."""
     name: str = "EASE"
 
     @classmethod
@@ -201,7 +221,7 @@ class Ease:
 
     def score(self, cases: Cases) -> NDArray[np.float32]:
         """Apply the weights to the history."""
-        history = history_matrix(cases, self.num_items)[:, self.items]
+        history = history_matrix(cases, self.num_items, decay=self.decay)[:, self.items]
         scores = np.zeros((len(cases), self.num_items), dtype=np.float32)
         scores[:, self.items] = history @ self.weights
         return scores

@@ -1,51 +1,37 @@
 """Every model of a run, one after the other, as rankers to evaluate side by side."""
 
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 
-import scipy.sparse as sp
+from tqdm import tqdm
 
 from models import checkpoint
 from retrieval.pairwise import PairTable
-from training.baselines import (
-    Ease,
-    ItemCosine,
-    Popularity,
-    TwoTowerRanker,
-    VectorKnn,
-    centred,
-    interaction_matrix,
-)
+from training.baselines import ItemCosine, Popularity, TwoTowerRanker, VectorKnn
+from training.errors import TrainingError
 from training.evaluate import Evaluation, Measurement
 from training.fusion import FusedRanker
+from training.library_peers import HOW_TO_ADD, peers_python
+from training.peers import PEERS, touched
 from training.pipeline import Run
 from training.ranking import Ranker
+from training.tuning_stage import load_peer
 
 SERVED = "nearfield"
 """Name of the model that a generation serves, in every measurement."""
 
 
 def _popularity(run: Run) -> Ranker:
-    return Popularity.fit(_matrix(run))
+    return Popularity.fit(touched(run))
 
 
 def _text_knn(run: Run) -> Ranker:
     return VectorKnn("text-kNN", run.text)
 
 
-def _recent_text_knn(run: Run) -> Ranker:
-    return VectorKnn("text-kNN, centred, last 3", centred(run.text), last=3)
-
-
-def _recent_item_cosine(run: Run) -> Ranker:
-    return ItemCosine.fit(_matrix(run), shrinkage=10, last=3, name="item-item cosine, last 3")
-
-
 def _item_cosine(run: Run) -> Ranker:
-    return ItemCosine.fit(_matrix(run))
-
-
-def _ease(run: Run) -> Ranker:
-    return Ease.fit(_matrix(run))
+    return ItemCosine.fit(touched(run))
 
 
 def _hgnn_knn(run: Run) -> Ranker:
@@ -73,15 +59,52 @@ MODELS: Mapping[str, Callable[[Run], Ranker]] = {
     "popularity": _popularity,
     "text-knn": _text_knn,
     "item-cosine": _item_cosine,
-    "text-knn-recent": _recent_text_knn,
-    "item-cosine-recent": _recent_item_cosine,
-    "ease": _ease,
+    **{key: partial(load_peer, key=key) for key in PEERS},
     "hgnn-knn": _hgnn_knn,
     "2t": _plain_two_tower,
     "2t-hgnn": _two_tower_hgnn,
     "nearfield": _fused,
 }
 """Name on the command line -> what fits the model on a run's training part."""
+
+
+def choose_models(asked: str | None) -> tuple[str, ...]:
+    """Read the names on the command line; None is every model for which there is an interpreter.
+
+    What that leaves out, and how to add it, is said on standard error.
+
+    Raises:
+        TrainingError: an unknown name, or one whose interpreter is missing.
+    """
+    python = peers_python()
+    absent = () if python.exists() else tuple(key for key in PEERS if PEERS[key].in_library)
+    missing = f"there is no Python with their libraries at {python}; {HOW_TO_ADD}"
+    if asked is None:
+        if absent:
+            _say(f"evaluate: {', '.join(absent)} are left out: {missing}")
+        return tuple(name for name in MODELS if name not in absent)
+    names = tuple(asked.split(","))
+    unknown = [name for name in names if name not in MODELS]
+    if unknown:
+        raise TrainingError(
+            f"--models: unknown {unknown[0]!r}, expected some of {','.join(MODELS)}"
+        )
+    wanted = [name for name in names if name in absent]
+    if wanted:
+        raise TrainingError(f"--models: {', '.join(wanted)}: {missing}")
+    return names
+
+
+def answering(run: Run, names: Iterable[str]) -> tuple[str, ...]:
+    """Leave out models that have no answer for some of the people reported, and say so."""
+    unseen = int(run.split.test.unseen_person.sum())
+    mute = [name for name in names if unseen and name in PEERS and PEERS[name].seen_people_only]
+    if mute:
+        _say(
+            f"evaluate: without {', '.join(mute)}: {unseen:,} of {len(run.split.test):,} cases "
+            "are of people absent from training, for whom a vector per person has no answer"
+        )
+    return tuple(name for name in names if name not in mute)
 
 
 def fit_models(run: Run, names: tuple[str, ...]) -> Iterator[Ranker]:
@@ -97,5 +120,5 @@ def compare_served(evaluation: Evaluation, slices: Iterable[str]) -> tuple[Measu
     return tuple(each for name in slices for each in evaluation.differences(SERVED, name))
 
 
-def _matrix(run: Run) -> sp.csr_array:
-    return interaction_matrix(run.split.train, len(run.dataset.users), len(run.dataset.items))
+def _say(line: str) -> None:
+    tqdm.write(line, file=sys.stderr)

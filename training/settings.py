@@ -9,6 +9,8 @@ fanout = 20
 epochs = 10
 [adaptation]
 history_length = 100
+[tuning]
+minutes = 60
 """
 
 import dataclasses
@@ -25,6 +27,7 @@ from training.errors import TrainingError
 from training.foundation import FoundationSettings
 from training.fusion import FusionSettings
 from training.tower_settings import AdaptationSettings
+from training.tuning import TuningSettings
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -40,6 +43,7 @@ class Settings:
     foundation: FoundationSettings = field(default_factory=FoundationSettings)
     adaptation: AdaptationSettings = field(default_factory=AdaptationSettings)
     fusion: FusionSettings = field(default_factory=FusionSettings)
+    tuning: TuningSettings = field(default_factory=TuningSettings)
     seed: int = 0
     """Of ties, splits and everything drawn in training."""
 
@@ -53,6 +57,7 @@ class Settings:
             foundation=dataclasses.replace(self.foundation, seed=self.seed),
             adaptation=dataclasses.replace(self.adaptation, seed=self.seed),
             fusion=dataclasses.replace(self.fusion, seed=self.seed),
+            tuning=dataclasses.replace(self.tuning, seed=self.seed),
         )
 
 

@@ -103,6 +103,37 @@ def test_history_is_a_set_and_can_be_cut_to_its_newest() -> None:
     )
 
 
+def test_older_items_of_a_history_weigh_less_by_their_newest_place() -> None:
+    cases = cases_of([[3, 1, 3, 0], [], [2]], [0, 0, 0])
+    np.testing.assert_allclose(
+        history_matrix(cases, 4, decay=0.5).toarray(),
+        [[1, 0.25, 0, 0.5], [0, 0, 0, 0], [0, 0, 1, 0]],
+    )
+    np.testing.assert_allclose(
+        history_matrix(cases, 4, decay=0.5, last=2).toarray()[0], [1, 0, 0, 0.5]
+    )
+
+
+@pytest.mark.parametrize(
+    "fit",
+    [
+        lambda matrix, decay: VectorKnn("knn", matrix.toarray().T, decay=decay),
+        lambda matrix, decay: replace(ItemCosine.fit(matrix), decay=decay),
+        lambda matrix, decay: replace(Ease.fit(matrix, ridge=5.0), decay=decay),
+    ],
+    ids=["knn", "cosine", "ease"],
+)
+def test_with_decay_the_newest_item_decides(fit: Callable[[sp.csr_array, float], Ranker]) -> None:
+    matrix, _, _ = checkerboard()
+    cases = cases_of([[0, 2, 4, 7], [1, 3, 5, 8]], [0, 1])
+    scores = fit(matrix, 0.01).score(cases)
+    odd = np.arange(SIDE) % 2 == 1
+    assert scores[0, odd].mean() > scores[0, ~odd].mean()
+    assert scores[1, ~odd].mean() > scores[1, odd].mean()
+    plain = fit(matrix, 1.0).score(cases)
+    assert plain[0, odd].mean() < plain[0, ~odd].mean()
+
+
 def test_vector_knn_scores_by_the_mean_of_the_history() -> None:
     vectors = np.array([[1.0, 0.0], [0.0, 1.0], [0.6, 0.8]], dtype=np.float32)
     scores = VectorKnn("knn", vectors).score(cases_of([[0, 1], []], [2, 2]))
@@ -125,14 +156,17 @@ def test_a_vector_equal_to_the_mean_becomes_zero() -> None:
     np.testing.assert_array_equal(centred(np.ones((3, 4), dtype=np.float32)), np.zeros((3, 4)))
 
 
-@pytest.mark.parametrize("shrinkage", [0.0, 10.0])
-def test_cosine_agrees_with_the_formula_over_several_blocks(shrinkage: float) -> None:
+@pytest.mark.parametrize(("shrinkage", "exponent"), [(0.0, 0.5), (10.0, 0.5), (5.0, 0.7)])
+def test_cosine_agrees_with_the_formula_over_several_blocks(
+    shrinkage: float, exponent: float
+) -> None:
     touched = random_matrix(60, 2500, 0.05, seed=1)
-    got = ItemCosine.fit(as_matrix(touched), shrinkage=shrinkage).similarity.toarray()
+    fitted = ItemCosine.fit(as_matrix(touched), shrinkage=shrinkage, exponent=exponent)
+    got = fitted.similarity.toarray()
     dense = touched.astype(np.float64)
-    norm = np.sqrt(dense.sum(axis=0))
+    users = dense.sum(axis=0)
     shared = dense.T @ dense
-    below = np.outer(norm, norm) + shrinkage
+    below = np.outer(users ** (1 - exponent), users**exponent) + shrinkage
     expected = np.divide(shared, below, out=np.zeros_like(shared), where=shared > 0)
     np.fill_diagonal(expected, 0.0)
     np.testing.assert_allclose(got, expected, rtol=1e-5)
@@ -194,6 +228,7 @@ def all_rankers() -> list[Ranker]:
         VectorKnn("text-kNN, last 2", centred(vectors), last=2),
         ItemCosine.fit(matrix),
         ItemCosine.fit(matrix, shrinkage=5.0, last=3, name="item-item cosine, last 3"),
+        replace(ItemCosine.fit(matrix, exponent=0.3), decay=0.7, name="item-item cosine, decay"),
         Ease.fit(matrix, ridge=10.0),
         TwoTowerRanker("2T", vectors, embed_users),
     ]

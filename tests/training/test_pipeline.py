@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,25 +13,33 @@ from graph.worlds import two_communities, write_world
 from tests.support.embeddings_stub import MODEL, EmbeddingsStub
 from tests.support.runs import QUICK, SMALL, HashSource, make_run, make_stages
 from training.__main__ import main
-from training.comparison import MODELS, fit_models
+from training.comparison import MODELS, answering, choose_models, fit_models
+from training.errors import TrainingError
 from training.evaluate import evaluate
+from training.library_peers import PYTHON_VARIABLE
+from training.peers import PEERS
 from training.pipeline import Inputs, Run
 from training.ranking import Candidates
 from training.slices import OVERALL
+from training.tuning_stage import make_peer
 
 WORLD = two_communities(people=60, items_per_type=24, withheld=2)
+IN_PROCESS = tuple(key for key, peer in PEERS.items() if not peer.in_library)
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     made = make_run(tmp_path_factory.mktemp("whole"), WORLD)
     made.make_plain_two_tower()
+    for key in IN_PROCESS:
+        make_peer(made, key)
     return made
 
 
 def test_every_model_ranks_and_the_graph_beats_text(run: Run) -> None:
+    names = tuple(name for name in MODELS if name not in PEERS or name in IN_PROCESS)
     result = evaluate(
-        fit_models(run, tuple(MODELS)),
+        fit_models(run, names),
         run.split.test,
         Candidates.of(run.dataset, run.split.train),
     )
@@ -40,6 +49,7 @@ def test_every_model_ranks_and_the_graph_beats_text(run: Run) -> None:
         if each.slice == OVERALL and each.metric == "NDCG@10"
     }
     assert set(overall) >= {"popularity", "text-kNN", "HGNN-kNN", "2T without graph", "2T-HGNN"}
+    assert set(overall) >= {"text-kNN, tuned", "item-item cosine, tuned", "EASE, tuned", "LightGCN"}
     assert "nearfield" in overall
     # Inside a half nothing tells the items apart, so a perfect model is right one time in
     # the number of items of the half that the person has not touched.
@@ -157,24 +167,28 @@ def test_evaluation_reports_what_the_served_model_gains_over_each_other_model(
 ) -> None:
     write_world(WORLD, tmp_path / "data")
     settings = tmp_path / "quick.toml"
-    settings.write_text("[foundation.loop]\nepochs = 1\n[adaptation.loop]\nepochs = 1\n")
+    settings.write_text(
+        "[foundation.loop]\nepochs = 1\n[adaptation.loop]\nepochs = 1\n[tuning]\ntrials = 2\n"
+    )
     base = ["--data", str(tmp_path / "data"), "--run", str(tmp_path / "run")]
     with EmbeddingsStub().running() as stub:
         vllm = ["--vllm-url", stub.url, "--vllm-model", MODEL]
-        models = ["--models", "popularity,nearfield,ease"]
+        models = ["--models", "popularity,nearfield,ease-tuned"]
         assert main(["evaluate", *base, *models, *vllm, "--settings", str(settings)]) == 0
     shown = capsys.readouterr().out
     written = (tmp_path / "run" / "metrics.md").read_text()
     records = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    tried = json.loads((tmp_path / "run" / "tuning.json").read_text())
+    assert [one["peer"] for one in tried] == ["EASE, tuned"] * 2
     pairs = {(one["model"], one["slice"]) for one in records if " - " in one["model"]}
     slices = {one["slice"] for one in records if " / " not in one["slice"]}
     assert {"overall", "book", "film", "all types"} <= slices
     assert pairs == {
-        (f"nearfield - {other}", part) for other in ("popularity", "EASE") for part in slices
+        (f"nearfield - {other}", part) for other in ("popularity", "EASE, tuned") for part in slices
     }
     for text in (shown, written):
         assert "overall: differences, user by user (60 users)" in text
-        assert text.count("nearfield - EASE") == len(slices)
+        assert text.count("nearfield - EASE, tuned") == len(slices)
 
 
 def test_command_line_names_what_is_wrong(
@@ -184,12 +198,45 @@ def test_command_line_names_what_is_wrong(
     base = ["--data", str(tmp_path / "data"), "--run", str(tmp_path / "run")]
     assert main(["adaptation", *base]) == 1
     assert "no foundation to adapt" in capsys.readouterr().err
-    assert main(["evaluate", *base, "--models", "2t,als"]) == 1
-    assert "--models: unknown 'als'" in capsys.readouterr().err
+    assert main(["evaluate", *base, "--models", "2t,als,ease"]) == 1
+    assert "--models: unknown 'ease'" in capsys.readouterr().err
     nowhere = tmp_path / "none"
     assert main(["all", "--data", str(nowhere), "--run", str(tmp_path / "new")]) == 1
     assert capsys.readouterr().err == f"training: {nowhere}: not a folder\n"
     assert not (tmp_path / "new").exists()
+
+
+def test_models_whose_interpreter_is_missing_are_left_out_and_say_how_to_add_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(PYTHON_VARIABLE, str(tmp_path / "nothing"))
+    library = {"als", "bpr", "sasrec"}
+    assert set(choose_models(None)) == set(MODELS) - library
+    told = capsys.readouterr().err
+    assert told.startswith("evaluate: als, bpr, sasrec are left out: there is no Python")
+    assert told.endswith("`make peers-venv` makes it\n")
+    assert told.count("\n") == 1
+
+    with pytest.raises(TrainingError, match=r"--models: sasrec, als: there is no Python.*make"):
+        choose_models("popularity,sasrec,als")
+    assert choose_models("popularity,lightgcn") == ("popularity", "lightgcn")
+
+    monkeypatch.setenv(PYTHON_VARIABLE, sys.executable)
+    assert set(choose_models(None)) == set(MODELS)
+    assert capsys.readouterr().err == ""
+
+
+def test_models_with_a_vector_per_person_are_left_out_where_somebody_is_unseen(
+    run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = ("popularity", "als", "bpr", "lightgcn", "sasrec")
+    assert answering(run, names) == names
+    assert capsys.readouterr().err == ""
+
+    strangers = Run(run.folder, dataclasses.replace(run.inputs, holding="test by unseen-people"))
+    assert strangers.split.test.unseen_person.all()
+    assert answering(strangers, names) == ("popularity", "als", "sasrec")
+    assert "without bpr, lightgcn: " in capsys.readouterr().err
 
 
 def test_a_refused_data_folder_leaves_no_stage(tmp_path: Path) -> None:

@@ -1,0 +1,311 @@
+"""Fits one model of another library: a script for an interpreter that has that library.
+
+python library_models.py FOLDER
+
+The libraries want a numpy that the application cannot have, so this file imports nothing of ours.
+
+Reads from the folder `request.json` (model, settings, seed, users, items) and `arrays.npz`:
+
+    train_user, train_item: (E,) who touched what, sorted by person, oldest first
+    item_type: (N,)
+    valid_user, test_user: (C,); valid_target: (C,)
+    valid_indptr, test_indptr: (C + 1,); valid_rows, test_rows: (H,) histories, oldest first
+
+Writes `items.npy` (N, D) and `familiar.npy` (N,), which items were learned from, and for the two
+lists of cases `valid.npy` and `test.npy` (C, D), whose dot products with the items rank them.
+"""
+
+import copy
+import json
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+
+Floats = np.ndarray[Any, np.dtype[np.float32]]
+Whole = np.ndarray[Any, np.dtype[np.int64]]
+Flags = np.ndarray[Any, np.dtype[np.bool_]]
+
+_EXACT_UP_TO = 5000  # items; above, SASRec learns from drawn negatives
+_NEGATIVES = 256
+_LONGEST = 100  # items of a sequence that SASRec reads
+_EPOCHS, _PATIENCE = 100, 5
+_BATCH = 256
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Some cases: whose vector is wanted, from which history."""
+
+    user: Whole
+    indptr: Whole
+    rows: Whole
+
+    @property
+    def case(self) -> Whole:
+        """The case of each entry of the histories."""
+        return np.repeat(np.arange(len(self.user)), np.diff(self.indptr))
+
+    def newest(self, length: int) -> Whole:
+        """Give item row + 1 of each history's newest entries, 0 in front of short ones: (C, L)."""
+        at = self.indptr[1:, None] - length + np.arange(length)
+        present = at >= self.indptr[:-1, None]
+        rows = np.append(self.rows, 0)  # something to read where nobody has a history
+        return np.where(present, rows[np.where(present, at, -1)] + 1, 0)
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """Vectors of the items, which of them were learned from, and those of the cases."""
+
+    items: Floats
+    familiar: Flags
+    valid: Floats
+    test: Floats
+
+
+@dataclass(frozen=True)
+class Task:
+    """What to fit on, and whom to embed."""
+
+    settings: Mapping[str, Any]
+    seed: int
+    users: int
+    items: int
+    train_user: Whole
+    train_item: Whole
+    item_type: Whole
+    valid: Asked
+    valid_target: Whole
+    test: Asked
+
+    def touched(self) -> sp.csr_matrix:
+        """Build the binary user-item matrix."""
+        return _binary(self.train_user, self.train_item, (self.users, self.items))
+
+    def histories(self, asked: Asked) -> sp.csr_matrix:
+        """Build the binary case-item matrix."""
+        return _binary(asked.case, asked.rows, (len(asked.user), self.items))
+
+    def in_training(self) -> Flags:
+        """Mark the items that somebody touched."""
+        return np.bincount(self.train_item, minlength=self.items) > 0
+
+
+def fit_als(task: Task) -> Fitted:
+    """Factorize by implicit's ALS; people's factors are solved anew from their histories."""
+    from implicit.cpu.als import AlternatingLeastSquares  # noqa: PLC0415 (one library a run)
+
+    model = AlternatingLeastSquares(**task.settings, random_state=task.seed, num_threads=1)
+    model.fit(task.touched(), show_progress=False)
+
+    def embed(asked: Asked) -> Floats:
+        return np.asarray(model.recalculate_user(asked.user, task.histories(asked)))
+
+    return Fitted(model.item_factors, task.in_training(), embed(task.valid), embed(task.test))
+
+
+def fit_bpr(task: Task) -> Fitted:
+    """Factorize by implicit's BPR; the last factor is the item's bias."""
+    from implicit.cpu.bpr import BayesianPersonalizedRanking  # noqa: PLC0415 (one library a run)
+
+    # More threads would write into each other's factors, in an order that nothing repeats.
+    model = BayesianPersonalizedRanking(**task.settings, random_state=task.seed, num_threads=1)
+    model.fit(task.touched(), show_progress=False)
+    people = model.user_factors
+    return Fitted(
+        model.item_factors, task.in_training(), people[task.valid.user], people[task.test.user]
+    )
+
+
+def fit_sasrec(task: Task) -> Fitted:
+    """Train RecTools' SASRec, stopped early by the validation cases.
+
+    Source: Kang and McAuley, ICDM 2018, arXiv 1808.09781; gBCE, for catalogues too large for the
+        softmax, is Petrov and Macdonald's, RecSys 2023, arXiv 2308.07192.
+    """
+    import pytorch_lightning as lightning  # noqa: PLC0415 (one library a run)
+    from rectools import Columns  # noqa: PLC0415 (one library a run)
+    from rectools.dataset import Dataset  # noqa: PLC0415 (one library a run)
+    from rectools.models import SASRecModel  # noqa: PLC0415 (one library a run)
+
+    lightning.seed_everything(task.seed, verbose=False)
+    lengths = np.bincount(task.train_user, minlength=task.users)
+    length = max(1, min(_LONGEST, int(np.percentile(lengths[lengths > 0], 99))))
+    watcher = _Watcher(task, length)
+    model = SASRecModel(
+        **task.settings,
+        session_max_len=length,
+        loss="softmax" if task.items <= _EXACT_UP_TO else "gBCE",
+        n_negatives=_NEGATIVES,
+        gbce_t=0.75,
+    )
+    watcher.model = model
+    model._trainer = watcher.make_trainer()  # as its documentation says
+    model.fit(Dataset.construct(_frame(task, Columns)))
+    return watcher.fitted()
+
+
+class _Watcher:
+    """Scores a SASRec after every epoch, says when to stop and keeps the best weights."""
+
+    def __init__(self, task: Task, length: int) -> None:
+        self._task = task
+        self._length = length
+        self._best_score, self._best_epoch = -1.0, 0
+        self._best_state: Any = None
+        self.model: Any = None
+
+    def make_trainer(self) -> Any:  # noqa: ANN401 (untyped library)
+        """Make what RecTools trains with."""
+        import pytorch_lightning as lightning  # noqa: PLC0415 (one library a run)
+        from pytorch_lightning.callbacks import LambdaCallback  # noqa: PLC0415 (as above)
+
+        def look(trainer: Any, module: Any) -> None:  # noqa: ANN401 (untyped library)
+            self._look(trainer, module)
+
+        # RecTools trains with a deep copy, in which a bound method would be that of a copied
+        # watcher; a function stays what it is.
+        return lightning.Trainer(
+            max_epochs=_EPOCHS,
+            min_epochs=1,
+            accelerator="cpu",
+            devices=1,
+            deterministic=True,
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            callbacks=[LambdaCallback(on_train_epoch_end=look)],
+        )
+
+    def fitted(self) -> Fitted:
+        """Go back to the best weights and embed everything."""
+        network = self.model.torch_model
+        network.load_state_dict(self._best_state)
+        network.eval()
+        items, familiar = self._items(network)
+        valid, test = (
+            self._people(network, asked) for asked in (self._task.valid, self._task.test)
+        )
+        return Fitted(items, familiar, valid, test)
+
+    def _look(self, trainer: Any, module: Any) -> None:  # noqa: ANN401 (untyped library)
+        network = module.torch_model
+        network.eval()
+        items, familiar = self._items(network)
+        people = self._people(network, self._task.valid)
+        score = _mean_reciprocal_rank(people, items, familiar, self._task)
+        network.train()
+        epoch = trainer.current_epoch + 1
+        sys.stdout.write(f"SASRec: epoch {epoch}, valid {score:.4f}\n")
+        sys.stdout.flush()
+        if score > self._best_score:
+            self._best_score, self._best_epoch = score, epoch
+            self._best_state = copy.deepcopy(network.state_dict())
+        trainer.should_stop = epoch - self._best_epoch >= _PATIENCE
+
+    def _numbers(self) -> Whole:
+        """Give the model's own number of each item row + 1, 0 where it has none."""
+        numbers = np.zeros(self._task.items + 1, dtype=np.int64)
+        known = np.asarray(self.model.data_preparator.get_known_item_ids(), dtype=np.int64)
+        numbers[known + 1] = self.model.data_preparator.get_known_items_sorted_internal_ids()
+        return numbers
+
+    def _items(self, network: Any) -> tuple[Floats, Flags]:  # noqa: ANN401 (untyped library)
+        numbers = self._numbers()[1:]
+        every = network.item_model.get_all_embeddings().detach().numpy()
+        return np.asarray(every[numbers], dtype=np.float32), numbers > 0
+
+    def _people(self, network: Any, asked: Asked) -> Floats:  # noqa: ANN401 (untyped library)
+        """Embed histories; one of no item that the model knows is the zero vector."""
+        every = network.item_model.get_all_embeddings().detach()
+        entries = self._numbers()[asked.newest(self._length)]
+        order = np.argsort(entries > 0, axis=1, kind="stable")  # unknown ones to the front
+        entries = np.take_along_axis(entries, order, axis=1)
+        found = []
+        for start in range(0, len(entries), _BATCH):
+            part = entries[start : start + _BATCH]
+            states = network.encode_sessions({"x": every.new_tensor(part).long()}, every)
+            found.append(states[:, -1, :].detach().numpy() * (part[:, -1:] > 0))
+        return np.concatenate(found) if found else np.zeros((0, every.shape[1]), np.float32)
+
+
+def _frame(task: Task, columns: Any) -> Any:  # noqa: ANN401 (untyped library)
+    """Lay out the interactions as RecTools wants them; their order stands for the time."""
+    import pandas as pd  # noqa: PLC0415 (one library a run)
+
+    return pd.DataFrame(
+        {
+            columns.User: task.train_user,
+            columns.Item: task.train_item,
+            columns.Weight: 1.0,
+            columns.Datetime: pd.to_datetime(np.arange(len(task.train_user)), unit="s"),
+        }
+    )
+
+
+def _mean_reciprocal_rank(people: Floats, items: Floats, familiar: Flags, task: Task) -> float:
+    """Rank the validation targets within their type, histories and unknown items excluded."""
+    total = 0.0
+    for start in range(0, len(people), _BATCH):
+        part = slice(start, start + _BATCH)
+        target = task.valid_target[part]
+        scores = people[part] @ items.T
+        scores[task.item_type[None, :] != task.item_type[target][:, None]] = -np.inf
+        scores[:, ~familiar] = -np.inf
+        first, end = task.valid.indptr[start], task.valid.indptr[start + len(target)]
+        scores[task.valid.case[first:end] - start, task.valid.rows[first:end]] = -np.inf
+        own = scores[np.arange(len(target)), target]
+        rank = (scores >= own[:, None]).sum(axis=1)
+        total += float((np.isfinite(own) / rank).sum())
+    return total / max(len(people), 1)
+
+
+def _binary(row: Whole, column: Whole, shape: tuple[int, int]) -> sp.csr_matrix:
+    matrix = sp.csr_matrix((np.ones(len(row), dtype=np.float32), (row, column)), shape=shape)
+    matrix.sum_duplicates()
+    matrix.data[:] = 1.0
+    return matrix
+
+
+_MODELS: Mapping[str, Callable[[Task], Fitted]] = {
+    "als": fit_als,
+    "bpr": fit_bpr,
+    "sasrec": fit_sasrec,
+}
+
+
+def main(folder: Path) -> None:
+    """Do what the folder's request asks for."""
+    request = json.loads((folder / "request.json").read_text(encoding="utf-8"))
+    with np.load(folder / "arrays.npz", allow_pickle=False) as file:
+        arrays = {name: file[name] for name in file.files}
+
+    def asked(name: str) -> Asked:
+        return Asked(*(arrays[f"{name}_{part}"] for part in ("user", "indptr", "rows")))
+
+    task = Task(
+        settings=request["settings"],
+        seed=request["seed"],
+        users=request["users"],
+        items=request["items"],
+        train_user=arrays["train_user"],
+        train_item=arrays["train_item"],
+        item_type=arrays["item_type"],
+        valid=asked("valid"),
+        valid_target=arrays["valid_target"],
+        test=asked("test"),
+    )
+    fitted = _MODELS[request["model"]](task)
+    for name in ("items", "valid", "test"):
+        np.save(folder / f"{name}.npy", np.asarray(getattr(fitted, name), dtype=np.float32))
+    np.save(folder / "familiar.npy", fitted.familiar)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,176 @@
+"""Peers from other libraries, fitted in a process of another interpreter."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+import features.supervise
+from graph.cases import Cases
+from training.errors import TrainingError
+from training.id_vectors import IdVectorRanker, VectorsOfCases
+from training.tuning import Drawn
+
+PYTHON_VARIABLE = "NEARFIELD_PEERS_PYTHON"
+"""Environment variable: the Python that has the libraries."""
+HOW_TO_ADD = "`make peers-venv` makes it"
+
+_SCRIPT = Path(__file__).with_name("library_models.py")
+_VERSIONS = "from importlib.metadata import version; print(*map(version, {packages!r}))"
+_PACKAGES = ("pm-implicit", "rectools", "torch")
+_GRACE_S = 5
+_TAIL_LINES = 12
+_OURS = ("request.json", "arrays.npz")
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What a model is fitted on, and the cases it is asked about.
+
+    Shapes:
+        item_type: (N,) int64.
+    """
+
+    train: pl.DataFrame
+    num_users: int
+    item_type: NDArray[np.int64]
+    valid: Cases
+    test: Cases
+
+
+@dataclass(frozen=True)
+class LibraryModel:
+    """A model that `library_models.py` fits."""
+
+    model: str
+    """Its name there."""
+    name: str
+    """Its name in the tables."""
+    python: Path
+    timeout_s: float
+    seed: int
+
+    def ranker(self, problem: Problem, settings: Drawn, folder: Path) -> IdVectorRanker:
+        """Fit in a process of its own unless `folder` holds the vectors already.
+
+        Raises:
+            TrainingError: the process fails or takes longer than `timeout_s`.
+        """
+        if not (folder / "test.npy").exists():
+            self._fit(problem, settings, folder)
+        people = VectorsOfCases()
+        people.add(problem.valid, _read(folder / "valid.npy"))
+        people.add(problem.test, _read(folder / "test.npy"))
+        familiar = np.load(folder / "familiar.npy", allow_pickle=False)
+        return IdVectorRanker(self.name, _read(folder / "items.npy"), familiar, people)
+
+    def _fit(self, problem: Problem, settings: Drawn, folder: Path) -> None:
+        request = {
+            "model": self.model,
+            "settings": settings,
+            "seed": self.seed,
+            "users": problem.num_users,
+            "items": len(problem.item_type),
+        }
+        (folder / "request.json").write_text(json.dumps(request), encoding="utf-8")
+        np.savez(folder / "arrays.npz", allow_pickle=False, **_arrays(problem))
+        _run([str(self.python), "-I", str(_SCRIPT), str(folder)], self.timeout_s, self.name)
+        for name in _OURS:
+            (folder / name).unlink()
+
+
+def peers_python(environ: Mapping[str, str] = os.environ) -> Path:
+    """Return the Python that has the libraries: the variable's, else `.venv-peers` in the checkout.
+
+    The file need not exist.
+    """
+    checkout = Path(__file__).resolve().parent.parent
+    return checkout / environ.get(PYTHON_VARIABLE, ".venv-peers/bin/python")
+
+
+def library_versions(python: Path) -> dict[str, str]:
+    """Tell which versions of the libraries an interpreter has.
+
+    Raises:
+        TrainingError: it has not all of them.
+    """
+    code = _VERSIONS.format(packages=_PACKAGES)
+    answer = subprocess.run([python, "-I", "-c", code], capture_output=True, text=True)
+    if answer.returncode != 0:
+        raise TrainingError(
+            f"{python}: expected {', '.join(_PACKAGES)} there, got: {answer.stderr.strip()[-200:]}"
+        )
+    return dict(zip(_PACKAGES, answer.stdout.split(), strict=True))
+
+
+def _arrays(problem: Problem) -> dict[str, NDArray[np.int64]]:
+    touched = problem.train.filter(pl.col("role") != "negative")
+    arrays = {
+        "train_user": touched["user_row"].to_numpy().astype(np.int64),
+        "train_item": touched["item_row"].to_numpy().astype(np.int64),
+        "item_type": problem.item_type,
+        "valid_target": problem.valid.target,
+    }
+    for name, cases in (("valid", problem.valid), ("test", problem.test)):
+        arrays[f"{name}_user"] = cases.user_row
+        arrays[f"{name}_indptr"] = cases.history_indptr
+        arrays[f"{name}_rows"] = cases.history_rows
+    return arrays
+
+
+def _read(path: Path) -> NDArray[np.float32]:
+    vectors: NDArray[np.float32] = np.load(path, allow_pickle=False)
+    return vectors
+
+
+def _run(command: list[str], timeout_s: float, name: str) -> None:
+    """Run a command that ends when we do; what it prints goes to our standard error.
+
+    Raises:
+        TrainingError: it fails or takes too long; the message has the end of its standard error.
+    """
+    supervisor = [sys.executable, "-I", features.supervise.__file__, str(_GRACE_S)]
+    with tempfile.TemporaryFile(prefix="peer-", suffix=".log") as log:
+        process = subprocess.Popen(
+            [*supervisor, *command],
+            stdin=subprocess.PIPE,
+            stdout=2,
+            stderr=log,
+            env={"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", **os.environ},
+            start_new_session=True,
+        )
+        try:
+            status = process.wait(timeout_s)
+        except subprocess.TimeoutExpired as error:
+            raise TrainingError(f"{name}: no answer after {timeout_s:g} s") from error
+        finally:
+            _stop(process)
+        if status != 0:
+            raise TrainingError(f"{name}: {command[0]} ended with {status}. {_tail(log)}")
+
+
+def _stop(process: "subprocess.Popen[bytes]") -> None:
+    """End the command, if it has not ended: the supervisor does so when the pipe closes."""
+    assert process.stdin is not None
+    process.stdin.close()
+    try:
+        process.wait(_GRACE_S + 5)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def _tail(log: IO[bytes]) -> str:
+    log.seek(0)
+    lines = log.read().decode(errors="replace").splitlines()[-_TAIL_LINES:]
+    return "The end of its standard error:\n" + "\n".join(lines)

@@ -1,0 +1,110 @@
+"""Peers tuned as stages of a run, and the record of every trial."""
+
+import dataclasses
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from graph.stage import RECORD, StageResult, run_stage
+from training.library_peers import library_versions, peers_python
+from training.peers import PEERS, asked, judge_by
+from training.pipeline import Run
+from training.ranking import Ranker
+from training.report import Table, to_markdown
+from training.tuning import Trial, best_of, draw, fit_best, read_trials, tune
+
+_SCORE = "valid MRR"
+
+
+def make_peer(run: Run, key: str) -> StageResult:
+    """Tune a peer as a stage of the run, which keeps what its best trial left.
+
+    Raises:
+        TrainingError: a process of another interpreter fails.
+    """
+    peer, tuning = PEERS[key], run.settings.tuning
+    cases = asked(run, peer)
+    # Without a case to tell settings apart there is only the default.
+    drawn = draw(peer.space, tuning.trials if len(cases) else 1, tuning.seed, peer.grouped_by)
+
+    def work(folder: Path) -> dict[str, Any]:
+        fit, judge = peer.prepare(run), judge_by(run, cases)
+        trials = tune(drawn, fit, judge, tuning.minutes, folder, title=peer.name)
+        return {"drawn": len(drawn), "tried": len(trials)}
+
+    made_from = {
+        "dataset": _made_from(run.folder / "dataset"),
+        "text": _made_from(run.folder / "text") if peer.reads_text else None,
+        "holding": run.inputs.holding,
+        "tuning": dataclasses.asdict(tuning),
+        "libraries": library_versions(peers_python()) if peer.in_library else None,
+    }
+    rooms = ("features", "graph", "training")
+    return run_stage(_folder(run, key), made_from, work, rooms=rooms)
+
+
+def load_peer(run: Run, key: str) -> Ranker:
+    """Give the tuned peer that `make_peer` left."""
+    return fit_best(_folder(run, key), PEERS[key].prepare(run))
+
+
+def write_tuning(run: Run, keys: Iterable[str]) -> None:
+    """Write every trial of some peers beside metrics.json, as tuning.json and tuning.md."""
+    trials = {key: read_trials(_folder(run, key)) for key in keys}
+    records = [
+        {"peer": PEERS[key].name, **dataclasses.asdict(trial)}
+        for key, tried in trials.items()
+        for trial in tried
+    ]
+    path = run.folder / "tuning.json"
+    path.write_text(json.dumps(records, indent=1) + "\n", encoding="utf-8")
+    pages = [_overview(run, trials), *(_details(key, tried) for key, tried in trials.items())]
+    path.with_suffix(".md").write_text(to_markdown(pages) + "\n", encoding="utf-8")
+
+
+def _overview(run: Run, trials: dict[str, list[Trial]]) -> Table:
+    tuning = run.settings.tuning
+    rows = []
+    for key, tried in trials.items():
+        peer, best = PEERS[key], tried[best_of(tried)]
+        seconds = sum(trial.seconds for trial in tried)
+        count = f"{len(tried)} of {min(tuning.trials, len(peer.space))}"
+        told = ", ".join(f"{name} {_text(value)}" for name, value in best.settings.items())
+        size = str(len(peer.space))
+        rows.append((peer.name, count, size, f"{seconds:.0f}", f"{best.score:.4f}", told))
+    return Table(
+        f"tuned peers: at most {tuning.trials} trials and {tuning.minutes:g} minutes each",
+        ("peer", "trials run", "settings in all", "seconds", _SCORE, "best settings"),
+        tuple(rows),
+    )
+
+
+def _details(key: str, trials: list[Trial]) -> Table:
+    best = best_of(trials)
+    return Table(
+        PEERS[key].name,
+        ("trial", *trials[0].settings, _SCORE, "seconds"),
+        tuple(
+            (
+                f"{number + 1}, best" if number == best else str(number + 1),
+                *map(_text, trial.settings.values()),
+                f"{trial.score:.4f}",
+                f"{trial.seconds:.1f}",
+            )
+            for number, trial in enumerate(trials)
+        ),
+    )
+
+
+def _text(value: object) -> str:
+    return "all" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _folder(run: Run, key: str) -> Path:
+    return run.folder / "peers" / key
+
+
+def _made_from(stage: Path) -> str:
+    name: str = json.loads((stage / RECORD).read_text(encoding="utf-8"))["inputs"]
+    return name
