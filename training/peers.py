@@ -212,7 +212,7 @@ PEERS: dict[str, Peer] = {
     "lightgcn": Peer(
         "LightGCN",
         space(
-            {"layers": 3, "dimensions": 64, "learning_rate": 0.01, "regularization": 1e-4},
+            {"layers": 3, "dimensions": 64, "learning_rate": 0.03, "regularization": 1e-4},
             layers=(1, 2, 3, 4),
             dimensions=(64, 128),
             learning_rate=(0.003, 0.01, 0.03),
