@@ -17,7 +17,8 @@ import numpy as np
 import scipy.sparse as sp
 
 from graph.cases import Cases
-from training.baselines import Ease, ItemCosine, VectorKnn, centred, interaction_matrix
+from training.baselines import ItemCosine, VectorKnn, centred, interaction_matrix
+from training.ease import Ease
 from training.library_peers import LibraryModel, Problem, peers_python
 from training.lightgcn import LightGcnSettings, load_lightgcn, train_lightgcn
 from training.pipeline import Run

@@ -10,7 +10,7 @@ import scipy.sparse as sp
 from graph.build import GraphSettings, build_graph, strong_pairs
 from graph.influence import learn_influence
 from graph.item_graph import ItemGraph
-from training.baselines import Ease
+from training.ease import Ease
 
 ITEMS = pl.DataFrame(
     {

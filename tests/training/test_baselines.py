@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from graph.cases import Cases
 from tests.support.cases import cases_of
 from training.baselines import (
-    Ease,
     ItemCosine,
     Popularity,
     TwoTowerRanker,
@@ -22,6 +21,7 @@ from training.baselines import (
     history_matrix,
     interaction_matrix,
 )
+from training.ease import Ease
 from training.metrics import TOP
 from training.ranking import Candidates, Ranker, Scope, rank
 
