@@ -31,10 +31,11 @@ Whole = np.ndarray[Any, np.dtype[np.int64]]
 Flags = np.ndarray[Any, np.dtype[np.bool_]]
 
 _EXACT_UP_TO = 5000  # items; above, SASRec learns from drawn negatives
-_NEGATIVES = 256
+_NEGATIVES = 128
 _LONGEST = 100  # items of a sequence that SASRec reads
-_EPOCHS, _PATIENCE = 100, 5
-_BATCH = 256
+_EPOCHS = 100
+_PATIENCE, _PATIENT_STEPS = 5, 250  # epochs, and at least so many steps, without a better score
+_BATCH, _TRAIN_BATCH = 256, 128
 
 
 @dataclass(frozen=True)
@@ -136,13 +137,16 @@ def fit_sasrec(task: Task) -> Fitted:
     lightning.seed_everything(task.seed, verbose=False)
     lengths = np.bincount(task.train_user, minlength=task.users)
     length = max(1, min(_LONGEST, int(np.percentile(lengths[lengths > 0], 99))))
-    watcher = _Watcher(task, length)
+    steps = -(-int((lengths > 1).sum()) // _TRAIN_BATCH)  # per epoch
+    patience = max(_PATIENCE, _PATIENT_STEPS // max(steps, 1))
+    watcher = _Watcher(task, length, patience)
     model = SASRecModel(
         **task.settings,
         session_max_len=length,
         loss="softmax" if task.items <= _EXACT_UP_TO else "gBCE",
         n_negatives=_NEGATIVES,
         gbce_t=0.75,
+        batch_size=_TRAIN_BATCH,
     )
     watcher.model = model
     model._trainer = watcher.make_trainer()  # as its documentation says
@@ -153,9 +157,10 @@ def fit_sasrec(task: Task) -> Fitted:
 class _Watcher:
     """Scores a SASRec after every epoch, says when to stop and keeps the best weights."""
 
-    def __init__(self, task: Task, length: int) -> None:
+    def __init__(self, task: Task, length: int, patience: int) -> None:
         self._task = task
         self._length = length
+        self._patience = patience
         self._best_score, self._best_epoch = -1.0, 0
         self._best_state: Any = None
         self.model: Any = None
@@ -207,7 +212,7 @@ class _Watcher:
         if score > self._best_score:
             self._best_score, self._best_epoch = score, epoch
             self._best_state = copy.deepcopy(network.state_dict())
-        trainer.should_stop = epoch - self._best_epoch >= _PATIENCE
+        trainer.should_stop = epoch - self._best_epoch >= self._patience
 
     def _numbers(self) -> Whole:
         """Give the model's own number of each item row + 1, 0 where it has none."""
