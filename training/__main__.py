@@ -25,6 +25,7 @@ from training.comparison import MODELS, compare_served, fit_models
 from training.errors import TrainingError
 from training.evaluate import EvaluationSettings, evaluate, write_metrics
 from training.featurizers import FeaturizerSource, RunningVllm, StartedVllm
+from training.page.write import write_report
 from training.pipeline import Inputs, Run
 from training.ranking import Candidates
 from training.report import headlines, tables, to_terminal, write_markdown
@@ -103,8 +104,10 @@ def _evaluate(options: argparse.Namespace) -> None:
     write_metrics(run.folder / "metrics.json", (*result.measurements, *differences))
     table = run.folder / "metrics.md"
     write_markdown(table, result.measurements, differences)
+    page = run.folder / "report.html"
+    write_report(page, run, names, result, differences)
     sys.stdout.write(to_terminal(tables(result.measurements, differences, slices=shown)) + "\n")
-    sys.stdout.write(f"hold-out: {run.split.rule}; all slices in {table}\n")
+    sys.stdout.write(f"hold-out: {run.split.rule}; all slices in {table}, drawn in {page}\n")
 
 
 _COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
