@@ -64,6 +64,7 @@ def write_report(
         mix=_marked(mix_picture(numbers, types)),
         curves=_marked(_curves(read_curves(run.folder, stages))),
         map=_marked(_map(run, stages, evaluation)),
+        top=TOP,
         example_model=ranker.name,
         examples=draw_examples(
             ranker,
