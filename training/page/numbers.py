@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from functools import cached_property
 
 from training.measurement import CASES, Measurement
+from training.slices import OVERALL
 
 BETWEEN = " - "
 """Stands between the two models of a difference."""
@@ -31,6 +32,11 @@ class Numbers:
     def slices(self) -> tuple[str, ...]:
         """Names of the slices, in the order in which they were measured."""
         return tuple(dict.fromkeys(each.slice for each in self.measurements))
+
+    @property
+    def headline(self) -> str:
+        """Name the slice that stands for the whole: all familiar targets, where there are some."""
+        return OVERALL if OVERALL in self.slices else self.slices[0]
 
     @cached_property
     def _found(self) -> Mapping[tuple[str, str, str], Measurement]:

@@ -137,7 +137,8 @@ def _called(part: str) -> str:
 def difference_picture(numbers: Numbers) -> Picture | None:
     """Draw what the served model gains over each other one; None where there is no other."""
     metrics = (HIT_RATE, NDCG, MRR_ALL)
-    parts = [part for part in (OVERALL, ALL_TYPES) if numbers.gains(part, HIT_RATE)]
+    wanted = (numbers.headline, ALL_TYPES)
+    parts = [part for part in wanted if numbers.gains(part, HIT_RATE)]
     if not parts:
         return None
     panels = [
@@ -147,7 +148,7 @@ def difference_picture(numbers: Numbers) -> Picture | None:
     ]
     others = [model for model in numbers.models if model != numbers.served]
     told = "; ".join(
-        f"over {model} {written(gain)}" for model, gain in numbers.gains(OVERALL, HIT_RATE).items()
+        f"over {model} {written(gain)}" for model, gain in numbers.gains(parts[0], HIT_RATE).items()
     )
     return Picture(
         "",
@@ -155,21 +156,22 @@ def difference_picture(numbers: Numbers) -> Picture | None:
         "intervals leave zero out; where a grey one holds it, these users do not say which model "
         "is better.",
         draw_dots(panels, others, DotStyle(served=None, differences=True, columns=len(metrics))),
-        f"Gain in {HIT_RATE}, overall: {told}",
+        f"Gain in {HIT_RATE}, {parts[0]}: {told}",
     )
 
 
 def exposure_picture(numbers: Numbers) -> Picture:
     """Draw how popular, how spread and how concentrated the lists are."""
-    target = numbers.of_cases(OVERALL, TARGET_POPULARITY)
+    part = numbers.headline
+    target = numbers.of_cases(part, TARGET_POPULARITY)
     chosen = None if target is None else target.value
     shown = (
         (POPULARITY, "mean percentile; dashed: targets", chosen),
-        *((metric, "share of the items shown", None) for metric in COVERAGE.values()),
+        *((metric, "share of items in some list", None) for metric in COVERAGE.values()),
         (GINI, "0 equal, 1 one item alone", None),
     )
     panels = [
-        Panel(metric, note, numbers.by_model(OVERALL, metric), line) for metric, note, line in shown
+        Panel(metric, note, numbers.by_model(part, metric), line) for metric, note, line in shown
     ]
     return Picture(
         "",

@@ -27,7 +27,6 @@ from training.page.pictures import (
 )
 from training.pipeline import Run
 from training.report import tables
-from training.slices import OVERALL
 
 _SPACES = (
     ("adaptation", "item_vectors.npy", "vectors from the item tower"),
@@ -56,7 +55,7 @@ def write_report(
         title=run.inputs.data.resolve().name,
         facts=_facts(run, evaluation, numbers),
         tiles=_tiles(numbers),
-        headline=tables(numbers.measurements, slices=[_headline(numbers)])[0],
+        headline=tables(numbers.measurements, slices=[numbers.headline])[0],
         served=numbers.served,
         slices=[_marked(each) for each in slice_pictures(numbers, types)],
         differences=_marked(difference_picture(numbers)),
@@ -91,14 +90,9 @@ def _template() -> jinja2.Template:
     return environment.get_template("page.html.jinja")
 
 
-def _headline(numbers: Numbers) -> str:
-    """Name the slice of the table at the top: all familiar targets, where there are some."""
-    return OVERALL if OVERALL in numbers.slices else numbers.slices[0]
-
-
 def _facts(run: Run, evaluation: Evaluation, numbers: Numbers) -> list[tuple[str, str]]:
     """Say in a few words what was measured and how."""
-    part = _headline(numbers)
+    part = numbers.headline
     tied = numbers.of_cases(part, TIED)
     kinds = run.dataset.items["item_type"].value_counts().sort("item_type")
     settings = evaluation.settings
@@ -118,7 +112,7 @@ def _facts(run: Run, evaluation: Evaluation, numbers: Numbers) -> list[tuple[str
 
 def _tiles(numbers: Numbers) -> list[tuple[str, str, str]]:
     """Give the few numbers for the top of the page: what, how much, between what."""
-    part, model = _headline(numbers), numbers.served or numbers.models[-1]
+    part, model = numbers.headline, numbers.served or numbers.models[-1]
     tiles = []
     for metric in (HIT_RATE, NDCG):
         found = numbers.of(model, part, metric)

@@ -149,3 +149,26 @@ def test_one_model_without_towers_has_a_page_without_differences_and_paths(
     assert "nearest in the space" not in page.texts
     assert [each for each in page.texts if each.startswith("MRR of validation")] == []
     assert any("vectors from the foundation" in each for each in page.texts)
+
+
+def test_without_a_familiar_target_the_unseen_ones_are_the_headline(tmp_path: Path) -> None:
+    run = make_run(
+        tmp_path, two_communities(people=40), holding="test by unseen-items", settings=QUICK
+    )
+    out = tmp_path / "out"
+    out.mkdir()
+    page = Page(written(run, out, "popularity", "nearfield"))
+    assert sections(page) == [
+        "models",
+        "differences",
+        "slices",
+        "exposure",
+        "training",
+        "map",
+        "examples",
+        "tables",
+    ]
+    assert any(each.startswith("unseen (") for each in page.texts)
+    told = [str(each["aria-label"]) for each in page.tags("div") if "aria-label" in each]
+    assert any(each.startswith("Gain in HR@10, unseen: over popularity") for each in told)
+    assert any("popularity@10 0." in each for each in told)
