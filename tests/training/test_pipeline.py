@@ -172,8 +172,8 @@ def test_evaluation_reports_what_the_served_model_gains_over_each_other_model(
     assert pairs == {
         (f"nearfield - {other}", part) for other in ("popularity", "EASE") for part in slices
     }
-    assert "history length" in written
-    assert "history length" not in shown
+    assert "popularity fifth" in written
+    assert "popularity fifth" not in shown
     assert "report.html" in shown
     assert "overall: differences, user by user" in (tmp_path / "run" / "report.html").read_text()
     for text in (shown, written):
