@@ -25,6 +25,7 @@ from training.comparison import MODELS, answering, choose_models, compare_served
 from training.errors import TrainingError
 from training.evaluate import EvaluationSettings, evaluate, write_metrics
 from training.featurizers import FeaturizerSource, RunningVllm, StartedVllm
+from training.page.write import write_report
 from training.peers import PEERS
 from training.pipeline import Inputs, Run
 from training.ranking import Candidates
@@ -105,8 +106,10 @@ def _evaluate(options: argparse.Namespace) -> None:
     write_tuning(run, tuned)
     table = run.folder / "metrics.md"
     write_markdown(table, result.measurements, differences)
+    page = run.folder / "report.html"
+    write_report(page, run, names, result, differences)
     sys.stdout.write(to_terminal(tables(result.measurements, differences, slices=shown)) + "\n")
-    sys.stdout.write(f"hold-out: {run.split.rule}; all slices in {table}\n")
+    sys.stdout.write(f"hold-out: {run.split.rule}; all slices in {table}, drawn in {page}\n")
 
 
 _COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {

@@ -1,33 +1,47 @@
-"""Fitted rankers and held-out cases -> measurements by slice, and metrics.json.
+"""Fitted rankers and held-out cases -> measurements by slice.
 
 `training.ranking` says how targets are ranked, `training.metrics` what is computed from their
-ranks, `training.slices` which cases are taken together.
+ranks, `training.delivered` what from the lists, `training.slices` which cases are taken together.
 """
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from graph.cases import Cases
 from training import metrics
+from training.delivered import measure_delivered, pools
 from training.errors import TrainingError
+from training.measurement import (
+    CASES,
+    COMPARED,
+    COVERAGE,
+    MEASURED,
+    REPEATED,
+    TIED,
+    Measurement,
+    write_metrics,
+)
 from training.ranking import Candidates, Ranker, Ranking, Scope, rank
 from training.slices import Slice, split_into_slices
 
-CASES = "(cases)"
-"""Stands in a measurement's model where the number describes the cases and not a model."""
-TIED = "tied targets"
-REPEATED = "targets in own history"
-COVERAGE = {depth: f"coverage@{depth}" for depth in (metrics.TOP, metrics.DEPTH)}
-COMPARED = (metrics.HIT_RATE, metrics.NDCG, metrics.MRR_ALL)
-"""The metrics by which models are compared user by user."""
-MEASURED = (*metrics.USER_METRICS, *COVERAGE.values())
-"""Every metric of a model, in the order of the tables."""
+__all__ = [
+    "CASES",
+    "COMPARED",
+    "COVERAGE",
+    "MEASURED",
+    "REPEATED",
+    "TIED",
+    "Evaluation",
+    "EvaluationError",
+    "EvaluationSettings",
+    "Measurement",
+    "evaluate",
+    "write_metrics",
+]
 
 
 class EvaluationError(TrainingError):
@@ -44,25 +58,6 @@ class EvaluationSettings:
     """Seed of the bootstrap."""
     chunk: int = 512
     """Cases scored at a time; memory is a few float32 arrays of chunk x items."""
-
-
-@dataclass(frozen=True)
-class Measurement:
-    """One number of one model on one slice, as it stands in metrics.json.
-
-    The model "A - B" stands for the difference between A and B, taken user by user.
-    """
-
-    model: str
-    slice: str
-    metric: str
-    value: float
-    low: float | None
-    """Lower end of the 95% bootstrap interval over users; None for a count without one."""
-    high: float | None
-    """Upper end."""
-    users: int
-    """How many users the number is taken over."""
 
 
 @dataclass(frozen=True)
@@ -157,25 +152,22 @@ def evaluate(
         measurements += _describe(part, cases)
         values = [_values(each, part, cases, candidates) for each in rankings.values()]
         measurements += _means(part, tuple(rankings), values, settings)
-        measurements += _coverage(part, rankings, len(values[0].users))
+        measurements += measure_delivered(
+            part,
+            rankings,
+            cases,
+            candidates,
+            replicates=settings.replicates,
+            seed=settings.seed,
+        )
     return Evaluation(tuple(measurements), slices, rankings, cases, candidates, settings)
-
-
-def write_metrics(path: Path, measurements: Iterable[Measurement]) -> None:
-    """Write metrics.json: a list of {model, slice, metric, value, low, high, users}."""
-    records = [asdict(measurement) for measurement in measurements]
-    beside = path.with_name(path.name + ".partial")
-    beside.write_text(json.dumps(records, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    beside.replace(path)
 
 
 def _values(
     rankings: Mapping[Scope, Ranking], part: Slice, cases: Cases, candidates: Candidates
 ) -> metrics.UserValues:
     """A user has one list per type asked for, or one over all types."""
-    pool = candidates.item_type[cases.target[part.chosen]]
-    if part.scope is Scope.ALL:
-        pool = np.zeros_like(pool)
+    pool = pools(part, cases.target[part.chosen], candidates)
     user = cases.user_row[part.chosen]
     return metrics.user_values(rankings[part.scope].rank[part.chosen], user, pool)
 
@@ -209,13 +201,3 @@ def _means(
                 float(each[column]) for each in (estimate.value, estimate.low, estimate.high)
             )
             yield Measurement(model, part.name, metric, value, low, high, int(users[column]))
-
-
-def _coverage(
-    part: Slice, rankings: Mapping[str, Mapping[Scope, Ranking]], users: int
-) -> Iterator[Measurement]:
-    for model, each in rankings.items():
-        top = each[part.scope].top[part.chosen]
-        for depth, metric in COVERAGE.items():
-            share = metrics.coverage(top[:, :depth], part.pool_size)
-            yield Measurement(model, part.name, metric, share, None, None, users)

@@ -151,18 +151,6 @@ def bootstrap(
     return Estimate(value=value, low=ends[:, 0], high=ends[:, 1])
 
 
-def coverage(top: NDArray[np.int32], catalogue_size: int) -> float:
-    """Share of the catalogue that appears in at least one of the lists.
-
-    It depends on how many lists there are and is a plain count of these very lists, not a mean
-    over users; so it has no interval.
-
-    Shapes:
-        top: (C, K) item rows, -1 where a list is shorter.
-    """
-    return len(np.unique(top[top >= 0])) / catalogue_size
-
-
 def _ratio(numerator: NDArray[np.float64], denominator: NDArray[np.float64]) -> NDArray[np.float64]:
     ratio: NDArray[np.float64] = np.full(np.shape(numerator), np.nan)
     np.divide(numerator, denominator, out=ratio, where=denominator > 0)

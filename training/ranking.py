@@ -20,6 +20,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from graph.build import popularity
 from graph.cases import Cases
 from graph.dataset import Dataset
 from training.errors import TrainingError
@@ -66,7 +67,7 @@ class Candidates:
 
     Shapes:
         item_type: (N,) int64, ascending, an index into `item_types`.
-        trained: (N,) bool, whether the item was there to learn from.
+        popularity: (N,) int64, how many people chose the item in training.
 
     Raises:
         ValueError: the arrays differ in length, or rows of one type are not contiguous.
@@ -74,22 +75,26 @@ class Candidates:
 
     item_types: tuple[str, ...]
     item_type: NDArray[np.int64]
-    trained: NDArray[np.bool_]
+    popularity: NDArray[np.int64]
 
     def __post_init__(self) -> None:
-        if len(self.item_type) != len(self.trained):
+        if len(self.item_type) != len(self.popularity):
             raise ValueError(
-                f"item_type has {len(self.item_type)} rows and trained {len(self.trained)}"
+                f"item_type has {len(self.item_type)} rows, popularity {len(self.popularity)}"
             )
         if len(self.item_type) and np.any(np.diff(self.item_type) < 0):
             raise ValueError("items must be sorted by type, so that each type is one slice of rows")
 
     @classmethod
     def of(cls, dataset: Dataset, train: pl.DataFrame) -> Self:
-        """Take a data set's items; one that has a strong row in `train` is trained."""
-        trained = np.zeros(len(dataset.items), dtype=np.bool_)
-        trained[train.filter(pl.col("role") == "strong")["item_row"].to_numpy()] = True
-        return cls(dataset.item_types, dataset.item_type, trained)
+        """Take a data set's items; people chose those they have a strong row with in `train`."""
+        chosen_by = popularity(train, len(dataset.items))
+        return cls(dataset.item_types, dataset.item_type, chosen_by)
+
+    @property
+    def trained(self) -> NDArray[np.bool_]:
+        """Whether an item was there to learn from. Shapes: returns (N,)."""
+        return self.popularity > 0
 
     def __len__(self) -> int:
         return len(self.item_type)

@@ -5,7 +5,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from training import metrics
-from training.evaluate import CASES, COMPARED, MEASURED, REPEATED, TIED, Measurement
+from training.measurement import (
+    CASES,
+    COMPARED,
+    GINI,
+    HISTORY_SHARE,
+    MEASURED,
+    MISCALIBRATION,
+    POPULARITY,
+    REPEATED,
+    SHARE,
+    TARGET_SHARE,
+    TIED,
+    Measurement,
+)
 from training.slices import SEPARATOR
 
 _BLANK = "-"
@@ -30,8 +43,8 @@ def tables(
 
     The title tells how many users there are and what share of their targets is tied in time.
     Recall has a column only where it differs from HR, that is where users have several targets.
-    A slice that `differences` speak of has a second table with them. `slices` limits the
-    tables to those names.
+    A slice that `differences` speak of has a second table with them, one whose lists hold all
+    types another with their mix. `slices` limits the tables to those names.
     """
     compared = _by_slice(differences)
     laid_out = []
@@ -40,6 +53,8 @@ def tables(
             laid_out.append(_table(name, models))
             if name in compared:
                 laid_out.append(_difference_table(name, compared[name]))
+            if any(MISCALIBRATION in found for found in models.values()):
+                laid_out.append(_mix_table(name, models))
     return tuple(laid_out)
 
 
@@ -116,6 +131,26 @@ def _difference_table(name: str, pairs: Mapping[str, Mapping[str, Measurement]])
     )
 
 
+def _mix_table(name: str, models: Mapping[str, Mapping[str, Measurement]]) -> Table:
+    described = models.get(CASES, {})
+    types = [
+        metric.removeprefix(TARGET_SHARE) for metric in described if metric.startswith(TARGET_SHARE)
+    ]
+    rows = [
+        (label, *(_share(described.get(prefix + each)) for each in types), _BLANK)
+        for label, prefix in (("(histories)", HISTORY_SHARE), ("(targets)", TARGET_SHARE))
+    ]
+    for model, found in models.items():
+        if model != CASES:
+            shares = (_share(found.get(SHARE + each)) for each in types)
+            rows.append((model, *shares, _with_interval(found.get(MISCALIBRATION))))
+    return Table(
+        title=f"{name}: types in the top {metrics.TOP}, and consumed",
+        header=("model", *types, f"{MISCALIBRATION} [95%]"),
+        rows=tuple(rows),
+    )
+
+
 def _signed(difference: Measurement) -> str:
     return f"{difference.value:+.4f} [{difference.low:+.4f}, {difference.high:+.4f}]"
 
@@ -149,8 +184,22 @@ def _cell(measurement: Measurement | None) -> str:
         return _BLANK
     if measurement.metric.startswith("coverage"):
         return f"{measurement.value:.1%}"
+    if measurement.metric in (POPULARITY, GINI):
+        return f"{measurement.value:.3f}"
+    if measurement.metric in COMPARED:
+        return _with_interval(measurement)
+    return f"{measurement.value:.4f}"
+
+
+def _share(measurement: Measurement | None) -> str:
+    return _BLANK if measurement is None else f"{measurement.value:.1%}"
+
+
+def _with_interval(measurement: Measurement | None) -> str:
+    if measurement is None:
+        return _BLANK
     text = f"{measurement.value:.4f}"
-    if measurement.metric in COMPARED and measurement.low is not None:
+    if measurement.low is not None:
         text += f" [{measurement.low:.4f}, {measurement.high:.4f}]"
     return text
 

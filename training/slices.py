@@ -3,23 +3,36 @@
 Slices without a prefix hold the targets that occur in training, ranked inside their item type:
 "overall", each type by its name, "warm" and "cold" users (who had, or had not, touched the
 target's type before), "unseen users" (absent from training) and the data set's own `test...`
-names. Targets that do not occur in training are apart: "unseen" ranks them inside their type,
-"unseen alone" among the unseen items of their type. "all types" ranks the familiar targets among
-the whole catalogue.
+names; "popularity fifth / 1" (the rarest targets) to 5, as `training.popularity` sorts the items
+of each type, and "history length / 1-4" and so on, by what the user did before. Targets that do
+not occur in training are apart: "unseen" ranks them inside their type, "unseen alone" among the
+unseen items of their type. "all types" ranks the familiar targets among the whole catalogue.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from graph.cases import Cases
+from training.popularity import FIFTHS, fifths
 from training.ranking import Candidates, Scope
 
 OVERALL = "overall"
 SEPARATOR = " / "
 """Stands between the name of a slice and that of its part."""
+POPULARITY_FIFTH = "popularity fifth"
+HISTORY_LENGTH = "history length"
+FIFTH_NAMES: Mapping[int, str] = {fifth: str(fifth) for fifth in range(1, FIFTHS + 1)}
+_LONGER = (1, 5, 10, 20, 50, 100)
+"""Lengths at which the next bucket of histories begins."""
+LENGTH_NAMES: Mapping[int, str] = {
+    0: "0",
+    **{n: f"{start}-{end - 1}" for n, (start, end) in enumerate(pairwise(_LONGER), start=1)},
+    len(_LONGER): f"{_LONGER[-1]}+",
+}
 
 
 @dataclass(frozen=True)
@@ -47,7 +60,9 @@ class _Part:
 def split_into_slices(cases: Cases, candidates: Candidates) -> tuple[Slice, ...]:
     """Name every slice that has cases, the most general first."""
     familiar = candidates.trained[cases.target]
-    simple, full = list(_by_type(cases, candidates)), list(_in_detail(cases, candidates))
+    simple = list(_by_type(cases, candidates))
+    full = [*_in_detail(cases, candidates), *_by_popularity(cases, candidates, familiar)]
+    full += _by_history(cases, candidates, familiar)
     everything = np.ones(len(candidates), dtype=np.bool_)
     groups = [
         ("", Scope.TYPE, full, familiar, everything),
@@ -90,6 +105,37 @@ def _own(cases: Cases) -> Iterator[tuple[str, NDArray[np.bool_]]]:
         chosen = cases.slice_name == name
         if str(name).startswith("test") and not chosen.all():
             yield str(name), chosen
+
+
+def _by_popularity(
+    cases: Cases, candidates: Candidates, familiar: NDArray[np.bool_]
+) -> Iterator[_Part]:
+    fifth = fifths(candidates.popularity, candidates.item_type)[cases.target]
+    yield from _buckets(POPULARITY_FIFTH, fifth, familiar, FIFTH_NAMES, len(candidates))
+
+
+def _by_history(
+    cases: Cases, candidates: Candidates, familiar: NDArray[np.bool_]
+) -> Iterator[_Part]:
+    bucket = np.searchsorted(_LONGER, np.diff(cases.history_indptr), side="right")
+    yield from _buckets(HISTORY_LENGTH, bucket, familiar, LENGTH_NAMES, len(candidates))
+
+
+def _buckets(
+    whole: str,
+    bucket: NDArray[np.int64],
+    familiar: NDArray[np.bool_],
+    names: Mapping[int, str],
+    items: int,
+) -> Iterator[_Part]:
+    """Yield the buckets that hold familiar targets, unless one holds them all."""
+    for number in _several(np.unique(bucket[familiar])):
+        chosen = bucket == number
+        yield _Part(_join(whole, names[int(number)]), chosen, np.ones(items, np.bool_))
+
+
+def _several(numbers: NDArray[np.int64]) -> NDArray[np.int64]:
+    return numbers if len(numbers) > 1 else numbers[:0]
 
 
 def _join(prefix: str, name: str) -> str:

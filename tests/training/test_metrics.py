@@ -16,7 +16,6 @@ from training.metrics import (
     USER_METRICS,
     UserValues,
     bootstrap,
-    coverage,
     user_values,
 )
 
@@ -149,8 +148,3 @@ def test_the_seed_decides_the_draws_and_columns_share_them() -> None:
     assert first.low[0] == first.low[1]
     assert first.low[0] == again.low[0]
     assert first.low[0] != other.low[0]
-
-
-def test_coverage_counts_each_item_once_and_no_padding() -> None:
-    top = np.array([[3, 1, -1], [1, 2, 3]], dtype=np.int32)
-    assert coverage(top, 12) == 3 / 12

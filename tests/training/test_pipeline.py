@@ -186,6 +186,10 @@ def test_evaluation_reports_what_the_served_model_gains_over_each_other_model(
     assert pairs == {
         (f"nearfield - {other}", part) for other in ("popularity", "EASE, tuned") for part in slices
     }
+    assert "popularity fifth" in written
+    assert "popularity fifth" not in shown
+    assert "report.html" in shown
+    assert "overall: differences, user by user" in (tmp_path / "run" / "report.html").read_text()
     for text in (shown, written):
         assert "overall: differences, user by user (60 users)" in text
         assert text.count("nearfield - EASE, tuned") == len(slices)

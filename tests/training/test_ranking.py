@@ -27,7 +27,7 @@ def candidates_of(item_type: list[int], trained: list[bool] | None = None) -> Ca
     return Candidates(
         item_types=tuple("abc"[: max(item_type) + 1]),
         item_type=np.array(item_type, dtype=np.int64),
-        trained=np.array(trained or [True] * len(item_type), dtype=np.bool_),
+        popularity=np.array(trained or [True] * len(item_type), dtype=np.int64),
     )
 
 
@@ -162,5 +162,5 @@ def test_items_that_are_not_sorted_by_type_are_refused() -> None:
 
 
 def test_item_arrays_of_different_lengths_are_refused() -> None:
-    with pytest.raises(ValueError, match="2 rows and trained 1"):
+    with pytest.raises(ValueError, match="2 rows, popularity 1"):
         candidates_of([0, 0], [True])

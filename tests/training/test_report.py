@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from training.evaluate import CASES, COVERAGE, REPEATED, TIED, Measurement
+from training.measurement import HISTORY_SHARE, MISCALIBRATION, SHARE, TARGET_SHARE
 from training.metrics import HIT_RATE, MRR_ALL, MRR_HIT, NDCG, RECALL, TOP
 from training.report import headlines, tables, to_markdown, to_terminal, write_markdown
 
@@ -113,3 +114,27 @@ def test_targets_in_their_own_history_are_named_where_there_are_some() -> None:
     repeated = Measurement(CASES, "book", REPEATED, 0.013, None, None, 1200)
     (table,) = tables([repeated, of("popularity", HIT_RATE, 0.05)])
     assert table.title == "book (1,200 users, 1.3% targets in own history)"
+
+
+def test_a_slice_of_all_types_has_a_table_of_what_is_shown_and_consumed() -> None:
+    def share(model: str, metric: str, value: float) -> Measurement:
+        return Measurement(model, "all types", metric, value, value, value, 90)
+
+    got = tables(
+        [
+            share("popularity", HIT_RATE, 0.05),
+            *(share(CASES, HISTORY_SHARE + kind, 0.5) for kind in ("book", "film")),
+            share(CASES, TARGET_SHARE + "book", 0.25),
+            share(CASES, TARGET_SHARE + "film", 0.75),
+            share("popularity", SHARE + "film", 1.0),
+            share("popularity", SHARE + "book", 0.0),
+            share("popularity", MISCALIBRATION, 1.6),
+        ]
+    )
+    assert got[1].title == "all types: types in the top 10, and consumed"
+    assert got[1].header == ("model", "book", "film", "miscalibration@10 [95%]")
+    assert got[1].rows == (
+        ("(histories)", "50.0%", "50.0%", "-"),
+        ("(targets)", "25.0%", "75.0%", "-"),
+        ("popularity", "0.0%", "100.0%", "1.6000 [1.6000, 1.6000]"),
+    )

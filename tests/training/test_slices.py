@@ -1,0 +1,64 @@
+"""Which cases are taken together by popularity and by length of history."""
+
+import numpy as np
+import pytest
+
+from tests.support.cases import cases_of
+from training.ranking import Candidates
+from training.slices import SEPARATOR, Slice, split_into_slices
+
+
+def library(popularity: list[int]) -> Candidates:
+    return Candidates(
+        ("book",), np.zeros(len(popularity), np.int64), np.array(popularity, dtype=np.int64)
+    )
+
+
+def parts(slices: tuple[Slice, ...], whole: str) -> dict[str, list[int]]:
+    """The cases of each part of `whole`."""
+    named = [each for each in slices if each.name.startswith(whole + SEPARATOR)]
+    return {each.name.split(SEPARATOR)[1]: np.flatnonzero(each.chosen).tolist() for each in named}
+
+
+def test_targets_are_sorted_by_the_fifth_of_their_item_and_unseen_ones_stay_out() -> None:
+    cases = cases_of([[]] * 6, [4, 0, 2, 4, 5, 1])
+    slices = split_into_slices(cases, library([2, 2, 2, 4, 10, 0]))
+    assert parts(slices, "popularity fifth") == {"1": [1, 2, 5], "4": [0, 3]}
+
+
+@pytest.mark.parametrize(
+    ("length", "bucket"),
+    [
+        (0, "0"),
+        (1, "1-4"),
+        (4, "1-4"),
+        (5, "5-9"),
+        (9, "5-9"),
+        (10, "10-19"),
+        (19, "10-19"),
+        (20, "20-49"),
+        (49, "20-49"),
+        (50, "50-99"),
+        (99, "50-99"),
+        (100, "100+"),
+        (700, "100+"),
+    ],
+)
+def test_a_history_lies_in_the_bucket_of_its_length(length: int, bucket: str) -> None:
+    # Somebody of another bucket is beside, since one bucket alone would be no slice.
+    other = 2 if length > 4 else 200
+    slices = split_into_slices(cases_of([[1] * length, [1] * other], [0, 0]), library([1, 2]))
+    found = parts(slices, "history length")
+    assert found[bucket] == [0]
+    assert len(found) == 2
+
+
+def test_what_one_bucket_holds_whole_is_no_slice() -> None:
+    slices = split_into_slices(cases_of([[1, 2], [1]], [0, 0]), library([3, 3, 3]))
+    assert {each.name for each in slices} == {"overall", "book", "cold", "cold / book"}
+
+
+def test_coverage_of_these_slices_is_a_share_of_the_whole_catalogue() -> None:
+    slices = split_into_slices(cases_of([[], [1]], [0, 0]), library([3, 3, 3]))
+    sizes = {each.pool_size for each in slices if each.name.startswith("history length")}
+    assert sizes == {3}

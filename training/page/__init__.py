@@ -1,0 +1,1 @@
+"""An evaluation as one HTML file to look at: data, drawings, template."""
