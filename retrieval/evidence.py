@@ -5,6 +5,8 @@ Columns, in the order of `NAMES`:
 - for each kind of edge and each decay, what the history's items say for the candidate
   (`retrieval.pairwise`)
 - likeness: dot product of the user vector and the item vector
+- closest: largest dot product of the item vector with those of the newest `CLOSEST_AMONG` items of
+  the history
 - kinship: dot product of what is known of the item (its HGNN vector) with the mean of that of
   the history, each newer item halving the weight of the one before by `KINSHIP_DECAY`
 - popularity: log(1 + people who chose it)
@@ -20,9 +22,11 @@ from numpy.typing import NDArray
 
 from retrieval.pairwise import PairTable, Reached
 
-EDGE_KINDS = ("influence", "together", "content")
-"""Kinds of edge weight: learned from people's choices, counted from them, and by content."""
+EDGE_KINDS = ("influence", "succession", "following", "together", "content")
+"""Kinds of edge weight, from i to j: learned from what people chose beside j, and from what they
+chose before it; counted, how often j came after i and how many people chose both; by content."""
 DECAYS = (0.3, 0.8, 1.0)
+CLOSEST_AMONG = 20
 KINSHIP_DECAY = 0.7
 HISTORY_LENGTH = 200
 """Newest items of a history that are listened to."""
@@ -31,6 +35,7 @@ _SMOOTHING = 1.0
 NAMES: tuple[str, ...] = (
     *(f"{kind} {decay}" for kind in EDGE_KINDS for decay in DECAYS),
     "likeness",
+    "closest",
     "kinship",
     "popularity",
     "affinity",
@@ -86,10 +91,23 @@ def gather(
     edges = len(EDGE_KINDS) * len(DECAYS)
     evidence[:, :edges] = reached.of(rows)
     evidence[:, edges] = catalogue.item_vectors[rows] @ person.vector
-    evidence[:, edges + 1] = catalogue.known[rows] @ _mean_known(catalogue, person)
-    evidence[:, edges + 2] = np.log1p(catalogue.people[rows])
-    evidence[:, edges + 3] = _affinity(catalogue, person)[catalogue.item_type[rows]]
+    evidence[:, edges + 1] = _closest(catalogue, person, rows)
+    evidence[:, edges + 2] = catalogue.known[rows] @ _mean_known(catalogue, person)
+    evidence[:, edges + 3] = np.log1p(catalogue.people[rows])
+    evidence[:, edges + 4] = _affinity(catalogue, person)[catalogue.item_type[rows]]
     return evidence
+
+
+def _closest(
+    catalogue: Catalogue, person: Person, rows: NDArray[np.int64]
+) -> NDArray[np.float32] | float:
+    """Likeness of each candidate to what it is most like in the history; 0 without one."""
+    newest = person.history[:CLOSEST_AMONG]
+    if not len(newest):
+        return 0.0
+    alike = catalogue.item_vectors[rows] @ catalogue.item_vectors[newest].T  # (M, L)
+    closest: NDArray[np.float32] = alike.max(axis=1)
+    return closest
 
 
 def _mean_known(catalogue: Catalogue, person: Person) -> NDArray[np.float32]:

@@ -15,6 +15,8 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+FAINTEST = 1e-3
+"""A place of the history whose decay has come below this says nothing any more."""
 _ARRAYS = ("indptr", "targets", "weights")
 
 
@@ -111,15 +113,39 @@ class PairTable:
         """
         starts = self.indptr[history]
         lengths = self.indptr[history + 1] - starts
+        ends = np.cumsum(lengths)  # entries of the newest item first, then of the one before
         place = np.repeat(np.arange(len(history)), lengths)  # (E,), which history item
-        before = np.cumsum(lengths) - lengths
-        entry = np.arange(len(place)) - before[place] + starts[place]
-        rows, where = np.unique(self.targets[entry], return_inverse=True)
-        strength = weight[:, None] * decays[None, :] ** np.arange(len(history))[:, None]  # (L, D)
+        entry = np.arange(len(place)) - (ends - lengths)[place] + starts[place]
+        targets = self.targets[entry]
+        rows, where = self._distinct(targets)
         edges = self.weights[entry]  # (E, K)
-        sums = np.empty((len(rows), edges.shape[1], len(decays)), dtype=np.float32)
-        for d in range(len(decays)):
-            spoken = edges * strength[place, d, None]
+        sums = np.zeros((len(rows), edges.shape[1], len(decays)), dtype=np.float32)
+        for d, decay in enumerate(decays):
+            strength = weight * decay ** np.arange(len(history))  # (L,)
+            heard = self._heard(decay, len(history))
+            part = slice(0, int(ends[heard - 1]) if heard else 0)
+            spoken = edges[part] * strength[place[part], None]
             for k in range(edges.shape[1]):
-                sums[:, k, d] = np.bincount(where, weights=spoken[:, k], minlength=len(rows))
-        return Reached(rows.astype(np.int64), sums.reshape(len(rows), edges.shape[1] * len(decays)))
+                sums[:, k, d] = np.bincount(where[part], spoken[:, k], minlength=len(rows))
+        return Reached(rows, sums.reshape(len(rows), edges.shape[1] * len(decays)))
+
+    def _distinct(self, targets: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+        """Number the distinct items among some; what np.unique does, without sorting.
+
+        Shapes:
+            targets: (E,). returns: (M,) rows, ascending, and (E,) each target's place there.
+        """
+        size = len(self.indptr) - 1
+        there = np.zeros(size, dtype=np.bool_)
+        there[targets] = True
+        rows = np.flatnonzero(there)
+        place = np.empty(size, dtype=np.int32)
+        place[rows] = np.arange(len(rows), dtype=np.int32)
+        return rows, place[targets]
+
+    @staticmethod
+    def _heard(decay: np.float32, length: int) -> int:
+        """Count the places of a history that are not yet too faint under a decay."""
+        if decay >= 1:
+            return length
+        return min(length, 1 + int(np.log(FAINTEST) / np.log(decay)))

@@ -33,19 +33,27 @@ class FusionSettings:
 
     ridge: float = 100.0
     """Of the learned edge weights (`graph.influence`); larger trusts single neighbours less."""
+    speakers: int = 100
+    """Items that may speak for another one because they often came before it, beside its
+    neighbours in the graph. More cost time and memory, in training and in serving."""
+    succession_decay: float = 0.8
+    """How fast what came before a choice fades, per newer item (`graph.succession`)."""
     nearest: int = 150
     """Items nearest to the user vector, of each type, that are candidates."""
     cases: int = 3000
     """Most cases to learn from, drawn; more settle the weights and take memory."""
-    decay: float = 1e-3
-    """Penalty on the squared weights of the standardised columns."""
+    decay: float = 0.1
+    """Penalty on the squared weights of the standardised columns. Larger trusts each column by
+    what it tells alone, smaller by what it tells beside the others."""
     seed: int = 0
     """Of the drawn cases."""
 
     def __post_init__(self) -> None:
-        check_least(self, ("nearest", "cases"), 1)
+        check_least(self, ("nearest", "cases", "speakers"), 1)
         check_least(self, ("decay", "seed"), 0)
-        check_above_zero(self, ("ridge",))
+        check_above_zero(self, ("ridge", "succession_decay"))
+        if self.succession_decay >= 1:
+            raise ValueError(f"succession_decay: expected less than 1, got {self.succession_decay}")
 
 
 def people_of(cases: Cases, vectors: NDArray[np.float32]) -> list[Person]:

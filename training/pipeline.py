@@ -261,7 +261,11 @@ class Run:
                     bar.update(done - bar.n)
 
                 pairs = build_pairs(
-                    self.graph, self.split.train, settings.ridge, on_progress=report
+                    self.graph,
+                    self.split.train,
+                    self.settings.graph,
+                    settings,
+                    on_progress=report,
                 )
             pairs.save(folder)
             people, items = self.tower_vectors("adaptation", self.hgnn_vectors)
@@ -272,6 +276,7 @@ class Run:
         made_from = {
             "adaptation": _stage_hash(self.folder / "adaptation"),
             "graph": _stage_hash(self.folder / "graph"),
+            "edges": dataclasses.asdict(self.settings.graph),
             "settings": dataclasses.asdict(settings),
         }
         return run_stage(

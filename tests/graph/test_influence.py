@@ -8,7 +8,7 @@ import pytest
 import scipy.sparse as sp
 
 from graph.build import GraphSettings, build_graph, strong_pairs
-from graph.influence import learn_influence
+from graph.influence import Speakers, learn_influence, set_moments
 from graph.item_graph import ItemGraph
 from training.ease import Ease
 
@@ -30,17 +30,22 @@ def interactions(chosen: np.ndarray) -> pl.DataFrame:
     )
 
 
+def speakers_of(graph: ItemGraph) -> Speakers:
+    """The neighbours that people join, without those by content."""
+    lists = np.repeat(np.arange(len(graph.indptr) - 1), np.diff(graph.indptr))
+    by_people = lists < len(graph.item_types) * graph.num_items
+    owner, neighbour = lists % graph.num_items, graph.neighbours.astype(np.int64)
+    return Speakers.of_pairs(owner[by_people], neighbour[by_people], graph.num_items)
+
+
 def learn(graph: ItemGraph, rows: pl.DataFrame, ridge: float) -> np.ndarray:
+    """What row i says for column j."""
     pairs = strong_pairs(rows)
     user, item = pairs["user_row"].to_numpy(), pairs["item_row"].to_numpy()
-    return learn_influence(graph, user, item, ridge)
-
-
-def dense(graph: ItemGraph, weights: np.ndarray) -> np.ndarray:
-    """What row i says for column j."""
+    speakers = speakers_of(graph)
     matrix = np.zeros((graph.num_items, graph.num_items))
-    owner = np.repeat(np.arange(len(graph.indptr) - 1), np.diff(graph.indptr)) % graph.num_items
-    np.add.at(matrix, (graph.neighbours, owner), weights)
+    said = learn_influence(speakers, set_moments(user, item, graph.num_items), ridge)
+    matrix[speakers.items, speakers.owner] = said
     return matrix
 
 
@@ -49,7 +54,7 @@ def test_with_everybody_for_a_neighbour_it_is_ease() -> None:
     rows = interactions(chosen)
     graph = build_graph(ITEMS, rows, EVERYTHING)
     ease = Ease.fit(sp.csr_array(chosen.astype(np.float32)), ridge=3.0)
-    np.testing.assert_allclose(dense(graph, learn(graph, rows, 3.0)), ease.weights, atol=1e-5)
+    np.testing.assert_allclose(learn(graph, rows, 3.0), ease.weights, atol=1e-5)
 
 
 def test_single_neighbour_by_hand() -> None:
@@ -57,17 +62,17 @@ def test_single_neighbour_by_hand() -> None:
     chosen[:4, 0] = chosen[1:, 3] = True  # three of four people of each share both
     rows = interactions(chosen)
     graph = build_graph(ITEMS, rows, replace(EVERYTHING, content_relations=()))
-    said = dense(graph, learn(graph, rows, 2.0))
+    said = learn(graph, rows, 2.0)
     assert said[0, 3] == pytest.approx(3 / (4 + 2))
     assert said[3, 0] == pytest.approx(3 / (4 + 2))
     assert np.count_nonzero(said) == 2
 
 
-def test_content_has_nobody_behind_it() -> None:
-    rows = interactions(np.eye(6, dtype=bool))
-    graph = build_graph(ITEMS, rows, EVERYTHING)
-    assert len(graph.neighbours)  # by creator alone
-    assert not learn(graph, rows, 1.0).any()
+def test_speakers_are_distinct_and_never_speak_for_themselves() -> None:
+    speakers = Speakers.of_pairs(np.array([2, 0, 2, 1]), np.array([1, 2, 1, 1]), 3)
+    assert speakers.indptr.tolist() == [0, 1, 1, 2]
+    assert speakers.items.tolist() == [2, 1]
+    assert speakers.owner.tolist() == [0, 2]
 
 
 def test_neighbour_that_repeats_another_says_less() -> None:
@@ -79,7 +84,7 @@ def test_neighbour_that_repeats_another_says_less() -> None:
     alone = chosen.copy()
     alone[:, 1] = False
     both, one = (
-        dense(graph, learn(graph, rows, 1.0))
+        learn(graph, rows, 1.0)
         for rows in (interactions(chosen), interactions(alone))
         for graph in (build_graph(ITEMS, rows, EVERYTHING),)
     )

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from retrieval.pairwise import PairTable
+from retrieval.pairwise import FAINTEST, PairTable
 
 OWNER = np.array([0, 0, 1, 3, 3, 0])
 NEIGHBOUR = np.array([1, 2, 0, 1, 2, 1])
@@ -49,7 +49,8 @@ def test_sums_equal_plain_loops() -> None:
     for place, (item, heard) in enumerate(zip(history, weight, strict=True)):
         for (owner, neighbour), kinds in zip(edges, weights, strict=True):
             if neighbour == item:
-                expected[owner] += kinds[:, None] * heard * DECAYS**place
+                fade = DECAYS**place
+                expected[owner] += kinds[:, None] * heard * np.where(fade < FAINTEST, 0, fade)
     got = table.reach(history, weight, DECAYS).of(np.arange(30))
     np.testing.assert_allclose(got, expected.reshape(30, 6), atol=1e-5)
 

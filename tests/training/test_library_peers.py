@@ -45,8 +45,8 @@ def ring() -> tuple[Problem, Candidates]:
         }
     )
     cases = cases_of(histories, [walk[5] for walk in walks])
-    familiar = np.arange(ITEMS) < 14
-    candidates = Candidates(("item",), np.zeros(ITEMS, np.int64), familiar)
+    popularity = (np.arange(ITEMS) < 14).astype(np.int64)
+    candidates = Candidates(("item",), np.zeros(ITEMS, np.int64), popularity)
     return Problem(train, PEOPLE, candidates.item_type, cases, cases), candidates
 
 
