@@ -17,6 +17,7 @@ from training.baselines import (
 )
 from training.evaluate import Evaluation, Measurement
 from training.fusion import FusedRanker
+from training.hearing import Hearing
 from training.pipeline import Run
 from training.ranking import Ranker
 
@@ -66,7 +67,8 @@ def _fused(run: Run) -> Ranker:
     people, items = run.tower_vectors("adaptation", run.hgnn_vectors)
     folder = run.folder / "fusion"
     catalogue = run.evidence(PairTable.load(folder), items)
-    return FusedRanker(SERVED, catalogue, people, checkpoint.load_scorer(folder))
+    fused = FusedRanker(SERVED, catalogue, people, checkpoint.load_scorer(folder))
+    return Hearing(fused, run.hear)
 
 
 MODELS: Mapping[str, Callable[[Run], Ranker]] = {

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from graph.relations import RelationSchema
 from models.config import HGNNConfig
-from models.hgnn import HGNN, HGNNLayer
+from models.hgnn import HGNN
+from models.hgnn_layer import HGNNLayer
 from models.hgnn_serving import HGNNServing
 
 TYPES = ("book", "film", "podcast")
