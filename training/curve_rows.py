@@ -81,8 +81,8 @@ class Windows:
         """Cut a data set's time.
 
         Raises:
-            SplitError: there is no time, so little that two windows end in the same second, or
-                fewer than two windows.
+            SplitError: there is no time, so little that a window is empty, or fewer than two
+                windows.
         """
         if count < 2:
             raise SplitError(f"windows: expected at least 2, got {count}")
@@ -94,8 +94,8 @@ class Windows:
             raise SplitError("windows: no interaction has a timestamp")
         inner = [int(times[len(times) * number // count]) for number in range(1, count)]
         ends = (*inner, int(times[-1]) + 1)
-        if len(set(ends)) < count:
-            raise SplitError(f"windows: expected time for {count}, several ends coincide")
+        if len({int(times[0]), *ends}) <= count:
+            raise SplitError(f"windows: expected time for {count}, one of them is empty")
         return cls(ends)
 
     def before_last(self, windows: int) -> int:
