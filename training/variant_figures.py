@@ -9,11 +9,12 @@ from numpy.typing import NDArray
 
 from training import metrics
 from training.ranks import ABSENT, Ranks
-from training.slices import OVERALL, Slice, split_into_slices
+from training.slices import OVERALL, SEPARATOR, Slice, split_into_slices
 from training.variant_runs import Comparison
 
 METRICS = (metrics.HIT_RATE, metrics.MRR_ALL)
 REPLICATES = 1000
+_UNSEEN = ("unseen", "unseen alone")
 
 
 @dataclass(frozen=True)
@@ -72,11 +73,12 @@ def figures(found: Comparison) -> list[Row]:
 
 
 def _slices(found: Comparison) -> list[Slice]:
-    """Take the whole, each type, and the unseen items in their type and alone."""
-    wanted = (OVERALL, *found.candidates.item_types, "unseen", "unseen alone")
-    return [
-        each for each in split_into_slices(found.cases, found.candidates) if each.name in wanted
-    ]
+    """Take the whole and the unseen items, in their type and alone, and each type of these."""
+    types = found.candidates.item_types
+    unseen = [f"{whole}{SEPARATOR}{name}" for whole in _UNSEEN for name in types]
+    wanted = {OVERALL, *types, *_UNSEEN, *unseen}
+    slices = split_into_slices(found.cases, found.candidates)
+    return [each for each in slices if each.name in wanted]
 
 
 def _values(ranks: Sequence[Ranks], part: Slice, found: Comparison) -> NDArray[np.float64]:

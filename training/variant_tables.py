@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from training.report import Table, to_markdown
+from training.slices import SEPARATOR
 from training.variant_figures import METRICS, Figure, Row
 from training.variant_runs import Comparison
 
@@ -65,9 +66,11 @@ def _variants(found: Comparison) -> Table:
 
 
 def _slices(rows: Sequence[Row]) -> list[Table]:
-    """Lay out one table per slice: a line per model and what it is compared with."""
+    """Lay out a table per slice that is not a slice of a slice: a line per model and reference."""
     by_slice: dict[str, dict[tuple[str, str], list[Row]]] = {}
     for row in rows:
+        if SEPARATOR in row.slice:
+            continue
         lines = by_slice.setdefault(row.slice, {})
         lines.setdefault((row.variant, row.model), []).append(row)
     tables = []

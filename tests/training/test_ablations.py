@@ -160,7 +160,10 @@ def test_the_curve_of_unseen_items_asks_about_nothing_else(desk: Desk) -> None:
     rows = "text-only,copies-0-no-content,borrowed-0-no-content"
     assert desk.run(draw, "unseen-items", "--rows", rows) == 0
     content = desk.read("unseen-items")
-    assert {row["slice"] for row in content["rows"]} == {"unseen", "unseen alone"}
+    assert {row["slice"].split(" / ")[0] for row in content["rows"]} == {"unseen", "unseen alone"}
+    page = (desk.folder / "run" / "unseen-items.md").read_text()
+    assert "### unseen alone (" in page
+    assert "unseen /" not in page  # of each type alone only in the other file
     models = {(row["variant"], row["model"]) for row in content["rows"]}
     assert {("text-only", "2t"), ("borrowed-0-no-content", "hgnn-knn")} <= models
     assert all(row["differences"] for row in picked(content, variant="copies-0-no-content"))
