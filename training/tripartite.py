@@ -26,7 +26,8 @@ STAGE = "tripartite"
 def make_tripartite(run: Run) -> StageResult:
     """Train the HGNN over items and people, and keep the vectors of the items.
 
-    It is made for evaluation: nothing of it is published.
+    Negatives are drawn from all nodes, people among them. It is made for evaluation: nothing of
+    it is published.
     """
     settings = run.settings.foundation
 
