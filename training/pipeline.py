@@ -151,8 +151,8 @@ class Run:
         return cases if self.settings.adaptation.weak_signals else cases.without_weak()
 
     def make_text(self, source: FeaturizerSource, cache: Path) -> StageResult:
-        """Embed every item's text; texts embedded before are read from `cache`."""
-        records = item_records(self.dataset.items)
+        """Embed every item's text, whatever the view; those embedded before come from `cache`."""
+        records = item_records(self.whole.items)
         texts = [compose_text(record) for record in records]
 
         def work(folder: Path) -> dict[str, Any]:
@@ -178,8 +178,9 @@ class Run:
 
     @cached_property
     def text(self) -> NDArray[np.float32]:
-        """Text vectors (N, F), unit rows."""
-        return _vectors(self.folder / "text" / "vectors.npy")
+        """Text vectors (N, F), unit rows, of the items that the run is shown."""
+        first, end = self.inputs.view.rows(self.whole)
+        return _vectors(self.folder / "text" / "vectors.npy")[first:end]
 
     def make_graph(self) -> StageResult:
         """Join items that the same people chose, and items of one creator."""

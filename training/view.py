@@ -43,12 +43,25 @@ class View:
         """
         if self.item_type is None:
             return dataset
-        first, end = _rows(dataset, self.item_type)
+        first, end = self.rows(dataset)
         return dataclasses.replace(
             dataset,
             items=dataset.items[first:end],
             interactions=_renumbered(dataset.interactions, first, end),
         )
+
+    def rows(self, dataset: Dataset) -> tuple[int, int]:
+        """Give the first row of the items that are left, and the one after the last.
+
+        Raises:
+            SplitError: there is no item of the one type.
+        """
+        if self.item_type is None:
+            return 0, len(dataset.items)
+        if self.item_type not in dataset.item_types:
+            raise SplitError(f"item type {self.item_type!r}, expected one of {dataset.item_types}")
+        of_type = (dataset.items["item_type"] == self.item_type).arg_true()
+        return int(of_type[0]), int(of_type[-1]) + 1
 
     def of_split(self, dataset: Dataset, split: Split) -> Split:
         """Leave the cases of the one type, and of that type alone in train and histories.
@@ -57,7 +70,7 @@ class View:
         """
         if self.item_type is None:
             return split
-        first, end = _rows(dataset, self.item_type)
+        first, end = self.rows(dataset)
         return Split(
             _renumbered(split.train, first, end),
             _cases(split.valid, first, end),
@@ -89,14 +102,6 @@ class View:
 
 def _before(rows: pl.DataFrame, moment: int) -> pl.DataFrame:
     return rows.filter(pl.col("timestamp") < moment)
-
-
-def _rows(dataset: Dataset, item_type: str) -> tuple[int, int]:
-    """Give the first row of a type and the one after its last."""
-    if item_type not in dataset.item_types:
-        raise SplitError(f"item type {item_type!r}, expected one of {dataset.item_types}")
-    of_type = (dataset.items["item_type"] == item_type).arg_true()
-    return int(of_type[0]), int(of_type[-1]) + 1
 
 
 def _renumbered(rows: pl.DataFrame, first: int, end: int) -> pl.DataFrame:

@@ -65,6 +65,7 @@ def test_ablations_stand_beside_the_default_on_the_same_cases(
     names = "2t,people-in-graph,alone-book,mean,no-weak-signals"
     assert desk.run(ablate, "--ablations", names, "--seeds", "0,1") == 0
     first = capsys.readouterr()
+    assert len(list((desk.folder / "run" / "stages").glob("text-*"))) == 1
     content = desk.read("ablations")
     assert content["seeds"] == [0, 1]
     assert [row["name"] for row in content["variants"]] == [

@@ -12,6 +12,8 @@ from graph.lending import Split
 from graph.split import hold_out
 from graph.tables import read_dataset
 from graph.worlds import FIRST_TIME, STEP_S, two_communities, write_world
+from tests.support.runs import QUICK, make_run, make_stages
+from training.pipeline import Run
 from training.view import View
 
 LATER = FIRST_TIME + 5 * STEP_S
@@ -57,6 +59,16 @@ def test_a_single_type_sees_no_other_and_is_asked_the_same(
     for case, place in enumerate(asked):
         of_type = [row for row in split.test.history(int(place)) if first <= row < first + 12]
         assert part.test.history(case).tolist() == [row - first for row in of_type]
+
+
+def test_the_texts_of_a_single_type_are_its_own(tmp_path: Path) -> None:
+    whole = make_run(tmp_path, two_communities(), settings=QUICK)
+    alone = Run(whole.folder, replace(whole.inputs, view=View(item_type="film")))
+    make_stages(alone)
+    assert len(alone.text) == len(alone.hgnn_vectors) == 12
+    assert np.array_equal(alone.text, whole.text[12:])
+    assert alone.graph.relations.names == ("film-film", "creator")
+    assert len(alone.graph.edges("film-film")) > 0
 
 
 def test_a_type_that_is_none_is_named(dataset: Dataset) -> None:
