@@ -10,7 +10,7 @@ from graph.build import build_graph
 from graph.dataset import Dataset
 from graph.errors import SplitError
 from graph.tables import read_dataset
-from graph.worlds import FIRST_TIME, STEP_S, World, two_communities, write_world
+from graph.worlds import World, two_communities, write_world
 from tests.graph.folders import dataset_of
 from training.ablation_rows import ablations
 from training.curve_rows import Windows, foundation_age, unseen_items
@@ -124,7 +124,3 @@ def test_windows_without_time_are_refused(
 def test_one_window_leaves_nothing_to_learn_from(timed: Dataset) -> None:
     with pytest.raises(SplitError, match="windows: expected at least 2, got 1"):
         Windows.of(timed, 1)
-
-
-def test_worlds_steps_are_what_windows_are_made_of(timed: Dataset) -> None:
-    assert Windows.of(timed, 8).ends[0] < FIRST_TIME + 2 * STEP_S
