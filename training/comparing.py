@@ -15,7 +15,7 @@ from training.options import add_text_options, featurizer_source
 from training.pipeline import Run
 from training.settings import read_settings
 from training.variant_figures import figures
-from training.variant_runs import Base, compare
+from training.variant_runs import Base, Comparison, compare
 from training.variant_tables import write_comparison
 from training.variants import DEFAULT, Variant, choose
 
@@ -56,11 +56,14 @@ def default_run(base: Base, options: argparse.Namespace) -> Run:
 def conclude(
     base: Base, options: argparse.Namespace, name: str, title: str, rows: Sequence[Variant]
 ) -> None:
-    """Make the rows that were asked for, write the tables and print them."""
+    """Make the rows that were asked for, write the tables after each, and print them at the end."""
     names = [each for each in options.rows.split(",") if each] or [row.name for row in rows]
-    found = compare(base, choose(rows, names), options.seeds)
-    page = write_comparison(base.folder, name, title, found, figures(found))
-    sys.stdout.write(page.read_text(encoding="utf-8"))
+
+    def write(found: Comparison) -> Path:
+        return write_comparison(base.folder, name, title, found, figures(found))
+
+    found = compare(base, choose(rows, names), options.seeds, on_row=write)
+    sys.stdout.write(write(found).read_text(encoding="utf-8"))
 
 
 def guarded(program: str, work: Callable[[], None]) -> int:

@@ -1,6 +1,6 @@
 """Ranks of several variants over the same cases -> figures and differences with intervals."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -58,18 +58,38 @@ class Row:
 
 def figures(found: Comparison) -> list[Row]:
     """Measure every model on the slices that all of its cases took part in."""
-    rows = []
-    for part in _slices(found):
-        values = {
-            key: _values(ranks, part, found)
-            for key, ranks in found.ranks.items()
-            if (ranks[0][part.scope] != ABSENT)[part.chosen].all()
-        }
-        for variant in found.variants:
-            for model in variant.models:
-                if (variant.name, model) in values:
-                    rows += _rows(variant.name, model, part, values, found)
-    return rows
+    return [row for part in _slices(found) for row in _rows(part, found)]
+
+
+def _rows(part: Slice, found: Comparison) -> Iterator[Row]:
+    """Measure one slice: models and differences all together, for they share the drawn users."""
+    values = {
+        key: _values(ranks, part, found)
+        for key, ranks in found.ranks.items()
+        if (ranks[0][part.scope] != ABSENT)[part.chosen].all()
+    }
+    compared = {
+        (variant.name, model): [
+            each for each in variant.references(model) if (each.variant, each.model) in values
+        ]
+        for variant in found.variants
+        for model in variant.models
+        if (variant.name, model) in values
+    }
+    gains = [
+        values[key] - values[each.variant, each.model]
+        for key, references in compared.items()
+        for each in references
+    ]
+    measured = _figures([*(values[key] for key in compared), *gains])
+    owns, differences = iter(measured[: len(compared)]), iter(measured[len(compared) :])
+    for (variant, model), references in compared.items():
+        own = next(owns)
+        against = [(each, next(differences)) for each in references]
+        users = values[variant, model].shape[1]
+        for place, metric in enumerate(METRICS):
+            gained = (Difference(e.variant, e.model, gain[place]) for e, gain in against)
+            yield Row(variant, model, part.name, metric, users, own[place], tuple(gained))
 
 
 def _slices(found: Comparison) -> list[Slice]:
@@ -94,46 +114,26 @@ def _values(ranks: Sequence[Ranks], part: Slice, found: Comparison) -> NDArray[n
     )
 
 
-def _rows(
-    variant: str,
-    model: str,
-    part: Slice,
-    values: dict[tuple[str, str], NDArray[np.float64]],
-    found: Comparison,
-) -> list[Row]:
-    own = values[variant, model]
-    entry = next(each for each in found.variants if each.name == variant)
-    compared = [
-        (each, _figures(own - values[each.variant, each.model]))
-        for each in entry.references(model)
-        if (each.variant, each.model) in values
-    ]
-    return [
-        Row(
-            variant,
-            model,
-            part.name,
-            metric,
-            own.shape[1],
-            figure,
-            tuple(Difference(each.variant, each.model, gain[place]) for each, gain in compared),
-        )
-        for place, (metric, figure) in enumerate(zip(METRICS, _figures(own), strict=True))
-    ]
+def _figures(arrays: Sequence[NDArray[np.float64]]) -> list[list[Figure]]:
+    """Average over users and seeds.
 
-
-def _figures(values: NDArray[np.float64]) -> list[Figure]:
-    """Average over users and seeds. Shapes: values (seeds, U, metrics)."""
-    per_user = values.mean(axis=0)  # (U, metrics)
+    Shapes:
+        arrays: (seeds, U, metrics) each; returns a figure per array and metric.
+    """
+    if not arrays:
+        return []
+    per_user = np.concatenate([each.mean(axis=0) for each in arrays], axis=1)
     estimate = metrics.bootstrap(per_user, np.ones_like(per_user), replicates=REPLICATES, seed=0)
-    per_seed = values.mean(axis=1)  # (seeds, metrics)
+    ends = zip(estimate.value, estimate.low, estimate.high, strict=True)
     return [
-        Figure(
-            float(estimate.value[place]),
-            float(estimate.low[place]),
-            float(estimate.high[place]),
-            tuple(per_seed[:, place].tolist()),
-            float(per_seed[:, place].std(ddof=1)) if len(per_seed) > 1 else None,
-        )
-        for place in range(per_user.shape[1])
+        [_figure(next(ends), each[:, :, place].mean(axis=1)) for place in range(len(METRICS))]
+        for each in arrays
     ]
+
+
+def _figure(
+    ends: tuple[np.float64, np.float64, np.float64], per_seed: NDArray[np.float64]
+) -> Figure:
+    value, low, high = map(float, ends)
+    spread = float(per_seed.std(ddof=1)) if len(per_seed) > 1 else None
+    return Figure(value, low, high, tuple(per_seed.tolist()), spread)

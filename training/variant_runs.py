@@ -1,7 +1,7 @@
 """Make and rank every variant for every seed, sharing all stages that are made from the same."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -67,11 +67,17 @@ class Comparison:
     """By variant, why it takes no part."""
 
 
-def compare(base: Base, variants: Sequence[Variant], seeds: Sequence[int]) -> Comparison:
+def compare(
+    base: Base,
+    variants: Sequence[Variant],
+    seeds: Sequence[int],
+    on_row: Callable[[Comparison], object] | None = None,
+) -> Comparison:
     """Make and rank all variants; interrupted, the same call goes on from there.
 
     A variant that the data set says nothing about, or that cannot learn from it, takes no part
-    and is named with the reason; the default has to.
+    and is named with the reason; the default has to. After each variant `on_row` gets what there
+    is so far.
 
     Raises:
         GraphError, TrainingError: the default cannot be made.
@@ -93,6 +99,8 @@ def compare(base: Base, variants: Sequence[Variant], seeds: Sequence[int]) -> Co
                 raise
             found.problems[variant.name] = str(error)
             tqdm.write(f"{variant.name}: takes no part: {error}", file=sys.stderr)
+        if on_row is not None:
+            on_row(found)
     return found
 
 

@@ -53,16 +53,16 @@ def _introduction(found: Comparison) -> str:
 
 def _variants(found: Comparison) -> Table:
     rows = tuple(
-        (
-            variant.name,
-            variant.meaning,
-            f"no: {_one_line(found.problems[variant.name])}"
-            if variant.name in found.problems
-            else "yes",
-        )
+        (variant.name, variant.meaning, _taking_part(variant.name, found))
         for variant in found.variants
     )
     return Table("Rows", ("row", "what differs", "takes part"), rows)
+
+
+def _taking_part(name: str, found: Comparison) -> str:
+    if name in found.problems:
+        return f"no: {_one_line(found.problems[name])}"
+    return "yes" if any(variant == name for variant, _ in found.ranks) else "not yet"
 
 
 def _slices(rows: Sequence[Row]) -> list[Table]:

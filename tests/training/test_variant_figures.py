@@ -1,5 +1,8 @@
 """Figures and differences against numbers worked out by hand."""
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -8,6 +11,7 @@ from training.ranking import Candidates, Scope
 from training.ranks import ABSENT, Ranks, widen
 from training.variant_figures import Row, figures
 from training.variant_runs import Comparison
+from training.variant_tables import write_comparison
 from training.variants import DEFAULT, Variant
 
 # books 0 to 3, films 4 to 7, of which 7 was never chosen in training
@@ -85,3 +89,22 @@ def test_a_variant_is_compared_with_others_beside_the_default() -> None:
         each.variant: each.figure.value for each in rows["two", "overall", "HR@10"].differences
     }
     assert gains == {DEFAULT: 0, "one": 1}
+
+
+def test_while_rows_are_missing_the_tables_say_so(tmp_path: Path) -> None:
+    names = (DEFAULT, "other", "barred")
+    found = Comparison(
+        tuple(Variant(name=name, meaning="as it is", models=("2t-hgnn",)) for name in names),
+        (0,),
+        CASES,
+        Candidates(("book", "film"), TYPES, TRAINED),
+        "by hand",
+        {(DEFAULT, "2t-hgnn"): [ranks_of([1, 1, 1, 1])]},
+        {"barred": "no\nedges | at all"},
+    )
+    page = write_comparison(tmp_path, "some", "Some", found, figures(found)).read_text()
+    cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in page.splitlines()]
+    assert [DEFAULT, "as it is", "yes"] in cells
+    assert ["other", "as it is", "not yet"] in cells
+    assert ["barred", "as it is", "no: no edges / at all"] in cells
+    assert json.loads((tmp_path / "some.json").read_text())["cases"] == 4
