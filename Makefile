@@ -28,7 +28,7 @@ help: ## list the targets
 	@echo "  settings: SETTINGS=file.toml, PYTHON=, ACCELERATOR=cpu|cuda (here: $(ACCELERATOR)), TORCH_CPU_INDEX=, VENV=, VLLM_VENV=, PEERS_VENV="
 
 # What a target needs to be told is asked for before anything is built.
-ifneq ($(filter generation evaluate,$(MAKECMDGOALS)),)
+ifneq ($(filter generation evaluate ablations curves,$(MAKECMDGOALS)),)
 NEEDED := DATA OUT
 else ifneq ($(filter serve,$(MAKECMDGOALS)),)
 NEEDED := GENERATION
@@ -108,6 +108,18 @@ evaluate: venv vllm-venv ## measure on held-out interactions: DATA=folder OUT=fo
 		--cache "$(OUT)/text.sqlite" $(HYPERPARAMETERS) \
 		$(if $(PROTOCOL),--protocol "$(PROTOCOL)") $(if $(MODELS),--models "$(MODELS)")
 
+# Stages made from the same are made once for all rows, and for both targets in one OUT.
+COMPARED = --data "$(DATA)" --run "$(OUT)/comparison" --cache "$(OUT)/text.sqlite" \
+	$(HYPERPARAMETERS) $(if $(SEEDS),--seeds "$(SEEDS)")
+
+ablations: venv vllm-venv ## what each part is worth: DATA=folder OUT=folder ABLATIONS= SEEDS=0,1,2 PROTOCOL=
+	$(PYTHON_IN_VENV) -m training.ablations $(COMPARED) \
+		$(if $(ABLATIONS),--ablations "$(ABLATIONS)") $(if $(PROTOCOL),--protocol "$(PROTOCOL)")
+
+curves: venv vllm-venv ## unseen items, and the age of the foundation: DATA=folder OUT=folder SEEDS=0,1,2
+	$(PYTHON_IN_VENV) -m training.curves unseen-items $(COMPARED)
+	$(PYTHON_IN_VENV) -m training.curves foundation-age $(COMPARED)
+
 # --- to change it ---------------------------------------------------------------------------
 
 check: check-format check-types check-imports check-protos check-version ## everything short of tests
@@ -150,5 +162,6 @@ clean: ## remove what was made, the environments and var/ excepted
 	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -not -path './.venv*' -prune -exec rm -rf {} +
 
-.PHONY: help venv vllm-venv peers-venv bench lock demo generation serve vllm evaluate test protos clean \
+.PHONY: help venv vllm-venv peers-venv bench lock demo generation serve vllm evaluate ablations curves \
+	test protos clean \
 	check check-format check-types check-imports check-protos check-version

@@ -25,6 +25,8 @@ STAGE_RECORD = "stage.json"
 HOLDING_STAGES = ("graph", "adaptation", "fusion")
 """Stages that say what the run keeps from them; see `training.pipeline.HOLDINGS`."""
 HELD_NOTHING = "nothing"
+COMPARED_STAGES = ("graph", "foundation", "adaptation")
+"""Stages that name the settings in use that a server would not follow."""
 
 _Value = TypeVar("_Value")
 
@@ -76,6 +78,8 @@ def read_run(folder: Path) -> RunParts:
             )
     for stage in HOLDING_STAGES:
         _check_holding(folder / stage / STAGE_RECORD)
+    for stage in COMPARED_STAGES:
+        _check_settings(stage, folder / stage / STAGE_RECORD)
     foundation, adaptation = folder / "foundation", folder / "adaptation"
     network = checkpoint.load_hgnn(foundation)
     parts = RunParts(
@@ -111,6 +115,18 @@ def _check_holding(record: Path) -> None:
             record,
             f"holding: expected {HELD_NOTHING!r}, got {holding!r}; a run of `python -m training "
             "evaluate` has not learned from everything and is not to serve",
+        )
+
+
+def _check_settings(stage: str, record: Path) -> None:
+    """Refuse a run made with settings that a server would not follow for new items or events."""
+    settings = _summary(record).get("comparison_only")
+    if settings:
+        names = ", ".join(f"{stage}.{name}" for name in settings)
+        raise RunError(
+            record,
+            f"{names}: for comparison alone; a server does not do for new items and events what "
+            "was done in training. Leave the setting out and run `python -m training all` again",
         )
 
 

@@ -40,8 +40,8 @@ def build_graph(
     `on_progress` hears of chunks done and chunks in all.
 
     Raises:
-        GraphError: a content relation is not a column of the items, or a window is asked
-            for where no interaction has a time.
+        GraphError: a content relation is not a column of the items, a relation to keep or leave
+            out is none of the graph's, or a window is asked for where no interaction has a time.
     """
     settings = settings or GraphSettings()
     types = tuple(items["item_type"].unique().sort().to_list())
@@ -69,7 +69,7 @@ def build_graph(
             )
         slots.append(content_lists(items[name], people, settings.cap))
     together = Lists.joined(slots)
-    return ItemGraph(
+    graph = ItemGraph(
         types,
         settings.content_relations,
         item_type,
@@ -79,6 +79,16 @@ def build_graph(
         together.users,
         people,
     )
+    return _choose_relations(graph, settings)
+
+
+def _choose_relations(graph: ItemGraph, settings: GraphSettings) -> ItemGraph:
+    names = graph.relations.names
+    unknown = sorted({*settings.without, *settings.only} - set(names))
+    if unknown:
+        raise GraphError(f"relation {unknown[0]!r}, expected some of {', '.join(names)}")
+    kept = [name for name in names if settings.keeps(name)]
+    return graph if len(kept) == len(names) else graph.of_relations(kept)
 
 
 def strong_pairs(interactions: pl.DataFrame, window_days: float | None = None) -> pl.DataFrame:

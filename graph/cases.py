@@ -1,6 +1,6 @@
 """Evaluation cases: a person, what they did before, and what they chose next."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
@@ -38,6 +38,8 @@ class Cases:
     """The target has no strong row in train."""
     repeated: NDArray[np.bool_]
     """The target stands in the history: excluding the history makes the case unanswerable."""
+    history_strong: NDArray[np.bool_]
+    """(H,), which entries of the histories are strong signals."""
 
     def __len__(self) -> int:
         """Count the cases."""
@@ -63,6 +65,26 @@ class Cases:
             self.unseen_person[chosen],
             self.unseen_item[chosen],
             self.repeated[chosen],
+            self.history_strong[flat],
+        )
+
+    def without_weak(self) -> Self:
+        """Copy the cases with histories that hold strong signals alone.
+
+        What a case asks stays as it is, and so do its flags, which tell of the whole history.
+        """
+        return self.with_history(self.history_strong)
+
+    def with_history(self, kept: NDArray[np.bool_]) -> Self:
+        """Copy the cases with some entries of their histories. Shapes: kept (H,)."""
+        case = np.repeat(np.arange(len(self)), np.diff(self.history_indptr))
+        lengths = np.bincount(case[kept], minlength=len(self))
+        return replace(
+            self,
+            history_indptr=np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(lengths)]),
+            history_rows=self.history_rows[kept],
+            history_weight=self.history_weight[kept],
+            history_strong=self.history_strong[kept],
         )
 
     def joined(self, other: Self) -> Self:
@@ -81,6 +103,7 @@ class Cases:
             np.concatenate([self.unseen_person, other.unseen_person]),
             np.concatenate([self.unseen_item, other.unseen_item]),
             np.concatenate([self.repeated, other.repeated]),
+            np.concatenate([self.history_strong, other.history_strong]),
         )
         return both.take(np.argsort(both.user_row, kind="stable"))
 
@@ -177,4 +200,5 @@ def make_cases(
         ~people[user],
         ~learned[target],
         np.bincount(case[same_item], minlength=len(targets)) > 0,
+        (rows["role"] == "strong").to_numpy()[shown[flat]],
     )

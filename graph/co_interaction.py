@@ -24,14 +24,17 @@ _CHUNK = """
     ), weighed as (
         select counted.item, other, far.type as type, users, cast(
                 users / (pow(cast(own.people as double) * far.people, $power) + $shrinkage)
-            as float) as weight
+            as float) as weight,
+            hash(counted.item * $num_items + other) as draw
         from counted
         join items own on own.item = counted.item
         join items far on far.item = counted.other
     )
     select item, other, type, users, weight from weighed
-    qualify row_number() over (partition by item, type order by weight desc, other) <= $cap
+    qualify row_number() over (partition by item, type order by {best}) <= $cap
 """
+_BEST = {"popularity": "weight desc, other", "plain": "draw, other"}
+"""Which edges a list keeps: the heaviest, or a draw that is the same in every run."""
 
 
 def co_interaction_lists(
@@ -44,6 +47,8 @@ def co_interaction_lists(
     on_progress: Callable[[int, int], None] | None = None,
 ) -> list[Lists]:
     """Count for each pair of items the people who chose both; keep the heaviest per type.
+
+    Under plain weighting every edge weighs 1 and the lists keep a draw instead.
 
     Pairs are counted for a stretch of items at a time, so that memory follows the chunk and
     not the data set. Counts are whole numbers and ties go by row, so the answer depends
@@ -67,7 +72,7 @@ def co_interaction_lists(
             numbers = np.arange(len(item_type))
             _load(base, "items", {"item": numbers, "type": item_type, "people": people})
             for done, (first, last) in enumerate(chunks, start=1):
-                parts.append(_count(base, settings, first, last))
+                parts.append(_count(base, settings, first, last, len(item_type)))
                 if on_progress is not None:
                     on_progress(done, len(chunks))
     except duckdb.Error as error:
@@ -92,7 +97,7 @@ def _load(
 
 
 def _count(
-    base: duckdb.DuckDBPyConnection, settings: GraphSettings, first: int, last: int
+    base: duckdb.DuckDBPyConnection, settings: GraphSettings, first: int, last: int, num_items: int
 ) -> _Part:
     values = {
         "first": first,
@@ -101,8 +106,12 @@ def _count(
         "power": settings.popularity_power,
         "shrinkage": settings.shrinkage,
         "cap": settings.cap,
+        "num_items": num_items,
     }
-    return base.execute(_CHUNK, values).fetchnumpy()
+    part = base.execute(_CHUNK.format(best=_BEST[settings.weighting]), values).fetchnumpy()
+    if settings.weighting == "plain":
+        part["weight"] = np.ones_like(part["weight"])
+    return part
 
 
 def _lists(parts: list[_Part], number: int, num_items: int) -> Lists:

@@ -1,6 +1,7 @@
 """The item-item graph: capped neighbour lists per node and slot, kept as CSR arrays."""
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Self
@@ -155,10 +156,24 @@ class ItemGraph:
         Shapes:
             pairs: (P, 2), item rows in any order.
         """
-        list_of = np.repeat(np.arange(len(self.indptr) - 1), np.diff(self.indptr))
-        source = list_of % self.num_items
-        kept = ~PairSet.of(pairs, self.num_items).holds(source, self.neighbours.astype(np.int64))
-        lengths = np.bincount(list_of[kept], minlength=len(self.indptr) - 1)
+        source = self.list_of % self.num_items
+        gone = PairSet.of(pairs, self.num_items).holds(source, self.neighbours.astype(np.int64))
+        return self._where(~gone)
+
+    def of_relations(self, kept: Collection[str]) -> Self:
+        """Copy the graph with empty lists in all relations but those named."""
+        slot, row = np.divmod(self.list_of, self.num_items)
+        named = np.array([name in kept for name in self.relations.names])
+        return self._where(named[self.relations.table[self.item_type[row], slot]])
+
+    @property
+    def list_of(self) -> NDArray[np.int64]:
+        """Number of the list that each entry stands in. Shapes: returns (E,), ascending."""
+        return np.repeat(np.arange(len(self.indptr) - 1), np.diff(self.indptr))
+
+    def _where(self, kept: NDArray[np.bool_]) -> Self:
+        """Copy the graph with some of its entries. Shapes: kept (E,)."""
+        lengths = np.bincount(self.list_of[kept], minlength=len(self.indptr) - 1)
         return type(self)(
             self.item_types,
             self.content_relations,

@@ -1,6 +1,6 @@
 """Neighbour sampling: what a mini-batch sees of the graph, drawn afresh each time."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,9 +15,18 @@ __all__ = [
     "Block",
     "LinkBatch",
     "LinkSampler",
+    "Subsets",
     "sample_blocks",
     "sample_neighbours",
+    "uniform_subsets",
+    "weighted_subsets",
 ]
+
+Subsets = Callable[
+    [ItemGraph, NDArray[np.int64], NDArray[np.int64], int, np.random.Generator], NDArray[np.int64]
+]
+"""Draws from lists that are too long: graph, their starts and lengths (n,), fanout, rng -> places
+within the lists, distinct, (n, fanout)."""
 
 
 @dataclass(frozen=True)
@@ -34,23 +43,62 @@ class Block:
     neighbours: NDArray[np.int64]
 
 
-def sample_neighbours(
-    graph: ItemGraph, rows: NDArray[np.int64], fanout: int, rng: np.random.Generator
+def uniform_subsets(
+    graph: ItemGraph,
+    start: NDArray[np.int64],
+    length: NDArray[np.int64],
+    fanout: int,
+    rng: np.random.Generator,
 ) -> NDArray[np.int64]:
-    """Draw up to `fanout` neighbours per node and slot, uniformly and without replacement.
+    """Draw so that every subset of a list is equally likely; weights play no part."""
+    return _subsets(length, fanout, rng).T.astype(np.int64)
 
-    Every subset of a list is equally likely. The order inside the answer means nothing, and
-    weights play no part. A list no longer than `fanout` is given whole.
+
+def weighted_subsets(
+    graph: ItemGraph,
+    start: NDArray[np.int64],
+    length: NDArray[np.int64],
+    fanout: int,
+    rng: np.random.Generator,
+) -> NDArray[np.int64]:
+    """Draw one neighbour after the other, each time in proportion to the weights that are left.
+
+    Source: Efraimidis and Spirakis, Information Processing Letters 97(5), 2006,
+    doi:10.1016/j.ipl.2005.11.003: the largest of the keys u^(1/w), here of log(u) / w.
+    """
+    place = np.arange(int(length.max(initial=0)))
+    inside = place < length[:, None]  # (n, W)
+    weight = np.zeros(inside.shape)
+    weight[inside] = graph.weights[(start[:, None] + place)[inside]]
+    key = np.full(inside.shape, -np.inf)
+    key[inside] = np.log(rng.random(int(inside.sum()))) / np.maximum(weight[inside], 1e-12)
+    return np.argpartition(-key, fanout - 1, axis=1)[:, :fanout]
+
+
+def sample_neighbours(
+    graph: ItemGraph,
+    rows: NDArray[np.int64],
+    fanout: int,
+    rng: np.random.Generator,
+    subsets: Subsets = uniform_subsets,
+) -> NDArray[np.int64]:
+    """Draw up to `fanout` neighbours per node and slot, without replacement, as `subsets` says.
+
+    The order inside the answer means nothing. A list no longer than `fanout` is given whole.
 
     Shapes:
         rows: (B,), repeats allowed, each drawn for itself.
         returns: (B, S, fanout), int64, item rows, padded with -1 at the end.
     """
-    return _draw(graph, rows, fanout, rng) - 1
+    return _draw(graph, rows, fanout, rng, subsets) - 1
 
 
 def _draw(
-    graph: ItemGraph, rows: NDArray[np.int64], fanout: int, rng: np.random.Generator
+    graph: ItemGraph,
+    rows: NDArray[np.int64],
+    fanout: int,
+    rng: np.random.Generator,
+    subsets: Subsets,
 ) -> NDArray[np.int64]:
     """Do what `sample_neighbours` says, in item rows + 1, and 0 for no neighbour."""
     shape = (len(rows), graph.num_slots, fanout)
@@ -63,7 +111,8 @@ def _draw(
     position = start[:, None] + place  # (B * S, fanout)
     long = np.flatnonzero(length > fanout)
     if len(long):
-        position[long] = start[long, None] + _subsets(length[long], fanout, rng).T
+        drawn = subsets(graph, start[long], length[long], fanout, rng)
+        position[long] = start[long, None] + drawn
     found = graph.neighbours.take(position, mode="clip").astype(np.int64)
     found += 1
     found *= place < length[:, None]
@@ -98,6 +147,7 @@ def sample_blocks(
     fanouts: Sequence[int],
     rng: np.random.Generator,
     removed: NDArray[np.int64] | None = None,
+    subsets: Subsets = uniform_subsets,
 ) -> tuple[Block, ...]:
     """Draw the neighbourhoods of a mini-batch, one block per layer.
 
@@ -115,7 +165,7 @@ def sample_blocks(
     gone = None if removed is None else PairSet.of(removed, graph.num_items)
     blocks: list[Block] = []
     for fanout in fanouts:
-        drawn = _draw(graph, rows, fanout, rng)
+        drawn = _draw(graph, rows, fanout, rng, subsets)
         if gone is not None:
             _remove(drawn, rows, gone)
         block = _block(rows, drawn, graph.num_items)

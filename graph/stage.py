@@ -2,11 +2,12 @@
 
 import hashlib
 import json
+import os
 import shutil
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,7 @@ def run_stage(
     *,
     rooms: Sequence[str] = ROOMS,
     say: Callable[[str], None] | None = None,
+    shelf: Path | None = None,
 ) -> StageResult:
     """Fill `folder` by `work`, unless it holds what the same inputs made before.
 
@@ -56,11 +58,19 @@ def run_stage(
     hashed together with the source of `rooms`, the folders of code that the work runs: other
     code may make other outputs. `say` gets a line per stage (standard error if None).
 
+    On a `shelf`, a folder that several runs share, stages stand under the names of their inputs.
+    The stage is found there or made there, and `folder` becomes a link to it.
+
     Raises:
         StageError: the inputs cannot be written as JSON.
     """
     tell = say or _to_stderr
     name = _hash_inputs(folder, inputs, tuple(rooms))
+    if shelf is not None:
+        shelved = shelf / f"{folder.name}-{name[:16]}"
+        result = run_stage(shelved, inputs, work, rooms=rooms, say=tell)
+        _link(folder, shelved)
+        return replace(result, folder=folder)
     done = _finished(folder, name)
     if done is not None:
         tell(f"{folder.name}: unchanged, kept")
@@ -85,6 +95,17 @@ def run_stage(
     _swap(partial, folder)
     tell(f"{folder.name}: done in {seconds:.1f} s")
     return StageResult(folder, True, name, summary, seconds)
+
+
+def _link(folder: Path, shelved: Path) -> None:
+    """Let a run's folder of a stage lead to the shelf, from wherever both are moved together."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    target = os.path.relpath(shelved.resolve(), folder.parent.resolve())
+    if folder.is_symlink():
+        folder.unlink()
+    elif folder.exists():
+        shutil.rmtree(folder)
+    folder.symlink_to(target, target_is_directory=True)
 
 
 def hash_files(paths: Sequence[Path]) -> dict[str, str]:

@@ -20,6 +20,8 @@ class HGNNConfig:
     """Width of the last layer. The item vector z holds the text beside it."""
     layers: int = 2
     """Hops that a vector can see."""
+    aggregation: Literal["max", "mean", "attention"] = "max"
+    """How a node takes in the messages of one relation; see `models.hgnn`."""
 
     def __post_init__(self) -> None:
         if not self.item_types:

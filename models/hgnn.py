@@ -19,6 +19,10 @@ the catalogue (layers joined in this way are known as jumping knowledge, Xu et a
 1806.03536): a message that the graph drowned is still there, and an item without neighbours is
 as good as its text.
 
+That is the aggregation `max`. `mean` takes the mean over n in its place, `attention` a mean with
+the weights softmax over n of (Q_r h_c) . m_n / sqrt(width), where m_n is n's message: scaled
+dot-product attention (Vaswani et al., arXiv 1706.03762) with a query matrix per relation.
+
 A neighbour's message depends on the neighbour and the relation alone, so it is computed once
 per node and relation and then gathered, never once per edge.
 
@@ -29,99 +33,10 @@ GraphSAGE's max pooling (Hamilton et al., arXiv 1706.02216) with a weight per re
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch_geometric.nn import HeteroLinear
-from torch_geometric.nn.inits import glorot, zeros
 
 from graph.relations import RelationSchema
 from models.config import HGNNConfig
-
-
-class HGNNLayer(nn.Module):
-    """One round of messages; see the module's formula.
-
-    Shapes:
-        relation_weight: (R, F_in, F_out), relation_bias: (R, F_out).
-        own.weight: (T, F_in, F_out), own.bias: (T, F_out).
-        relation: (T, S) int64, the relation of slot s at a node of type t.
-    """
-
-    relation: Tensor
-
-    def __init__(self, inputs: int, outputs: int, schema: RelationSchema, *, linear: bool) -> None:
-        super().__init__()
-        types = len(schema.item_types)
-        self.num_types = types
-        self.num_slots = int(schema.table.shape[1])
-        self.linear = linear
-        self.relation_weight = nn.Parameter(torch.empty(schema.num_relations, inputs, outputs))
-        self.relation_bias = nn.Parameter(torch.empty(schema.num_relations, outputs))
-        self.own = HeteroLinear(inputs, outputs, types)
-        self.register_buffer(
-            "relation", torch.as_tensor(schema.table, dtype=torch.int64), persistent=False
-        )
-        for weight in (*self.relation_weight, *self.own.weight):
-            glorot(weight)
-        zeros(self.relation_bias)
-        zeros(self.own.bias)
-
-    def messages(self, h: Tensor, item_type: Tensor) -> Tensor:
-        """Compute what each node tells the nodes it may be a neighbour of.
-
-        Entry a below T is the message to a node of type a, entry T + j the message along
-        content relation j.
-
-        Shapes:
-            h: (n, F_in); item_type: (n,) int64.
-            returns: (n, S, F_out), none negative.
-        """
-        outputs = self.relation_bias.shape[1]
-        out = h.new_zeros(len(h), self.num_slots * outputs)
-        for t in range(self.num_types):
-            rows = (item_type == t).nonzero().squeeze(1)
-            weight = self.relation_weight[self.relation[t]].transpose(0, 1).flatten(1)
-            bias = self.relation_bias[self.relation[t]].flatten()
-            out = out.index_copy(0, rows, torch.relu(torch.addmm(bias, h[rows], weight)))
-        return out.view(len(h), self.num_slots, outputs)
-
-    def forward(self, h: Tensor, item_type: Tensor, neighbours: Tensor) -> Tensor:
-        """Update the first rows of `h` from their neighbours among all rows of `h`.
-
-        Shapes:
-            h: (n_src, F_in); item_type: (n_src,) int64.
-            neighbours: (n_dst, S, K) int64, positions in `h`, -1 for none.
-            returns: (n_dst, F_out).
-        """
-        destinations, slots, width = neighbours.shape
-        destination_type = item_type[:destinations]
-        entry = self.entries(destination_type)  # (n_dst, S)
-        messages = self.messages(h, item_type)  # (n_src, S, F_out)
-        index = neighbours * slots + entry[:, :, None] + 1  # 0 is the absent neighbour
-        index = index.masked_fill(neighbours < 0, 0)
-        table = F.pad(messages.flatten(0, 1), (0, 0, 1, 0))  # row 0: zeros
-        pooled = F.embedding_bag(
-            index.view(destinations * slots, width), table, mode="max", padding_idx=0
-        ).view(destinations, slots, -1)
-        return self.combine(self.own(h[:destinations], destination_type), pooled)
-
-    def entries(self, item_type: Tensor) -> Tensor:
-        """Tell which entry of a neighbour's messages each slot of a node reads.
-
-        Shapes:
-            item_type: (n,) int64, the types of the nodes that listen.
-            returns: (n, S) int64.
-        """
-        slot = torch.arange(self.num_slots, device=item_type.device)
-        return torch.where(slot < self.num_types, item_type[:, None], slot)
-
-    def combine(self, own: Tensor, pooled: Tensor) -> Tensor:
-        """Add a node's own part and its pooled messages.
-
-        Shapes:
-            own: (n, F_out); pooled: (n, S, F_out).
-            returns: (n, F_out).
-        """
-        h = own + pooled.sum(dim=1)
-        return h if self.linear else torch.relu(h)
+from models.hgnn_layer import HGNNLayer
 
 
 class Join(nn.Module):
@@ -171,7 +86,13 @@ class HGNN(nn.Module):
         schema = RelationSchema(config.item_types, config.content_relations)
         widths = config.widths
         self.layers = nn.ModuleList(
-            HGNNLayer(widths[i], widths[i + 1], schema, linear=i == config.layers - 1)
+            HGNNLayer(
+                widths[i],
+                widths[i + 1],
+                schema,
+                linear=i == config.layers - 1,
+                aggregation=config.aggregation,
+            )
             for i in range(config.layers)
         )
         self.join = Join(config)

@@ -8,7 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.hgnn import HGNN, HGNNLayer
+from models.hgnn import HGNN
+from models.hgnn_layer import HGNNLayer, attend
 
 
 class HGNNServing(nn.Module):
@@ -45,7 +46,13 @@ def _given(layer: HGNNLayer, h: Tensor, item_type: Tensor, vectors: Tensor, mask
     messages = torch.einsum("bski,bsio->bsko", vectors, layer.relation_weight[relation])
     messages = torch.relu(messages + layer.relation_bias[relation].unsqueeze(2))
     messages = messages * mask.unsqueeze(3)
-    # The zero column stands for "no neighbour"; messages are not negative, so it never wins.
-    pooled = F.pad(messages, (0, 0, 0, 1)).amax(dim=2)  # (B, S, F_out)
+    if layer.query is not None:
+        query = torch.einsum("bi,bsio->bso", h, layer.query[relation])
+        pooled = attend(query, messages, mask)
+    elif layer.aggregation == "mean":
+        pooled = messages.sum(dim=2) / mask.sum(dim=2).clamp(min=1).unsqueeze(2)
+    else:
+        # The zero column stands for "no neighbour"; messages are not negative, so it never wins.
+        pooled = F.pad(messages, (0, 0, 0, 1)).amax(dim=2)  # (B, S, F_out)
     own = torch.einsum("bi,bio->bo", h, layer.own.weight[item_type])
     return layer.combine(own + layer.own.bias[item_type], pooled)

@@ -15,16 +15,13 @@ from typing import get_args
 from tqdm import tqdm
 
 from features.errors import FeatureError
-from features.model_files import vllm_python
-from features.vllm import VllmSettings
-from features.vllm_process import VllmProcessSettings
 from graph.errors import GraphError
 from graph.roles import Rule
 from models.checkpoint import CheckpointError
 from training.comparison import MODELS, answering, choose_models, compare_served, fit_models
 from training.errors import TrainingError
 from training.evaluate import EvaluationSettings, evaluate, write_metrics
-from training.featurizers import FeaturizerSource, RunningVllm, StartedVllm
+from training.options import add_text_options, featurizer_source
 from training.page.write import write_report
 from training.peers import PEERS
 from training.pipeline import Inputs, Run
@@ -135,17 +132,9 @@ def _run(options: argparse.Namespace, holding: str) -> Run:
 
 def _foundation_stages(run: Run, options: argparse.Namespace) -> None:
     run.make_dataset()
-    run.make_text(_source(options), options.cache or run.folder / "text-cache.sqlite")
+    run.make_text(featurizer_source(options), options.cache or run.folder / "text-cache.sqlite")
     run.make_graph()
     run.make_foundation()
-
-
-def _source(options: argparse.Namespace) -> FeaturizerSource:
-    if options.vllm_url:
-        return RunningVllm(VllmSettings(base_url=options.vllm_url, model=options.vllm_model))
-    return StartedVllm(
-        VllmProcessSettings(python=vllm_python(), encoder=options.encoder, model=options.vllm_model)
-    )
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -164,7 +153,7 @@ def _parser() -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=text, description=text)
         _add_options(command)
         if name != "adaptation":
-            _add_text_options(command)
+            add_text_options(command)
         if name == "evaluate":
             command.add_argument(
                 "--protocol",
@@ -188,15 +177,6 @@ def _add_options(command: argparse.ArgumentParser) -> None:
     add("--seed", type=int, help="of everything drawn; default 0")
     add("--strict", action="store_true", help="refuse bad rows instead of setting them aside")
     add("--as-of", type=_moment, help="ISO 8601 moment; nothing later is read")
-
-
-def _add_text_options(command: argparse.ArgumentParser) -> None:
-    """Add what the text stage needs to know."""
-    add = command.add_argument
-    add("--cache", type=Path, help="file of text vectors already made; default in the run")
-    add("--vllm-url", help="a running vLLM, such as http://127.0.0.1:8000/v1; default: start one")
-    add("--vllm-model", default="all-MiniLM-L6-v2", help="its model; default: %(default)s")
-    add("--encoder", type=Path, help="folder of the encoder to start; default: the packaged one")
 
 
 def _moment(text: str) -> datetime:

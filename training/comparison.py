@@ -12,6 +12,7 @@ from training.baselines import ItemCosine, Popularity, TwoTowerRanker, VectorKnn
 from training.errors import TrainingError
 from training.evaluate import Evaluation, Measurement
 from training.fusion import FusedRanker
+from training.hearing import Hearing
 from training.library_peers import HOW_TO_ADD, peers_python
 from training.peers import PEERS, touched
 from training.pipeline import Run
@@ -52,7 +53,8 @@ def _fused(run: Run) -> Ranker:
     people, items = run.tower_vectors("adaptation", run.hgnn_vectors)
     folder = run.folder / "fusion"
     catalogue = run.evidence(PairTable.load(folder), items)
-    return FusedRanker(SERVED, catalogue, people, checkpoint.load_scorer(folder))
+    fused = FusedRanker(SERVED, catalogue, people, checkpoint.load_scorer(folder))
+    return Hearing(fused, run.hear)
 
 
 MODELS: Mapping[str, Callable[[Run], Ranker]] = {

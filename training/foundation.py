@@ -17,14 +17,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from graph.item_graph import ItemGraph
-from graph.links import BalancedLinkSampler, LinkBatch
-from graph.sample import Block, sample_blocks
+from graph.links import LinkBatch
+from graph.sample import Block, sample_blocks, uniform_subsets, weighted_subsets
 from models.config import HGNNConfig
 from models.hgnn import HGNN
 from models.losses import margin_loss, sampled_softmax
 from training.bounds import check_above_zero, check_least, check_share
 from training.errors import TrainingError
 from training.inference import centre
+from training.link_rates import END_RATES, SAMPLERS
 from training.loop import LoopSettings, Progress, fit
 
 _VALIDATION_EDGES = 4096
@@ -41,8 +42,14 @@ class FoundationSettings:
     """Width of the hidden layers."""
     layers: int = 2
     """Hops."""
+    aggregation: Literal["max", "mean", "attention"] = "max"
+    """How a node takes in the messages of one relation; `max` is the papers'."""
+    sampler: Literal["balanced", "all"] = "balanced"
+    """Edges of an epoch: as many of every relation as the rarest has, or all there are."""
     fanout: int = 10
     """Neighbours drawn per node, slot and layer, afresh each time."""
+    draw: Literal["uniform", "weighted"] = "uniform"
+    """Whether lists longer than `fanout` are drawn from evenly or in proportion to the weights."""
     batch_size: int = 512
     """Edges per step."""
     negatives: int = 512
@@ -56,15 +63,29 @@ class FoundationSettings:
     neighbourhood_dropout: float = 0.2
     """Share of a step's items that lose all neighbours, so that a brand-new item, which has
     none, is an ordinary case."""
+    copied_up_to: int | None = None
+    """Items with at most so many neighbours get a copy (NodeDup, `graph.duplicates`); None for no
+    copies. Larger copies more. Such a foundation is for comparison and does not serve."""
+    lenders: int = 0
+    """Items nearest by text whose neighbours an item without any borrows when it is embedded
+    (`graph.borrowing`); 0 lends nothing. Such a foundation is for comparison and does not serve."""
     validation_share: float = 0.1
     """Share of the edges held out of messages and loss for early stopping."""
     seed: int = 0
     """Of everything drawn: weights, batches, neighbours, negatives."""
 
+    @property
+    def comparison_only(self) -> tuple[str, ...]:
+        """Name the settings in use that a server would not follow."""
+        in_use = {"copied_up_to": self.copied_up_to is not None, "lenders": self.lenders > 0}
+        return tuple(name for name, used in in_use.items() if used)
+
     def __post_init__(self) -> None:
         whole = ("dimensions", "hidden_dimensions", "layers", "fanout", "batch_size", "negatives")
         check_least(self, whole, 1)
-        check_least(self, ("margin", "seed"), 0)
+        check_least(self, ("margin", "seed", "lenders"), 0)
+        if self.copied_up_to is not None:
+            check_least(self, ("copied_up_to",), 0)
         check_above_zero(self, ("temperature",))
         check_share(self, ("neighbourhood_dropout", "validation_share"))
 
@@ -82,8 +103,8 @@ class _Steps:
         rng = np.random.default_rng([settings.seed, 1])
         held_out = _draw_edges(graph, settings.validation_share, rng)
         self.graph = graph.without(np.stack((held_out.left, held_out.right), axis=1))
-        self.sampler = BalancedLinkSampler(self.graph, settings.batch_size, settings.seed)
-        self.left_rate, self.right_rate = _end_rates(graph)
+        self.sampler = SAMPLERS[settings.sampler](self.graph, settings.batch_size, settings.seed)
+        self.left_rate, self.right_rate = END_RATES[settings.sampler](graph)
         chosen = rng.permutation(len(held_out.left))[:_VALIDATION_EDGES]
         self.validation = LinkBatch(
             held_out.left[chosen], held_out.right[chosen], held_out.relation[chosen]
@@ -138,7 +159,8 @@ class _Steps:
     ) -> Tensor:
         """Compute z (len(rows), D) from messages that do not pass the removed edges."""
         fanouts = (self.settings.fanout,) * self.settings.layers
-        blocks = sample_blocks(self.graph, rows, fanouts, rng, removed=removed)
+        subsets = _SUBSETS[self.settings.draw]
+        blocks = sample_blocks(self.graph, rows, fanouts, rng, removed=removed, subsets=subsets)
         if dropout:
             alone = rows[rng.random(len(rows)) < dropout]
             blocks = tuple(without_neighbourhoods(block, alone) for block in blocks)
@@ -193,6 +215,7 @@ def train_foundation(
             hidden_dimensions=settings.hidden_dimensions,
             dimensions=settings.dimensions,
             layers=settings.layers,
+            aggregation=settings.aggregation,
         )
     )
     if not graph.neighbours.size:
@@ -239,23 +262,10 @@ def _draw_edges(graph: ItemGraph, share: float, rng: np.random.Generator) -> Lin
     return LinkBatch(np.concatenate(lefts), np.concatenate(rights), np.concatenate(relations))
 
 
-def _end_rates(graph: ItemGraph) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Give each item's chance to be the left, and the right, end of an edge in a balanced batch.
-
-    Shapes:
-        returns: (N,), (N,), each summing to 1.
-    """
-    left_rate, right_rate = np.zeros(graph.num_items), np.zeros(graph.num_items)
-    relations = [graph.edges(name) for name in graph.relations.names]
-    present = [edges for edges in relations if len(edges)]
-    for edges in present:
-        share = 1 / (len(edges) * len(present))
-        left_rate += np.bincount(edges.left, minlength=graph.num_items) * share
-        right_rate += np.bincount(edges.right, minlength=graph.num_items) * share
-    return left_rate, right_rate
-
-
 def _split(batch: LinkBatch, size: int) -> Iterator[LinkBatch]:
     for start in range(0, len(batch.left), size):
         part = slice(start, start + size)
         yield LinkBatch(batch.left[part], batch.right[part], batch.relation[part])
+
+
+_SUBSETS = {"uniform": uniform_subsets, "weighted": weighted_subsets}

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from graph.item_graph import ItemGraph
-from models.hgnn import HGNN, HGNNLayer
+from models.hgnn import HGNN
+from models.hgnn_layer import HGNNLayer
 
 _CHUNK = 16_384
 
@@ -28,7 +29,7 @@ def embed_catalogue(
         text: (N, F_0), unit rows.
         returns: per hidden layer (N, F_l), last z (N, D + F_0), rows of unit L2 norm.
     """
-    *hidden, last = _layers(hgnn, graph, text)
+    *hidden, last = embed_layers(hgnn, graph, text)
     z = hgnn.join(last, torch.from_numpy(text))
     return (*(layer.numpy() for layer in hidden), z.numpy())
 
@@ -36,11 +37,16 @@ def embed_catalogue(
 @torch.no_grad()
 def centre(hgnn: HGNN, graph: ItemGraph, text: NDArray[np.float32]) -> None:
     """Tell a trained network the means of its catalogue, which its item vectors leave out."""
-    hgnn.join.centre(_layers(hgnn, graph, text)[-1], torch.from_numpy(text))
+    hgnn.join.centre(embed_layers(hgnn, graph, text)[-1], torch.from_numpy(text))
 
 
-def _layers(hgnn: HGNN, graph: ItemGraph, text: NDArray[np.float32]) -> list[Tensor]:
-    """Apply layer after layer; the last is the graph part, unit rows."""
+@torch.no_grad()
+def embed_layers(hgnn: HGNN, graph: ItemGraph, text: NDArray[np.float32]) -> list[Tensor]:
+    """Apply layer after layer; the last is the graph part, unit rows, before it is joined.
+
+    Shapes:
+        text: (N, F_0), unit rows. returns: per layer (N, F_l).
+    """
     hgnn.eval()
     layers = [torch.from_numpy(text)]
     for number in range(hgnn.config.layers):
@@ -56,6 +62,7 @@ def _full_layer(layer: HGNNLayer, graph: ItemGraph, h: Tensor) -> Tensor:
     """
     item_type = torch.from_numpy(graph.item_type)
     out = layer.own(h, item_type)
+    queries = layer.queries(h, item_type)
     for destination in range(len(graph.item_types)):
         rows = np.flatnonzero(graph.item_type == destination)
         for slot in range(graph.num_slots):
@@ -64,15 +71,15 @@ def _full_layer(layer: HGNNLayer, graph: ItemGraph, h: Tensor) -> Tensor:
                 torch.addmm(layer.relation_bias[relation], h, layer.relation_weight[relation])
             )
             table = F.pad(messages, (0, 0, 1, 0))  # row 0: the absent neighbour
-            for part in _chunks(rows):
+            for part in _chunks(rows, _CHUNK if queries is None else _CHUNK // 8):
                 neighbours = torch.from_numpy(graph.dense_slot(part, slot)) + 1
                 if neighbours.shape[1] == 0:
                     continue  # embedding_bag has no empty bags of width 0
-                pooled = F.embedding_bag(neighbours, table, mode="max", padding_idx=0)
-                out.index_add_(0, torch.from_numpy(part), pooled)
+                query = None if queries is None else queries[torch.from_numpy(part), slot]
+                out.index_add_(0, torch.from_numpy(part), layer.pool(neighbours, table, query))
     return out if layer.linear else torch.relu(out)
 
 
-def _chunks(rows: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
-    for start in range(0, len(rows), _CHUNK):
-        yield rows[start : start + _CHUNK]
+def _chunks(rows: NDArray[np.int64], size: int) -> Iterator[NDArray[np.int64]]:
+    for start in range(0, len(rows), size):
+        yield rows[start : start + size]

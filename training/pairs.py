@@ -45,7 +45,7 @@ def build_pairs(
         settings.succession_decay,
         graph.num_items,
     )
-    following = _following(succession.of, together.of, edges)
+    following = _following(succession.of, together.of, graph, edges)
     lists = np.repeat(np.arange(len(graph.indptr) - 1), np.diff(graph.indptr))
     slot, owner = np.divmod(lists, graph.num_items)
     by_people = slot < len(graph.item_types)
@@ -83,10 +83,13 @@ def _columns(kinds: dict[str, NDArray[np.float32]], entries: int) -> NDArray[np.
     return weights
 
 
-def _following(after: sp.csr_array, together: sp.csr_array, edges: GraphSettings) -> sp.csr_array:
+def _following(
+    after: sp.csr_array, together: sp.csr_array, graph: ItemGraph, edges: GraphSettings
+) -> sp.csr_array:
     """Set how often j came after i against how many people chose either, as edge weights are.
 
-    Pairs with fewer than `edges.min_users` people in common are left out.
+    Pairs with fewer than `edges.min_users` people in common are left out, and those of relations
+    that `edges` does without.
 
     Shapes:
         after, together: (N, N), row i, column j. returns: (N, N).
@@ -96,7 +99,9 @@ def _following(after: sp.csr_array, together: sp.csr_array, edges: GraphSettings
     pairs = sp.coo_array(sp.csr_array(after.multiply(enough)))
     first, second = pairs.coords
     expected = (people[first] * people[second]) ** edges.popularity_power + edges.shrinkage
-    apart = first != second
+    relation = graph.relations.table[graph.item_type[first], graph.item_type[second]]
+    kept = np.array([edges.keeps(name) for name in graph.relations.names])
+    apart = (first != second) & kept[relation]
     return sp.csr_array(
         ((pairs.data / expected)[apart].astype(np.float32), (first[apart], second[apart])),
         shape=after.shape,

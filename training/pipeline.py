@@ -5,14 +5,14 @@ A stage is skipped when what it was made from has not changed; it appears whole 
 
 import dataclasses
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
+import polars as pl
 import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
@@ -22,12 +22,13 @@ from features.schema import TEXT_RECIPE, compose_text
 from features.text import TextFeaturizer
 from features.text_cache import CachedFeaturizer, TextCache
 from graph.build import build_graph, popularity
+from graph.cases import Cases
 from graph.dataset import Dataset, load_dataset, save_dataset
 from graph.item_graph import ItemGraph
 from graph.read import check_folder
-from graph.roles import HoldOutRule, Rule
-from graph.split import Split, hold_out, keep_all
-from graph.stage import StageResult, hash_files, run_stage
+from graph.roles import HoldOutRule
+from graph.split import Split, hold_out
+from graph.stage import ROOMS, StageResult, hash_files, run_stage
 from graph.tables import read_dataset
 from models import checkpoint
 from retrieval.evidence import Catalogue as EvidenceCatalogue
@@ -42,57 +43,52 @@ from training.catalogue import (
 )
 from training.errors import TrainingError
 from training.featurizers import FeaturizerSource
-from training.foundation import train_foundation
+from training.founding import found
 from training.fusion import EmbedUsers, fit_scorer
 from training.histories import Sequences
-from training.inference import embed_catalogue
+from training.inputs import HOLDINGS, Inputs
 from training.pairs import build_pairs
 from training.settings import Settings
 from training.tower_settings import AdaptationSettings, tower_config
 from training.users import UserEmbedder
 
-Holding = Callable[[Dataset, int], Split]
-"""How a run cuts its data set: data set and seed -> split."""
+__all__ = ["HOLDINGS", "Inputs", "Run"]
 
-
-def _hold_out_by(rule: HoldOutRule, dataset: Dataset, seed: int) -> Split:
-    return hold_out(dataset, rule, seed=seed)
-
-
-HOLDINGS: dict[str, Holding] = {
-    "nothing": lambda dataset, seed: keep_all(dataset, seed=seed),
-    "test": lambda dataset, seed: hold_out(dataset, seed=seed),
-    **{f"test by {rule}": partial(_hold_out_by, HoldOutRule(rule)) for rule in get_args(Rule)},
-}
-"""`nothing` learns from all that may be learned from; `test` keeps the cases to report, as the data
-set says or by a rule of `graph.roles`."""
-
-
-@dataclass(frozen=True)
-class Inputs:
-    """What a run is made from."""
-
-    data: Path
-    """Folder of the data set, as the data contract says."""
-    holding: str
-    """A key of `HOLDINGS`."""
-    settings: Settings
-    strict: bool = False
-    as_of: int | None = None
-    """Unix seconds; nothing later is read."""
+COMPARISON_ONLY = "comparison_only"
+"""Entry of a stage's summary: the settings in use that a server would not follow."""
 
 
 class Run:
-    """A run folder: the stages in order, and what they left."""
+    """A run folder: the stages in order, and what they left.
 
-    def __init__(self, folder: Path, inputs: Inputs) -> None:
+    With a `shelf` the stages stand there, for several runs to share, and the run's folder holds
+    links to them.
+    """
+
+    def __init__(self, folder: Path, inputs: Inputs, *, shelf: Path | None = None) -> None:
         self.folder = folder
         self.inputs = inputs
+        self.shelf = shelf
 
     @property
     def settings(self) -> Settings:
         """Hyperparameters of every stage."""
         return self.inputs.settings
+
+    def make(
+        self,
+        stage: str,
+        made_from: Mapping[str, Any],
+        work: Callable[[Path], dict[str, Any]],
+        *,
+        rooms: Sequence[str] = ROOMS,
+    ) -> StageResult:
+        """Make a stage of this run, or find it made; see `graph.stage.run_stage`."""
+        return run_stage(self.folder / stage, made_from, work, rooms=rooms, shelf=self.shelf)
+
+    def stage_hash(self, stage: str) -> str:
+        """Name what a stage was made from, as its own record says."""
+        return _stage_hash(self.folder / stage)
 
     def make_dataset(self) -> StageResult:
         """Read, check and order the data set.
@@ -123,21 +119,40 @@ class Run:
             "as_of": inputs.as_of,
             "seed": inputs.settings.seed,
         }
-        return run_stage(self.folder / "dataset", made_from, work, rooms=("features", "graph"))
+        return self.make("dataset", made_from, work, rooms=("features", "graph"))
 
     @cached_property
-    def dataset(self) -> Dataset:
+    def whole(self) -> Dataset:
         """The data set after its checks."""
         return load_dataset(self.folder / "dataset")
 
     @cached_property
+    def dataset(self) -> Dataset:
+        """What the run is shown of it."""
+        return self.inputs.view.of_dataset(self.whole)
+
+    @cached_property
+    def held_out(self) -> Split:
+        """What may be learned from and what is asked, whatever the towers' age."""
+        days, seed = self.inputs.view.held_days, self.settings.seed
+        if days is None:
+            split = HOLDINGS[self.inputs.holding](self.whole, seed)
+        else:
+            split = hold_out(self.whole, HoldOutRule("time", days), seed=seed)
+        return self.inputs.view.of_split(self.whole, split)
+
+    @cached_property
     def split(self) -> Split:
-        """What is learned from and what is asked."""
-        return HOLDINGS[self.inputs.holding](self.dataset, self.settings.seed)
+        """What the towers learn from and what is asked."""
+        return self.inputs.view.of_towers(self.dataset, self.held_out, self.settings.seed)
+
+    def hear(self, cases: Cases) -> Cases:
+        """Leave in the cases' histories what the towers are to hear."""
+        return cases if self.settings.adaptation.weak_signals else cases.without_weak()
 
     def make_text(self, source: FeaturizerSource, cache: Path) -> StageResult:
-        """Embed every item's text; texts embedded before are read from `cache`."""
-        records = item_records(self.dataset.items)
+        """Embed every item's text, whatever the view; those embedded before come from `cache`."""
+        records = item_records(self.whole.items)
         texts = [compose_text(record) for record in records]
 
         def work(folder: Path) -> dict[str, Any]:
@@ -159,12 +174,13 @@ class Run:
             "recipe": TEXT_RECIPE,
             "texts": texts,
         }
-        return run_stage(self.folder / "text", made_from, work, rooms=("features",))
+        return self.make("text", made_from, work, rooms=("features",))
 
     @cached_property
     def text(self) -> NDArray[np.float32]:
-        """Text vectors (N, F), unit rows."""
-        return _vectors(self.folder / "text" / "vectors.npy")
+        """Text vectors (N, F), unit rows, of the items that the run is shown."""
+        first, end = self.inputs.view.rows(self.whole)
+        return _vectors(self.folder / "text" / "vectors.npy")[first:end]
 
     def make_graph(self) -> StageResult:
         """Join items that the same people chose, and items of one creator."""
@@ -179,20 +195,24 @@ class Run:
 
                 graph = build_graph(
                     self.dataset.items,
-                    self.split.train,
+                    self.inputs.view.of_graph(self.held_out.train),
                     settings,
                     work_folder=folder,
                     on_progress=report,
                 )
             graph.save(folder)
-            return {"neighbours": len(graph.neighbours), "holding": self.inputs.holding}
+            return {
+                "neighbours": len(graph.neighbours),
+                "holding": self.inputs.graph_part,
+                COMPARISON_ONLY: settings.comparison_only,
+            }
 
         made_from = {
             "dataset": _stage_hash(self.folder / "dataset"),
-            "holding": self.inputs.holding,
+            "holding": self.inputs.graph_part,
             "settings": dataclasses.asdict(settings),
         }
-        return run_stage(self.folder / "graph", made_from, work, rooms=("features", "graph"))
+        return self.make("graph", made_from, work, rooms=("features", "graph"))
 
     @cached_property
     def graph(self) -> ItemGraph:
@@ -204,9 +224,9 @@ class Run:
         settings = self.settings.foundation
 
         def work(folder: Path) -> dict[str, Any]:
-            hgnn, progress = train_foundation(self.graph, self.text, settings, folder)
+            hgnn, progress, layers = found(self.graph, self.text, settings, folder)
             checkpoint.save(folder, hgnn)
-            *hidden, z = embed_catalogue(hgnn, self.graph, self.text)
+            *hidden, z = layers
             for number, layer in enumerate(hidden, start=1):
                 np.save(folder / f"layer_{number}.npy", layer)
             np.save(folder / "vectors.npy", z)
@@ -214,6 +234,7 @@ class Run:
                 "epochs": progress.epoch,
                 "best_epoch": progress.best_epoch,
                 "catalogue": self.dataset.catalogue,
+                COMPARISON_ONLY: settings.comparison_only,
             }
 
         made_from = {
@@ -221,7 +242,7 @@ class Run:
             "graph": _stage_hash(self.folder / "graph"),
             "settings": dataclasses.asdict(settings),
         }
-        return run_stage(self.folder / "foundation", made_from, work)
+        return self.make("foundation", made_from, work)
 
     @cached_property
     def hgnn_vectors(self) -> NDArray[np.float32]:
@@ -238,12 +259,12 @@ class Run:
         """
         self._check_catalogue()
         settings = self.settings.adaptation
-        return run_stage(
-            self.folder / "adaptation",
+        return self.make(
+            "adaptation",
             {
                 "foundation": _stage_hash(self.folder / "foundation"),
                 "dataset": _stage_hash(self.folder / "dataset"),
-                "holding": self.inputs.holding,
+                "holding": self.inputs.part,
                 "settings": dataclasses.asdict(settings),
             },
             lambda folder: self._adapt(folder, self.hgnn_vectors, settings),
@@ -269,9 +290,10 @@ class Run:
                 )
             pairs.save(folder)
             people, items = self.tower_vectors("adaptation", self.hgnn_vectors)
-            scorer = fit_scorer(self.evidence(pairs, items), people, self.split.valid, settings)
+            lent = self.hear(self.split.valid)
+            scorer = fit_scorer(self.evidence(pairs, items), people, lent, settings)
             checkpoint.save_scorer(folder, scorer)
-            return {"pairs": len(pairs.targets), "holding": self.inputs.holding}
+            return {"pairs": len(pairs.targets), "holding": self.inputs.part}
 
         made_from = {
             "adaptation": _stage_hash(self.folder / "adaptation"),
@@ -279,8 +301,8 @@ class Run:
             "edges": dataclasses.asdict(self.settings.graph),
             "settings": dataclasses.asdict(settings),
         }
-        return run_stage(
-            self.folder / "fusion",
+        return self.make(
+            "fusion",
             made_from,
             work,
             rooms=("features", "retrieval", "graph", "models", "training"),
@@ -299,17 +321,17 @@ class Run:
         catalogue, users, _ = self.tower_inputs(hgnn)
         embedder = UserEmbedder(towers, catalogue, torch.from_numpy(users))
         items = catalogue.embed_all(towers)
-        return (lambda cases: embedder.embed_cases(cases, items)), items.numpy()
+        return (lambda cases: embedder.embed_cases(self.hear(cases), items)), items.numpy()
 
     def make_plain_two_tower(self) -> StageResult:
         """Train the towers without the graph (2T), which evaluation compares with."""
         settings = self.settings.adaptation
-        return run_stage(
-            self.folder / "two_tower",
+        return self.make(
+            "two_tower",
             {
                 "text": _stage_hash(self.folder / "text"),
                 "dataset": _stage_hash(self.folder / "dataset"),
-                "holding": self.inputs.holding,
+                "holding": self.inputs.part,
                 "settings": dataclasses.asdict(settings),
             },
             lambda folder: self._adapt(folder, None, settings),
@@ -329,9 +351,12 @@ class Run:
     ) -> dict[str, Any]:
         catalogue, users, encoders = self.tower_inputs(hgnn)
         config = tower_config(self.dataset.item_types, catalogue, *encoders, settings)
-        sequences = Sequences.from_interactions(self.split.train, len(self.dataset.users))
+        train = self.split.train
+        if not settings.weak_signals:
+            train = train.filter(pl.col("role") == "strong")
+        sequences = Sequences.from_interactions(train, len(self.dataset.users))
         towers, progress = train_adaptation(
-            config, catalogue, users, sequences, self.split.valid, settings, folder
+            config, catalogue, users, sequences, self.hear(self.split.valid), settings, folder
         )
         checkpoint.save(folder, towers)
         np.save(folder / "item_vectors.npy", catalogue.embed_all(towers).numpy())
@@ -340,7 +365,8 @@ class Run:
         return {
             "epochs": progress.epoch,
             "best_epoch": progress.best_epoch,
-            "holding": self.inputs.holding,
+            "holding": self.inputs.part,
+            COMPARISON_ONLY: settings.comparison_only,
         }
 
     def tower_inputs(

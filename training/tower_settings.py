@@ -54,8 +54,16 @@ class AdaptationSettings:
     examples_per_user: int = 20
     """Pooled tower: targets per person and epoch, drawn afresh; a cap keeps busy people from
     dominating."""
+    weak_signals: bool = True
+    """Whether histories hold weak signals. Without them in training and evaluation, for comparison:
+    such towers do not serve."""
     seed: int = 0
     """Of everything drawn: weights, targets, negatives."""
+
+    @property
+    def comparison_only(self) -> tuple[str, ...]:
+        """Name the settings in use that a server would not follow."""
+        return () if self.weak_signals else ("weak_signals",)
 
     def __post_init__(self) -> None:
         whole = ("hidden_dimensions", "dimensions", "history_length", "batch_size", "negatives")

@@ -1,17 +1,38 @@
 from dataclasses import replace
+from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
 
 from export.errors import RunError
-from export.networks import Networks, all_neighbours, check_catalogue
-from export.run import RunParts
+from export.networks import Networks, all_neighbours, check_catalogue, export_networks
+from export.run import RunParts, read_run
+from graph.worlds import two_communities
+from tests.support.runs import QUICK, make_run
 
 
 def test_the_vectors_of_a_run_are_what_its_networks_make_of_text_and_graph(
     parts: RunParts, networks: Networks
 ) -> None:
     check_catalogue(parts, networks.models)
+
+
+@pytest.mark.parametrize("aggregation", ["mean", "attention"])
+def test_so_they_are_with_other_settings_that_serve(
+    tmp_path: Path, aggregation: Literal["mean", "attention"]
+) -> None:
+    settings = replace(
+        QUICK,
+        graph=replace(QUICK.graph, weighting="plain", content_relations=()),
+        foundation=replace(
+            QUICK.foundation, aggregation=aggregation, sampler="all", draw="weighted"
+        ),
+    )
+    run = make_run(tmp_path, two_communities(), holding="nothing", settings=settings)
+    other = read_run(run.folder)
+    assert other.network.config.aggregation == aggregation
+    check_catalogue(other, export_networks(other, lambda line: None).models)
 
 
 def test_whole_neighbour_lists_are_given(parts: RunParts) -> None:

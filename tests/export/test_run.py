@@ -1,6 +1,7 @@
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +50,33 @@ def test_a_run_that_was_made_to_be_evaluated_is_refused(tmp_path: Path) -> None:
     with pytest.raises(
         RunError, match=r"graph/stage.json: holding: expected 'nothing', got 'test'"
     ):
+        read_run(run.folder)
+
+
+@pytest.mark.parametrize(
+    ("stage", "name"),
+    [("graph", "without"), ("foundation", "lenders"), ("adaptation", "weak_signals")],
+)
+def test_settings_that_a_server_would_not_follow_are_refused_by_name(
+    copy: Path, stage: str, name: str
+) -> None:
+    def use(content: dict[str, object]) -> None:
+        summary = content["summary"]
+        assert isinstance(summary, dict)
+        assert summary["comparison_only"] == []
+        summary["comparison_only"] = [name]
+
+    edit_json(copy / stage / "stage.json", use)
+
+    with pytest.raises(RunError, match=rf"{stage}/stage\.json: {stage}\.{name}: for comparison"):
+        read_run(copy)
+
+
+def test_a_run_with_such_a_setting_is_refused(tmp_path: Path) -> None:
+    settings = replace(QUICK, graph=replace(QUICK.graph, without=("book-film",)))
+    run = make_run(tmp_path, two_communities(), holding="nothing", settings=settings)
+
+    with pytest.raises(RunError, match=r"graph\.without: for comparison alone"):
         read_run(run.folder)
 
 

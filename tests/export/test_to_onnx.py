@@ -61,7 +61,10 @@ def signature(model: bytes) -> dict[str, list[str | int]]:
     }
 
 
-@pytest.mark.parametrize("config", [RICH, POOR, DEEP])
+@pytest.mark.parametrize(
+    "config",
+    [RICH, POOR, DEEP, replace(RICH, aggregation="mean"), replace(RICH, aggregation="attention")],
+)
 def test_hgnn_answers_as_torch_for_any_batch_and_any_number_of_neighbours(
     config: HGNNConfig,
 ) -> None:

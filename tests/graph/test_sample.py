@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from graph.sample import Block, sample_blocks, sample_neighbours
+from graph.sample import Block, sample_blocks, sample_neighbours, weighted_subsets
 from tests.graph.graphs import graph_of, random_graph
 
 # What chi-square exceeds once in 10,000, by degrees of freedom.
@@ -191,3 +191,24 @@ def test_a_pair_that_is_removed_stays_uniform_among_the_rest() -> None:
     rest = np.delete(counts, 3)
     expected = 9000 * 3 / 12
     assert ((rest - expected) ** 2 / expected).sum() * 11 / 9 < CHI2_11
+
+
+def test_a_weighted_draw_of_one_follows_the_weights() -> None:
+    draws = 20_000
+    rows = np.zeros(draws, dtype=np.int64)
+    drawn = sample_neighbours(STAR, rows, 1, np.random.default_rng(4), weighted_subsets)[:, 0, 0]
+    counts = np.bincount(drawn, minlength=13)[1:]
+    expected = STAR.weights / STAR.weights.sum() * draws  # 1, 1/2, 1/3, ...
+    assert ((counts - expected) ** 2 / expected).sum() < CHI2_11
+
+
+def test_a_weighted_draw_holds_distinct_neighbours_the_heavy_ones_more_often() -> None:
+    rows = np.zeros(4000, dtype=np.int64)
+    drawn = sample_neighbours(STAR, rows, 5, np.random.default_rng(4), weighted_subsets)[:, 0]
+    assert (np.diff(np.sort(drawn, axis=1), axis=1) > 0).all()
+    assert drawn.min() >= 1
+    counts = np.bincount(drawn.ravel(), minlength=13)[1:]
+    assert (np.diff(counts) < 100).all()
+    assert counts[0] > 2 * counts[-1]
+    everything = sample_neighbours(STAR, rows[:1], 12, np.random.default_rng(4), weighted_subsets)
+    assert sorted(everything[0, 0].tolist()) == list(range(1, 13))

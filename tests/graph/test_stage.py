@@ -141,3 +141,27 @@ def test_files_are_hashed_by_content(tmp_path: Path) -> None:
 def test_two_files_of_one_name_cannot_be_told_apart(tmp_path: Path) -> None:
     with pytest.raises(StageError, match="two files of one name"):
         hash_files([tmp_path / "a", tmp_path / "x" / "a"])
+
+
+def test_on_a_shelf_what_is_made_from_the_same_is_made_once_for_all(tmp_path: Path) -> None:
+    work, shelf = Work(3), tmp_path / "shelf"
+    results = [
+        run_stage(tmp_path / run / "step", {"seed": 1}, work, say=quiet, shelf=shelf)
+        for run in ("one", "other")
+    ]
+    assert [result.ran for result in results] == [True, False]
+    assert work.calls == 1
+    for run in ("one", "other"):
+        assert (tmp_path / run / "step" / "out" / "number.txt").read_text() == "3"
+    moved = (tmp_path / "one").rename(tmp_path / "elsewhere")
+    assert json.loads((moved / "step" / "stage.json").read_text())["summary"] == {"value": 3}
+
+
+def test_on_a_shelf_other_inputs_stand_beside_and_the_link_follows(tmp_path: Path) -> None:
+    folder, shelf = tmp_path / "run" / "step", tmp_path / "shelf"
+    run_stage(folder, {"seed": 0}, Work(0), say=quiet)  # a stage of its own, before there was one
+    for value in (1, 2, 1):
+        result = run_stage(folder, {"seed": value}, Work(value), say=quiet, shelf=shelf)
+        assert (folder / "out" / "number.txt").read_text() == str(value)
+    assert not result.ran
+    assert len(list(shelf.iterdir())) == 2

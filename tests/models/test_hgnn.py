@@ -1,7 +1,7 @@
 """The layer against its formula, written out node by node in numpy."""
 
 import dataclasses
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 
 from graph.relations import RelationSchema
 from models.config import HGNNConfig
-from models.hgnn import HGNN, HGNNLayer
+from models.hgnn import HGNN
+from models.hgnn_layer import HGNNLayer
 from models.hgnn_serving import HGNNServing
 
+Aggregation = Literal["max", "mean", "attention"]
 TYPES = ("book", "film", "podcast")
 CONFIG = HGNNConfig(
     item_types=TYPES,
@@ -23,9 +25,12 @@ CONFIG = HGNNConfig(
 )
 
 
-def make_hgnn(seed: int = 0) -> HGNN:
+AGGREGATIONS: tuple[Aggregation, ...] = ("max", "mean", "attention")
+
+
+def make_hgnn(seed: int = 0, aggregation: Aggregation = "max") -> HGNN:
     torch.manual_seed(seed)
-    hgnn = HGNN(CONFIG)
+    hgnn = HGNN(dataclasses.replace(CONFIG, aggregation=aggregation))
     for parameter in hgnn.parameters():  # biases too, which start at 0
         torch.nn.init.normal_(parameter)
     return hgnn.eval()
@@ -52,7 +57,10 @@ def layer_by_hand(
     item_type: NDArray[np.int64],
     neighbours: NDArray[np.int64],
 ) -> NDArray[np.float64]:
-    """h_c = act(W_type h_c + b + sum over r of max over n of ReLU(W_r h_n + b_r))."""
+    """h_c = act(W_type h_c + b + sum over r of max over n of ReLU(W_r h_n + b_r)).
+
+    Or the mean over n, or a mean with the weights softmax over n of (Q_r h_c) . m_n / sqrt(F).
+    """
     table = RelationSchema(TYPES, ("creator",)).table
     weight, bias, self_weight, self_bias = (
         p.detach().double().numpy()
@@ -65,16 +73,31 @@ def layer_by_hand(
         for s in range(neighbours.shape[1]):
             r = table[t, s]
             told = [np.maximum(h[n] @ weight[r] + bias[r], 0) for n in neighbours[c, s] if n >= 0]
-            total = total + (np.max(told, axis=0) if told else 0)
+            total = total + (pool_by_hand(layer, r, h[c], np.array(told)) if told else 0)
         rows.append(total if layer.linear else np.maximum(total, 0))
     return np.array(rows)
 
 
+def pool_by_hand(
+    layer: HGNNLayer, relation: int, own: NDArray[np.float64], told: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    if layer.query is None:
+        pooled: NDArray[np.float64] = told.max(0) if layer.aggregation == "max" else told.mean(0)
+        return pooled
+    query = own @ layer.query[relation].detach().double().numpy()
+    strength = np.exp(told @ query / np.sqrt(len(query)))
+    attended: NDArray[np.float64] = strength @ told / strength.sum()
+    return attended
+
+
+@pytest.mark.parametrize("aggregation", AGGREGATIONS)
 @pytest.mark.parametrize("destinations", [1, 2, 17])
 @pytest.mark.parametrize("number", [0, 1])
-def test_layer_follows_its_formula(number: int, destinations: int) -> None:
+def test_layer_follows_its_formula(
+    number: int, destinations: int, aggregation: Aggregation
+) -> None:
     rng = np.random.default_rng(destinations)
-    layer = make_hgnn().layer(number)
+    layer = make_hgnn(aggregation=aggregation).layer(number)
     item_type = rng.integers(0, len(TYPES), 40)
     h = rng.normal(size=(40, CONFIG.widths[number]))
     neighbours = draw_neighbours(item_type, destinations, 3, rng)
@@ -121,8 +144,9 @@ def test_vectors_have_unit_norm_and_no_neighbour_is_an_ordinary_case() -> None:
     assert float((z[0] - z[3]).detach().abs().max()) > 1e-3  # two books, told apart by text alone
 
 
-def test_every_parameter_gets_a_gradient() -> None:
-    hgnn = make_hgnn().train()
+@pytest.mark.parametrize("aggregation", AGGREGATIONS)
+def test_every_parameter_gets_a_gradient(aggregation: Aggregation) -> None:
+    hgnn = make_hgnn(aggregation=aggregation).train()
     rng = np.random.default_rng(5)
     item_type = rng.integers(0, len(TYPES), 60)
     neighbours = torch.from_numpy(draw_neighbours(item_type, 60, 3, rng))
@@ -140,10 +164,11 @@ def test_wrong_number_of_blocks_is_refused() -> None:
         make_hgnn()(torch.zeros(1, 5), torch.tensor([0]), (torch.full((1, 4, 1), -1),))
 
 
+@pytest.mark.parametrize("aggregation", AGGREGATIONS)
 @pytest.mark.parametrize("width", [0, 1, 6])
-def test_serving_form_equals_training_form(width: int) -> None:
+def test_serving_form_equals_training_form(width: int, aggregation: Aggregation) -> None:
     rng = np.random.default_rng(width)
-    hgnn = make_hgnn()
+    hgnn = make_hgnn(aggregation=aggregation)
     items, asked = 30, 7
     item_type = rng.integers(0, len(TYPES), items)
     text = torch.from_numpy(rng.normal(size=(items, 5))).float()

@@ -36,4 +36,5 @@ def cases_of(
             [target in history for target, history in zip(targets, histories, strict=True)],
             dtype=np.bool_,
         ),
+        history_strong=np.ones(len(flat), dtype=np.bool_),
     )

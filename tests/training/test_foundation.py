@@ -91,13 +91,15 @@ def test_same_seed_gives_the_same_vectors_and_another_seed_others(
     assert np.abs(vectors[0] - vectors[2]).max() > 1e-3
 
 
+@pytest.mark.parametrize("aggregation", ["max", "mean", "attention"])
 def test_layer_by_layer_inference_equals_one_big_block(
-    world: tuple[ItemGraph, NDArray[np.float32]], tmp_path: Path
+    world: tuple[ItemGraph, NDArray[np.float32]],
+    tmp_path: Path,
+    aggregation: Literal["max", "mean", "attention"],
 ) -> None:
     graph, text = world
-    hgnn, _ = train_foundation(
-        graph, text, dataclasses.replace(SETTINGS, loop=LoopSettings(epochs=1)), tmp_path
-    )
+    settings = dataclasses.replace(SETTINGS, loop=LoopSettings(epochs=1), aggregation=aggregation)
+    hgnn, _ = train_foundation(graph, text, settings, tmp_path)
     everybody, longest = np.arange(graph.num_items), int(np.diff(graph.indptr).max())
     everywhere = torch.from_numpy(graph.dense(everybody, longest))
     with torch.no_grad():

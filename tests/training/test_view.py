@@ -1,0 +1,112 @@
+"""What is kept from a run: other types, and what came after a moment."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from graph.dataset import Dataset
+from graph.errors import SplitError
+from graph.lending import Split
+from graph.split import hold_out
+from graph.tables import read_dataset
+from graph.worlds import FIRST_TIME, STEP_S, two_communities, write_world
+from tests.support.runs import QUICK, make_run, make_stages
+from training.pipeline import Run
+from training.view import View
+
+LATER = FIRST_TIME + 5 * STEP_S
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    folder = tmp_path_factory.mktemp("world")
+    write_world(two_communities(), folder)
+    return read_dataset(folder, strict=True)
+
+
+@pytest.fixture(scope="module")
+def split(dataset: Dataset) -> Split:
+    return hold_out(dataset)
+
+
+@pytest.mark.parametrize("item_type", ["book", "film"])
+def test_a_single_type_sees_no_other_and_is_asked_the_same(
+    dataset: Dataset, split: Split, item_type: str
+) -> None:
+    view = View(item_type=item_type)
+    alone, part = view.of_dataset(dataset), view.of_split(dataset, split)
+    first = dataset.items["item_id"].to_list().index(f"{item_type}-000")
+    assert alone.item_types == (item_type,)
+    assert alone.items.equals(dataset.items[first : first + 12])
+    assert alone.users.equals(dataset.users)
+
+    ids = alone.items["item_id"].to_numpy()
+    everything = dataset.items["item_id"].to_numpy()
+    for rows, whole in ((part.train, split.train), (alone.interactions, dataset.interactions)):
+        named = [(user, ids[row]) for user, row in rows.select("user_row", "item_row").iter_rows()]
+        expected = [
+            (user, everything[row])
+            for user, row in whole.select("user_row", "item_row").iter_rows()
+            if everything[row].startswith(item_type)
+        ]
+        assert named == expected
+    asked = np.flatnonzero(dataset.item_type[split.test.target] == list("bf").index(item_type[0]))
+    assert 0 < len(asked) < len(split.test)
+    assert np.array_equal(part.test.user_row, split.test.user_row[asked])
+    assert ids[part.test.target].tolist() == everything[split.test.target[asked]].tolist()
+    for case, place in enumerate(asked):
+        of_type = [row for row in split.test.history(int(place)) if first <= row < first + 12]
+        assert part.test.history(case).tolist() == [row - first for row in of_type]
+
+
+def test_the_texts_of_a_single_type_are_its_own(tmp_path: Path) -> None:
+    whole = make_run(tmp_path, two_communities(), settings=QUICK)
+    alone = Run(whole.folder, replace(whole.inputs, view=View(item_type="film")))
+    make_stages(alone)
+    assert len(alone.text) == len(alone.hgnn_vectors) == 12
+    assert np.array_equal(alone.text, whole.text[12:])
+    assert alone.graph.relations.names == ("film-film", "creator")
+    assert len(alone.graph.edges("film-film")) > 0
+
+
+def test_a_type_that_is_none_is_named(dataset: Dataset) -> None:
+    with pytest.raises(SplitError, match="item type 'game', expected one of"):
+        View(item_type="game").of_dataset(dataset)
+
+
+def test_an_old_graph_knows_nothing_newer(split: Split) -> None:
+    seen = View(graph_until=LATER).of_graph(split.train)
+    assert 0 < len(seen) < len(split.train)
+    assert int(seen["timestamp"].max()) < LATER  # type: ignore[arg-type]
+    assert View().of_graph(split.train) is split.train
+
+
+def test_old_towers_learn_from_nothing_newer_and_are_asked_the_same(
+    dataset: Dataset, split: Split
+) -> None:
+    old = View(towers_until=LATER).of_towers(dataset, split, 0)
+    assert int(old.train["timestamp"].max()) < LATER  # type: ignore[arg-type]
+    assert old.test is split.test
+    lent = len(old.valid)
+    assert lent > 0
+    before = dataset.interactions.filter(dataset.interactions["timestamp"] < LATER)
+    assert len(old.train) == len(before) - lent
+    with pytest.raises(SplitError, match="no interaction before"):
+        View(towers_until=FIRST_TIME).of_towers(dataset, split, 0)
+
+
+def test_old_towers_of_a_divided_data_set_learn_from_its_train_part(tmp_path: Path) -> None:
+    world = two_communities()
+    late = world.interactions["timestamp"] >= FIRST_TIME + 6 * STEP_S
+    names = np.where(late.to_numpy(), "test", "train")
+    write_world(replace(world, interactions=world.interactions.with_columns(split=names)), tmp_path)
+    dataset = read_dataset(tmp_path, strict=True)
+    old = View(towers_until=LATER).of_towers(dataset, hold_out(dataset), 0)
+    assert set(old.train["split"]) == {"train"}
+
+
+def test_a_view_is_described_by_what_differs() -> None:
+    assert View().described == ""
+    assert View(item_type="book", graph_until=7).described == "item_type book, graph_until 7"

@@ -1,0 +1,152 @@
+"""The ablations of the papers on a data set: what is taken away or done otherwise, one at a time.
+
+Source: the tables of De Nadai et al., arXiv 2403.05185, and Damianou et al., arXiv 2403.07478.
+"""
+
+import re
+from collections.abc import Iterator
+
+from graph.dataset import Dataset
+from graph.item_graph import ItemGraph
+from training.variants import DEFAULT, TOWERS, Variant
+from training.view import View
+
+_PAPERS_TOWER = {"user_tower": "pooled", "decays": [1.0]}
+_PER_TYPE = "pooled-per-type"
+
+
+def ablations(dataset: Dataset, graph: ItemGraph) -> tuple[Variant, ...]:
+    """List every ablation, the default first; `graph` is the default's."""
+    return (
+        Variant(name=DEFAULT, meaning="as the settings say"),
+        *_models(),
+        *_training(dataset),
+        *_relations(graph),
+        *_types(dataset),
+        *_towers(),
+        *_aggregations(),
+        *_edges(),
+    )
+
+
+def _models() -> Iterator[Variant]:
+    yield Variant(
+        name="2t",
+        meaning="towers over text, without the graph",
+        models=("2t",),
+        against="2t-hgnn",
+    )
+    yield Variant(
+        name="text-knn",
+        meaning="neighbours by text alone",
+        models=("text-knn",),
+        against="2t-hgnn",
+    )
+    yield Variant(
+        name="people-in-graph",
+        meaning="people as nodes, joined with what they chose; neighbours by these vectors",
+        models=("people-knn",),
+        against="hgnn-knn",
+    )
+
+
+def _training(dataset: Dataset) -> Iterator[Variant]:
+    yield Variant(
+        name="unbalanced",
+        meaning="all edges in every epoch, no balanced sampler",
+        changes={"foundation": {"sampler": "all"}},
+    )
+    has_weak = bool((dataset.interactions["role"] == "weak").any())
+    yield Variant(
+        name="no-weak-signals",
+        meaning="histories of strong signals alone",
+        changes={"adaptation": {"weak_signals": False}},
+        models=TOWERS,
+        problem="" if has_weak else "the data set has no weak signals",
+    )
+
+
+def _relations(graph: ItemGraph) -> Iterator[Variant]:
+    names = graph.relations.names
+    counts = {name: len(graph.edges(name)) for name in names}
+    for name in names:
+        problem = "" if counts[name] else "the graph has no such edge"
+        if counts[name] == sum(counts.values()):
+            problem = problem or "the graph has no other edges"
+        yield Variant(
+            name=f"without-{_slug(name)}",
+            meaning=f"without {name} edges",
+            changes={"graph": {"without": [name]}},
+            problem=problem,
+        )
+        yield Variant(
+            name=f"only-{_slug(name)}",
+            meaning=f"{name} edges only",
+            changes={"graph": {"only": [name]}},
+            problem=problem,
+        )
+    content = sum(counts[name] for name in graph.content_relations)
+    yield Variant(
+        name="no-content",
+        meaning="without content relations",
+        changes={"graph": {"content_relations": []}},
+        problem="" if content else "no content relation has an edge",
+    )
+
+
+def _types(dataset: Dataset) -> Iterator[Variant]:
+    for item_type in dataset.item_types:
+        yield Variant(
+            name=f"alone-{_slug(item_type)}",
+            meaning=f"a model of {item_type} alone, the other types are not there",
+            view=View(item_type=item_type),
+            problem="" if len(dataset.item_types) > 1 else "there is no other type",
+        )
+
+
+def _towers() -> Iterator[Variant]:
+    yield Variant(
+        name=_PER_TYPE,
+        meaning="the papers' user tower: one mean per type",
+        changes={"adaptation": {**_PAPERS_TOWER, "pool_by_type": True}},
+        models=TOWERS,
+    )
+    yield Variant(
+        name="pooled-once",
+        meaning="the papers' user tower: one mean over all types",
+        changes={"adaptation": {**_PAPERS_TOWER, "pool_by_type": False}},
+        models=TOWERS,
+        besides=(_PER_TYPE,),
+    )
+
+
+def _aggregations() -> Iterator[Variant]:
+    for name in ("mean", "attention"):
+        yield Variant(
+            name=name,
+            meaning=f"messages are taken in by {name} in place of max",
+            changes={"foundation": {"aggregation": name}},
+        )
+
+
+def _edges() -> Iterator[Variant]:
+    yield Variant(
+        name="plain-edges",
+        meaning="edges without weights, long lists cut at random",
+        changes={"graph": {"weighting": "plain"}},
+    )
+    yield Variant(
+        name="plain-edges-of-one",
+        meaning="the same, and one person is enough for an edge, as in the papers",
+        changes={"graph": {"weighting": "plain", "min_users": 1}},
+    )
+    yield Variant(
+        name="weighted-draws",
+        meaning="neighbours drawn in proportion to their weights",
+        changes={"foundation": {"draw": "weighted"}},
+    )
+
+
+def _slug(name: str) -> str:
+    """Write a name so that it can be a folder's."""
+    return re.sub(r"[^\w.-]+", "_", name)

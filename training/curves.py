@@ -1,0 +1,75 @@
+"""Command line: quality on items nobody has chosen yet, and against the age of the foundation.
+
+python -m training.curves unseen-items --data FOLDER --run FOLDER [--rows a,b,c] [--seeds 0,1,2]
+python -m training.curves foundation-age --data FOLDER --run FOLDER [--windows 16] [--ages 0,1,2]
+"""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+
+from training.comparing import add_options, base_of, conclude, default_run, guarded
+from training.curve_rows import AGES, WINDOWS, Windows, foundation_age, unseen_items
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; 0 when done, 1 with a message on standard error when it cannot be."""
+    options = _parser().parse_args(arguments)
+    return guarded("curves", lambda: _COMMANDS[options.command](options))
+
+
+def _unseen_items(options: argparse.Namespace) -> None:
+    base = base_of(options, "test by unseen-items")
+    run = default_run(base, options)
+    run.make_graph()
+    conclude(base, options, "unseen-items", "Unseen items", unseen_items(run.graph))
+
+
+def _foundation_age(options: argparse.Namespace) -> None:
+    base = base_of(options, "test by time")
+    windows = Windows.of(default_run(base, options).whole, options.windows)
+    rows = foundation_age(windows, options.ages)
+    conclude(base, options, "foundation-age", "Age of the foundation", rows)
+
+
+_COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
+    "unseen-items": _unseen_items,
+    "foundation-age": _foundation_age,
+}
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m training.curves", description="The two curves that the papers lack."
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, text in (
+        ("unseen-items", "ways to prepare for items that nobody has chosen yet"),
+        ("foundation-age", "a foundation made with what was known some windows of time ago"),
+    ):
+        command = commands.add_parser(name, help=text, description=text)
+        add_options(command, "rows")
+    command.add_argument(
+        "--windows",
+        type=_count,
+        default=WINDOWS,
+        help="equal shares of the interactions by time, the last held out; default: %(default)s",
+    )
+    command.add_argument(
+        "--ages",
+        type=lambda text: tuple(_count(each) for each in text.split(",")),
+        default=AGES,
+        help=f"in windows; default: {','.join(map(str, AGES))}",
+    )
+    return parser
+
+
+def _count(text: str) -> int:
+    count = int(text)
+    if count < 0:
+        raise argparse.ArgumentTypeError(f"expected a number from 0 on, got {text!r}")
+    return count
+
+
+if __name__ == "__main__":
+    sys.exit(main())

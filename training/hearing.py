@@ -1,0 +1,30 @@
+"""A ranker that hears less of the histories than there is."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from graph.cases import Cases
+from training.ranking import Ranker
+
+
+@dataclass(frozen=True)
+class Hearing:
+    """Rank by `ranker`, which is shown what `hear` leaves of the cases.
+
+    What may be recommended stays a question of the whole history.
+    """
+
+    ranker: Ranker
+    hear: Callable[[Cases], Cases]
+
+    @property
+    def name(self) -> str:
+        """The ranker's."""
+        return self.ranker.name
+
+    def score(self, cases: Cases) -> NDArray[np.float32]:
+        """Score what is left."""
+        return self.ranker.score(self.hear(cases))

@@ -1,0 +1,118 @@
+"""Less than a run may see: what is kept from it so that a comparison can say what that is worth."""
+
+import dataclasses
+from dataclasses import dataclass
+
+import polars as pl
+
+from graph.cases import Cases
+from graph.dataset import Dataset
+from graph.errors import SplitError
+from graph.lending import Split, lend_last
+
+
+@dataclass(frozen=True, kw_only=True)
+class View:
+    """What of the data set a run is shown; by default all that its holding leaves.
+
+    The targets stay those of the holding, so that differences between views can be taken user
+    by user.
+    """
+
+    item_type: str | None = None
+    """The only item type that there is: in the catalogue, the histories and the targets."""
+    held_days: float | None = None
+    """The last so many days are held out, whatever the holding says."""
+    graph_until: int | None = None
+    """Unix seconds; the graph, and so the foundation, knows only what came before."""
+    towers_until: int | None = None
+    """Unix seconds; the towers and the scorer have learned only from what came before. The
+    histories of the cases are as new as ever."""
+
+    @property
+    def described(self) -> str:
+        """Name what differs from the whole view; "" for nothing."""
+        values = dataclasses.asdict(self).items()
+        return ", ".join(f"{name} {value}" for name, value in values if value is not None)
+
+    def of_dataset(self, dataset: Dataset) -> Dataset:
+        """Leave the items of the one type; people keep their rows.
+
+        Raises:
+            SplitError: there is no such type.
+        """
+        if self.item_type is None:
+            return dataset
+        first, end = self.rows(dataset)
+        return dataclasses.replace(
+            dataset,
+            items=dataset.items[first:end],
+            interactions=_renumbered(dataset.interactions, first, end),
+        )
+
+    def rows(self, dataset: Dataset) -> tuple[int, int]:
+        """Give the first row of the items that are left, and the one after the last.
+
+        Raises:
+            SplitError: there is no item of the one type.
+        """
+        if self.item_type is None:
+            return 0, len(dataset.items)
+        if self.item_type not in dataset.item_types:
+            raise SplitError(f"item type {self.item_type!r}, expected one of {dataset.item_types}")
+        of_type = (dataset.items["item_type"] == self.item_type).arg_true()
+        return int(of_type[0]), int(of_type[-1]) + 1
+
+    def of_split(self, dataset: Dataset, split: Split) -> Split:
+        """Leave the cases of the one type, and of that type alone in train and histories.
+
+        `dataset` is the whole one. Whether a person or an item is unseen stays as it was there.
+        """
+        if self.item_type is None:
+            return split
+        first, end = self.rows(dataset)
+        return Split(
+            _renumbered(split.train, first, end),
+            _cases(split.valid, first, end),
+            _cases(split.test, first, end),
+            f"{split.rule}; {self.item_type} alone",
+        )
+
+    def of_graph(self, train: pl.DataFrame) -> pl.DataFrame:
+        """Leave what the graph may know."""
+        return train if self.graph_until is None else _before(train, self.graph_until)
+
+    def of_towers(self, dataset: Dataset, split: Split, seed: int) -> Split:
+        """Leave what the towers may learn from; what early stopping is lent is lent from that.
+
+        Raises:
+            SplitError: nothing is so old.
+        """
+        if self.towers_until is None:
+            return split
+        rows = dataset.interactions
+        if dataset.has_split:
+            rows = rows.filter(pl.col("split") == "train")
+        seen = _before(rows, self.towers_until).sort("user_row", "timestamp", "order")
+        if not len(seen):
+            raise SplitError(f"towers_until: no interaction before {self.towers_until}")
+        train, valid = lend_last(dataset, seen, seed)
+        return dataclasses.replace(split, train=train, valid=valid)
+
+
+def _before(rows: pl.DataFrame, moment: int) -> pl.DataFrame:
+    return rows.filter(pl.col("timestamp") < moment)
+
+
+def _renumbered(rows: pl.DataFrame, first: int, end: int) -> pl.DataFrame:
+    kept = rows.filter(pl.col("item_row").is_between(first, end, closed="left"))
+    return kept.with_columns(pl.col("item_row") - first)
+
+
+def _cases(cases: Cases, first: int, end: int) -> Cases:
+    asked = (cases.target >= first) & (cases.target < end)
+    kept = cases.take(asked.nonzero()[0])
+    kept = kept.with_history((kept.history_rows >= first) & (kept.history_rows < end))
+    return dataclasses.replace(
+        kept, target=kept.target - first, history_rows=kept.history_rows - first
+    )
