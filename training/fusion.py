@@ -42,15 +42,16 @@ class FusionSettings:
     """Items nearest to the user vector, of each type, that are candidates."""
     cases: int = 3000
     """Most cases to learn from, drawn; more settle the weights and take memory."""
-    decay: float = 0.1
-    """Penalty on the squared weights of the standardised columns. Larger trusts each column by
-    what it tells alone, smaller by what it tells beside the others."""
+    prior: float = 50.0
+    """How many cases the prior counts for, under which every weight of the standardised columns
+    is small. Larger trusts each column by what it tells alone, smaller by what it tells beside
+    the others."""
     seed: int = 0
     """Of the drawn cases."""
 
     def __post_init__(self) -> None:
         check_least(self, ("nearest", "cases", "speakers"), 1)
-        check_least(self, ("decay", "seed"), 0)
+        check_least(self, ("prior", "seed"), 0)
         check_above_zero(self, ("ridge", "succession_decay"))
         if self.succession_decay >= 1:
             raise ValueError(f"succession_decay: expected less than 1, got {self.succession_decay}")
@@ -106,12 +107,13 @@ def fit_scorer(
             scorer.weight[NAMES.index("likeness")] = 1.0
         return scorer
     scale = examples.evidence.std(dim=0).clamp(min=1e-6)
+    penalty = settings.prior / (int(examples.case[-1]) + 1)
     columns = (examples.evidence - examples.evidence.mean(dim=0)) / scale
 
     def objective(flat: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         weight = torch.from_numpy(flat).float().requires_grad_()
         scores = columns @ weight
-        loss = settings.decay * (weight**2).sum()
+        loss = penalty * (weight**2).sum()
         for among in (examples.of_type, torch.ones_like(examples.of_type)):
             loss = loss + _surprise(scores, examples, among) / 2
         (gradient,) = torch.autograd.grad(loss, weight)

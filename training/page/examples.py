@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from graph.cases import Cases
 from graph.dataset import Dataset
 from retrieval.evidence import DECAYS, EDGE_KINDS, HISTORY_LENGTH, NAMES
+from retrieval.pairwise import FAINTEST
 from training.fusion import FusedRanker, people_of
 from training.metrics import UNRANKED
 from training.ranking import Candidates, Ranker, Scope, rank
@@ -124,7 +125,8 @@ def path_strengths(
     for place in range(len(history)):
         alone = slice(place, place + 1)
         reached = ranker.catalogue.pairs.reach(history[alone], person.weight[alone], decays)
-        faded = np.tile(decays**place, len(EDGE_KINDS))
+        fade = decays**place
+        faded = np.tile(np.where(fade < FAINTEST, 0, fade), len(EDGE_KINDS))
         evidence[place, :, : len(faded)] = reached.of(rows) * faded
     with torch.no_grad():
         flat = torch.from_numpy(evidence.reshape(-1, len(NAMES)))
