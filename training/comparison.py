@@ -54,7 +54,7 @@ def _fused(run: Run) -> Ranker:
     folder = run.folder / "fusion"
     catalogue = run.evidence(PairTable.load(folder), items)
     fused = FusedRanker(SERVED, catalogue, people, checkpoint.load_scorer(folder))
-    return Hearing(fused, run.hear)
+    return fused if run.settings.adaptation.weak_signals else Hearing(fused, run.hear)
 
 
 MODELS: Mapping[str, Callable[[Run], Ranker]] = {
