@@ -64,7 +64,8 @@ class MovieLensError(Exception):
 def prepare(folder: Path, cache: Path, least_rating: int = 1) -> Path:
     """Return `folder` with the data set in it, fetched and converted unless it is there.
 
-    Ratings below `least_rating` are left out, as some published comparisons do. The folder is written beside and renamed, so it is whole or absent.
+    Ratings below `least_rating` are left out, as some published comparisons do. The folder is
+    written beside and renamed, so it is whole or absent.
 
     Raises:
         MovieLensError: the wheel cannot be had, or differs from the recorded one.
