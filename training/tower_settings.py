@@ -14,18 +14,20 @@ from training.loop import LoopSettings
 class AdaptationSettings:
     """How the towers are trained; every field is a hyperparameter."""
 
-    loop: LoopSettings = field(default_factory=lambda: LoopSettings(epochs=10, patience=2))
+    loop: LoopSettings = field(
+        default_factory=lambda: LoopSettings(epochs=10, patience=2, average=0.99)
+    )
     user_tower: Literal["sequence", "pooled"] = "sequence"
     """`pooled` is the papers'; see `TowerConfig.user_tower`."""
     blocks: int = 2
     """Blocks of the sequence tower."""
     heads: int = 2
     """Heads of each block."""
-    dropout: float = 0.3
+    dropout: float = 0.2
     """Of the sequence tower; larger holds back a tower that learns sequences by heart."""
     residual: bool = True
     """Whether a familiar item has a learned residual beside its content."""
-    residual_dropout: float = 0.3
+    residual_dropout: float = 0.2
     """Share of items without their residual in a step; larger helps new items."""
     windows_per_step: int = 128
     """Sequence tower: windows of people's sequences per step."""
