@@ -146,6 +146,14 @@ class Run:
         """What the towers learn from and what is asked."""
         return self.inputs.view.of_towers(self.dataset, self.held_out, self.settings.seed)
 
+    @cached_property
+    def heard(self) -> pl.DataFrame:
+        """What of that, beside negative signals, is heard at all."""
+        train = self.split.train
+        if self.settings.adaptation.weak_signals:
+            return train
+        return train.filter(pl.col("role") == "strong")
+
     def hear(self, cases: Cases) -> Cases:
         """Leave in the cases' histories what the towers are to hear."""
         return cases if self.settings.adaptation.weak_signals else cases.without_weak()
@@ -283,7 +291,7 @@ class Run:
 
                 pairs = build_pairs(
                     self.graph,
-                    self.split.train,
+                    self.heard,
                     self.settings.graph,
                     settings,
                     on_progress=report,
@@ -351,10 +359,7 @@ class Run:
     ) -> dict[str, Any]:
         catalogue, users, encoders = self.tower_inputs(hgnn)
         config = tower_config(self.dataset.item_types, catalogue, *encoders, settings)
-        train = self.split.train
-        if not settings.weak_signals:
-            train = train.filter(pl.col("role") == "strong")
-        sequences = Sequences.from_interactions(train, len(self.dataset.users))
+        sequences = Sequences.from_interactions(self.heard, len(self.dataset.users))
         towers, progress = train_adaptation(
             config, catalogue, users, sequences, self.hear(self.split.valid), settings, folder
         )
