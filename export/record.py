@@ -6,11 +6,11 @@ from pathlib import Path
 
 from export.run import STAGE_RECORD, STAGES
 from export.settings import PublishSettings
-from graph.stage import code_version
+from graph.source import code_version
 
 RECORD_FILE = ".published.json"
-ROOMS = ("export", "features", "graph", "models", "retrieval")
-"""Rooms whose code decides what a run becomes."""
+CODE = ("export.publish",)
+"""The module that decides what a run becomes."""
 
 
 def hash_run(run: Path, settings: PublishSettings) -> str:
@@ -19,7 +19,7 @@ def hash_run(run: Path, settings: PublishSettings) -> str:
     What a stage holds follows from its record, which names the stage's own inputs by hash.
     """
     digest = hashlib.sha256()
-    for text in (code_version(ROOMS), str(settings.approximate_from)):
+    for text in (code_version(CODE), str(settings.approximate_from)):
         digest.update(text.encode() + b"\0")
     digest.update(json.dumps(settings.metrics, sort_keys=True).encode() + b"\0")
     for path in (run / stage / STAGE_RECORD for stage in STAGES):

@@ -14,16 +14,18 @@ from features.encode import ItemEncoder, UserEncoder
 from features.schema import ItemRecord
 from graph.dataset import Dataset, load_dataset
 from graph.item_graph import ItemGraph
-from models import checkpoint
 from models.hgnn import HGNN
+from models.hgnn_checkpoint import load_hgnn
 from models.scorer import Scorer
+from models.scorer_checkpoint import load_scorer
+from models.tower_checkpoint import load_two_tower
 from models.towers import TwoTower
 from retrieval.pairwise import PairTable
 
 STAGES = ("dataset", "text", "graph", "foundation", "adaptation", "fusion")
 STAGE_RECORD = "stage.json"
 HOLDING_STAGES = ("graph", "adaptation", "fusion")
-"""Stages that say what the run keeps from them; see `training.pipeline.HOLDINGS`."""
+"""Stages that say what the run keeps from them; see `training.holdings.HOLDINGS`."""
 HELD_NOTHING = "nothing"
 COMPARED_STAGES = ("graph", "foundation", "adaptation")
 """Stages that name the settings in use that a server would not follow."""
@@ -81,14 +83,14 @@ def read_run(folder: Path) -> RunParts:
     for stage in COMPARED_STAGES:
         _check_settings(stage, folder / stage / STAGE_RECORD)
     foundation, adaptation = folder / "foundation", folder / "adaptation"
-    network = checkpoint.load_hgnn(foundation)
+    network = load_hgnn(foundation)
     parts = RunParts(
         folder=folder,
         dataset=load_dataset(folder / "dataset"),
         featurizer=_featurizer(folder / "text" / "featurizer.json"),
         graph=ItemGraph.load(folder / "graph", mmap=True),
         network=network,
-        towers=checkpoint.load_two_tower(adaptation),
+        towers=load_two_tower(adaptation),
         item_encoder=ItemEncoder.from_json(_text(adaptation / "item_encoder.json")),
         user_encoder=UserEncoder.from_json(_text(adaptation / "user_encoder.json")),
         text=_vectors(folder / "text" / "vectors.npy"),
@@ -99,7 +101,7 @@ def read_run(folder: Path) -> RunParts:
         hgnn=_vectors(foundation / "vectors.npy"),
         item_vectors=_vectors(adaptation / "item_vectors.npy"),
         pairs=_pairs(folder / "fusion"),
-        scorer=checkpoint.load_scorer(folder / "fusion"),
+        scorer=load_scorer(folder / "fusion"),
     )
     _check_catalogue(parts)
     _check_types(parts)

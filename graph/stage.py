@@ -8,18 +8,16 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
 from graph.errors import StageError
+from graph.source import code_version
 
 RECORD = "stage.json"
 _BLOCK_BYTES = 1 << 20
-ROOMS = ("features", "graph", "models", "training")
-"""Rooms whose source counts among a stage's inputs unless it names fewer or more."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +40,7 @@ def run_stage(
     inputs: Mapping[str, Any],
     work: Callable[[Path], dict[str, Any]],
     *,
-    rooms: Sequence[str] = ROOMS,
+    code: Sequence[str],
     say: Callable[[str], None] | None = None,
     shelf: Path | None = None,
 ) -> StageResult:
@@ -55,20 +53,23 @@ def run_stage(
     from an empty one.
 
     `inputs` is anything JSON can write, in full: settings, hashes of files, seeds. It is
-    hashed together with the source of `rooms`, the folders of code that the work runs: other
-    code may make other outputs. `say` gets a line per stage (standard error if None).
+    hashed together with the source of all that the modules of `code` can import: other code may
+    make other outputs. `code` names the module that does the work, and any that `graph.source`
+    would not find from there. What calls `run_stage` is not in it, so nothing that decides the
+    outputs beside `inputs` may be done there. `say` gets a line per stage (standard error if
+    None).
 
     On a `shelf`, a folder that several runs share, stages stand under the names of their inputs.
     The stage is found there or made there, and `folder` becomes a link to it.
 
     Raises:
-        StageError: the inputs cannot be written as JSON.
+        StageError: the inputs cannot be written as JSON, or `code` names no module of ours.
     """
     tell = say or _to_stderr
-    name = _hash_inputs(folder, inputs, tuple(rooms))
+    name = _hash_inputs(folder, inputs, code)
     if shelf is not None:
         shelved = shelf / f"{folder.name}-{name[:16]}"
-        result = run_stage(shelved, inputs, work, rooms=rooms, say=tell)
+        result = run_stage(shelved, inputs, work, code=code, say=tell)
         _link(folder, shelved)
         return replace(result, folder=folder)
     done = _finished(folder, name)
@@ -129,20 +130,9 @@ def hash_files(paths: Sequence[Path]) -> dict[str, str]:
     return hashes
 
 
-@cache
-def code_version(rooms: tuple[str, ...] = ROOMS) -> str:
-    """Hash the Python source of some rooms."""
-    root = Path(__file__).resolve().parent.parent
-    digest = hashlib.sha256()
-    for path in sorted(path for room in rooms for path in (root / room).rglob("*.py")):
-        digest.update(path.relative_to(root).as_posix().encode() + b"\0")
-        digest.update(path.read_bytes() + b"\0")
-    return digest.hexdigest()[:16]
-
-
-def _hash_inputs(folder: Path, inputs: Mapping[str, Any], rooms: tuple[str, ...]) -> str:
+def _hash_inputs(folder: Path, inputs: Mapping[str, Any], code: Sequence[str]) -> str:
     try:
-        text = json.dumps({"code": code_version(rooms), "inputs": inputs}, sort_keys=True)
+        text = json.dumps({"code": code_version(code), "inputs": inputs}, sort_keys=True)
     except (TypeError, ValueError) as error:
         raise StageError(f"{folder.name}: inputs must be what JSON can write: {error}") from error
     return hashlib.sha256(text.encode()).hexdigest()

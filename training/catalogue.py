@@ -10,9 +10,9 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from features.encode import ItemEncoder, UserEncoder, UserRecord
-from features.schema import ItemRecord
+from features.encode import ItemEncoder, UserEncoder
 from models.towers import TwoTower
+from training.records import item_records, user_records
 
 _CHUNK = 8192
 
@@ -61,17 +61,6 @@ class Catalogue:
         starts = range(0, len(self), _CHUNK)
         rows = (torch.arange(start, min(start + _CHUNK, len(self))) for start in starts)
         return torch.cat([self.embed(towers, part) for part in rows])
-
-
-def item_records(items: pl.DataFrame) -> list[ItemRecord]:
-    """Turn rows of the items table into records."""
-    return [ItemRecord.from_row(row) for row in items.iter_rows(named=True)]
-
-
-def user_records(users: pl.DataFrame) -> list[UserRecord]:
-    """Turn rows of the users table into records."""
-    columns = users.select("country", "age_bucket", "gender")
-    return [UserRecord(*row) for row in columns.iter_rows()]
 
 
 def build_catalogue(

@@ -6,7 +6,7 @@ from functools import partial
 
 from tqdm import tqdm
 
-from models import checkpoint
+from models.scorer_checkpoint import load_scorer
 from retrieval.pairwise import PairTable
 from training.baselines import ItemCosine, Popularity, TwoTowerRanker, VectorKnn
 from training.errors import TrainingError
@@ -53,7 +53,7 @@ def _fused(run: Run) -> Ranker:
     people, items = run.tower_vectors("adaptation", run.hgnn_vectors)
     folder = run.folder / "fusion"
     catalogue = run.evidence(PairTable.load(folder), items)
-    fused = FusedRanker(SERVED, catalogue, people, checkpoint.load_scorer(folder))
+    fused = FusedRanker(SERVED, catalogue, people, load_scorer(folder))
     return fused if run.settings.adaptation.weak_signals else Hearing(fused, run.hear)
 
 

@@ -7,7 +7,6 @@ chosen item's type and once among all.
 """
 
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -22,9 +21,7 @@ from graph.cases import Cases
 from models.scorer import Scorer
 from retrieval.evidence import NAMES, Catalogue, Person, gather, reach
 from training.bounds import check_above_zero, check_least
-
-EmbedUsers = Callable[[Cases], NDArray[np.float32]]
-"""Cases -> user vectors (C, V)."""
+from training.users import EmbedUsers
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -25,6 +25,8 @@ PYTHON_VARIABLE = "NEARFIELD_PEERS_PYTHON"
 """Environment variable: the Python that has the libraries."""
 HOW_TO_ADD = "`make peers-venv` makes it"
 
+LIBRARY_SCRIPT = "training.library_models"
+"""The module that the other interpreter runs, by its path; nothing here imports it."""
 _SCRIPT = Path(__file__).with_name("library_models.py")
 _VERSIONS = "from importlib.metadata import version; print(*map(version, {packages!r}))"
 _PACKAGES = ("pm-implicit", "rectools", "torch")

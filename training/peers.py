@@ -21,9 +21,18 @@ from training.baselines import ItemCosine, VectorKnn, centred, interaction_matri
 from training.ease import Ease
 from training.library_peers import LibraryModel, Problem, peers_python
 from training.lightgcn import LightGcnSettings, load_lightgcn, train_lightgcn
-from training.pipeline import Run
+from training.material import Material
 from training.ranking import Candidates, Ranker
-from training.tuning import Drawn, Fit, mean_reciprocal_rank, space, validation_cases
+from training.tuning import (
+    Drawn,
+    Fit,
+    TuningSettings,
+    draw,
+    mean_reciprocal_rank,
+    space,
+    tune,
+    validation_cases,
+)
 
 _Fitted = TypeVar("_Fitted")
 
@@ -44,8 +53,8 @@ class Peer:
     """What the tables call it."""
     space: tuple[Drawn, ...]
     """What is drawn from, the default first."""
-    prepare: Callable[[Run], Fit]
-    """Run -> what fits it there with given settings."""
+    prepare: Callable[[Material, TuningSettings], Fit]
+    """What fits it on a run's material with settings that are drawn."""
     grouped_by: tuple[str, ...] = ()
     """Settings on which what is slow depends, if not on all of them."""
     in_library: bool = False
@@ -55,28 +64,44 @@ class Peer:
     """Has no answer for people absent from training."""
 
 
-def touched(run: Run) -> sp.csr_array:
+def tune_peer(folder: Path, material: Material, key: str, tuning: TuningSettings) -> dict[str, int]:
+    """Try drawn settings, and leave every trial and what the best one left in `folder`.
+
+    Raises:
+        TrainingError: a process of another interpreter fails.
+    """
+    peer = PEERS[key]
+    cases = asked(material, peer, tuning)
+    # Without a case to tell settings apart there is only the default.
+    drawn = draw(peer.space, tuning.trials if len(cases) else 1, tuning.seed, peer.grouped_by)
+    fit, judge = peer.prepare(material, tuning), judge_by(material, cases)
+    trials = tune(drawn, fit, judge, tuning.minutes, folder, title=peer.name)
+    return {"drawn": len(drawn), "tried": len(trials)}
+
+
+def touched(material: Material) -> sp.csr_array:
     """Build the user-item matrix of a run's training part."""
-    return interaction_matrix(run.split.train, len(run.dataset.users), len(run.dataset.items))
+    dataset = material.dataset
+    return interaction_matrix(material.split.train, len(dataset.users), len(dataset.items))
 
 
-def asked(run: Run, peer: Peer) -> Cases:
+def asked(material: Material, peer: Peer, tuning: TuningSettings) -> Cases:
     """Take the validation cases that a peer is tuned on."""
-    valid = run.split.valid
+    valid = material.split.valid
     if peer.seen_people_only:
         valid = valid.take(np.flatnonzero(~valid.unseen_person))
-    return validation_cases(valid, candidates(run), run.settings.tuning)
+    return validation_cases(valid, candidates(material), tuning)
 
 
-def judge_by(run: Run, cases: Cases) -> Callable[[Ranker], float]:
+def judge_by(material: Material, cases: Cases) -> Callable[[Ranker], float]:
     """Score rankers on some cases."""
-    among = candidates(run)
+    among = candidates(material)
     return lambda ranker: mean_reciprocal_rank(ranker, cases, among)
 
 
-def candidates(run: Run) -> Candidates:
+def candidates(material: Material) -> Candidates:
     """Take what competes in a run."""
-    return Candidates.of(run.dataset, run.split.train)
+    return Candidates.of(material.dataset, material.split.train)
 
 
 def _once(fit: Callable[..., _Fitted]) -> Callable[..., _Fitted]:
@@ -93,19 +118,19 @@ def _once(fit: Callable[..., _Fitted]) -> Callable[..., _Fitted]:
     return fitted
 
 
-def _text_knn(run: Run) -> Fit:
-    shifted = centred(run.text)
+def _text_knn(material: Material, _tuning: TuningSettings) -> Fit:
+    shifted = centred(material.text)
 
     def fit(drawn: Drawn, _folder: Path) -> Ranker:
         rest = dict(drawn)
-        vectors = shifted if rest.pop("centred") else run.text
+        vectors = shifted if rest.pop("centred") else material.text
         return VectorKnn("text-kNN, tuned", vectors, **rest)
 
     return fit
 
 
-def _item_cosine(run: Run) -> Fit:
-    similarities = _once(partial(ItemCosine.fit, touched(run), name="item-item cosine, tuned"))
+def _item_cosine(material: Material, _tuning: TuningSettings) -> Fit:
+    similarities = _once(partial(ItemCosine.fit, touched(material), name="item-item cosine, tuned"))
 
     def fit(drawn: Drawn, _folder: Path) -> Ranker:
         rest = dict(drawn)
@@ -115,8 +140,8 @@ def _item_cosine(run: Run) -> Fit:
     return fit
 
 
-def _ease(run: Run) -> Fit:
-    weights = _once(partial(Ease.fit, touched(run)))
+def _ease(material: Material, _tuning: TuningSettings) -> Fit:
+    weights = _once(partial(Ease.fit, touched(material)))
 
     def fit(drawn: Drawn, _folder: Path) -> Ranker:
         plain = weights(ridge=drawn["ridge"])
@@ -125,10 +150,10 @@ def _ease(run: Run) -> Fit:
     return fit
 
 
-def _lightgcn(run: Run) -> Fit:
-    matrix, seed = touched(run), run.settings.tuning.seed
-    cases = asked(run, PEERS["lightgcn"])
-    judge = judge_by(run, cases) if len(cases) else None
+def _lightgcn(material: Material, tuning: TuningSettings) -> Fit:
+    matrix, seed = touched(material), tuning.seed
+    cases = asked(material, PEERS["lightgcn"], tuning)
+    judge = judge_by(material, cases) if len(cases) else None
 
     def fit(drawn: Drawn, folder: Path) -> Ranker:
         if not (folder / "items.npy").exists():
@@ -138,12 +163,17 @@ def _lightgcn(run: Run) -> Fit:
     return fit
 
 
-def _library(model: str, run: Run) -> Fit:
-    tuning = run.settings.tuning
+def _library(model: str, material: Material, tuning: TuningSettings) -> Fit:
     peer = PEERS[model]
     fitter = LibraryModel(model, peer.name, peers_python(), 60 * tuning.fit_minutes, tuning.seed)
-    people, item_type = len(run.dataset.users), run.dataset.item_type
-    problem = Problem(run.split.train, people, item_type, asked(run, peer), run.split.test)
+    dataset, split = material.dataset, material.split
+    problem = Problem(
+        split.train,
+        len(dataset.users),
+        dataset.item_type,
+        asked(material, peer, tuning),
+        split.test,
+    )
     return partial(fitter.ranker, problem)
 
 

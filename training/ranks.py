@@ -72,7 +72,7 @@ def make_ranks(run: Run, model: str) -> Ranks:
         "holding": run.inputs.part,
     }
     stage = f"ranks-{model}"
-    run.make(stage, made_from, work, rooms=("features", "retrieval", "graph", "models", "training"))
+    run.make(stage, made_from, work, code=(__name__,))
     stored = np.load(run.folder / stage / "ranks.npy", allow_pickle=False)
     return dict(zip(SCOPES, stored, strict=True))
 

@@ -1,72 +1,26 @@
-"""The HGNN over a graph in which people are nodes, which the item graph is compared with.
-
-Source: De Nadai et al., arXiv 2403.05185, compare with a graph of users, podcasts and audiobooks.
-What a person's text is, how many edges a node keeps and how the vectors rank are ours.
-"""
+"""The HGNN over items and people as a stage of a run; made for evaluation, nothing is published."""
 
 import dataclasses
-from pathlib import Path
-from typing import Any
 
-import numpy as np
-import polars as pl
-import torch
-from numpy.typing import NDArray
-
-from graph.build import strong_pairs
 from graph.stage import StageResult
-from graph.with_people import graph_with_people
-from training.foundation import train_foundation
-from training.inference import embed_layers
 from training.pipeline import Run
+from training.stages.tripartite import embed_with_people
 
 STAGE = "tripartite"
 
 
 def make_tripartite(run: Run) -> StageResult:
-    """Train the HGNN over items and people, and keep the vectors of the items.
-
-    Negatives are drawn from all nodes, people among them. It is made for evaluation: nothing of
-    it is published.
-    """
-    settings = run.settings.foundation
-
-    def work(folder: Path) -> dict[str, Any]:
-        items = run.graph.num_items
-        pairs = strong_pairs(
-            run.inputs.view.of_graph(run.held_out.train), run.settings.graph.window_days
-        )
-        users = len(run.dataset.users)
-        graph = graph_with_people(
-            run.graph, pairs, users, run.settings.graph.cap, seed=settings.seed
-        )
-        text = np.concatenate([run.text, people_texts(run.text, pairs, users)])
-        hgnn, progress = train_foundation(graph, text, settings, folder)
-        of_items = embed_layers(hgnn, graph, text)[-1][:items]
-        with torch.no_grad():
-            hgnn.join.centre(of_items, torch.from_numpy(run.text))  # over items, as kNN ranks them
-            vectors = hgnn.join(of_items, torch.from_numpy(run.text)).numpy()
-        np.save(folder / "vectors.npy", vectors)
-        return {"epochs": progress.epoch, "best_epoch": progress.best_epoch, "people": users}
-
+    """Train the HGNN over items and people, and keep the vectors of the items."""
+    edges, settings = run.settings.graph, run.settings.foundation
     made_from = {
         "text": run.stage_hash("text"),
         "graph": run.stage_hash("graph"),
-        "graph_settings": dataclasses.asdict(run.settings.graph),
+        "graph_settings": dataclasses.asdict(edges),
         "settings": dataclasses.asdict(settings),
     }
-    return run.make(STAGE, made_from, work)
-
-
-def people_texts(text: NDArray[np.float32], pairs: pl.DataFrame, users: int) -> NDArray[np.float32]:
-    """Give each person the mean text of their items, as a unit vector; zeros without any.
-
-    Shapes:
-        text: (N, F). pairs: columns user_row, item_row. returns: (users, F).
-    """
-    total = np.zeros((users, text.shape[1]), dtype=np.float32)
-    np.add.at(total, pairs["user_row"].to_numpy(), text[pairs["item_row"].to_numpy()])
-    unit: NDArray[np.float32] = total / np.maximum(
-        np.linalg.norm(total, axis=1, keepdims=True), np.float32(1e-9)
+    return run.make(
+        STAGE,
+        made_from,
+        lambda folder: embed_with_people(folder, run, edges, settings),
+        code=(embed_with_people.__module__,),
     )
-    return unit

@@ -4,15 +4,14 @@ import dataclasses
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
-from graph.stage import RECORD, StageResult, run_stage
-from training.library_peers import library_versions, peers_python
-from training.peers import PEERS, asked, judge_by
+from graph.stage import StageResult, run_stage
+from training.library_peers import LIBRARY_SCRIPT, library_versions, peers_python
+from training.peers import PEERS, tune_peer
 from training.pipeline import Run
 from training.ranking import Ranker
 from training.report import Table, to_markdown
-from training.tuning import Trial, best_of, draw, fit_best, read_trials, tune
+from training.tuning import Trial, best_of, fit_best, read_trials
 
 _SCORE = "valid MRR"
 
@@ -24,29 +23,24 @@ def make_peer(run: Run, key: str) -> StageResult:
         TrainingError: a process of another interpreter fails.
     """
     peer, tuning = PEERS[key], run.settings.tuning
-    cases = asked(run, peer)
-    # Without a case to tell settings apart there is only the default.
-    drawn = draw(peer.space, tuning.trials if len(cases) else 1, tuning.seed, peer.grouped_by)
-
-    def work(folder: Path) -> dict[str, Any]:
-        fit, judge = peer.prepare(run), judge_by(run, cases)
-        trials = tune(drawn, fit, judge, tuning.minutes, folder, title=peer.name)
-        return {"drawn": len(drawn), "tried": len(trials)}
-
     made_from = {
-        "dataset": _made_from(run.folder / "dataset"),
-        "text": _made_from(run.folder / "text") if peer.reads_text else None,
+        "dataset": run.stage_hash("dataset"),
+        "text": run.stage_hash("text") if peer.reads_text else None,
         "holding": run.inputs.holding,
         "tuning": dataclasses.asdict(tuning),
         "libraries": library_versions(peers_python()) if peer.in_library else None,
     }
-    rooms = ("features", "graph", "training")
-    return run_stage(_folder(run, key), made_from, work, rooms=rooms)
+    return run_stage(
+        _folder(run, key),
+        made_from,
+        lambda folder: tune_peer(folder, run, key, tuning),
+        code=(tune_peer.__module__, *((LIBRARY_SCRIPT,) if peer.in_library else ())),
+    )
 
 
 def load_peer(run: Run, key: str) -> Ranker:
     """Give the tuned peer that `make_peer` left."""
-    return fit_best(_folder(run, key), PEERS[key].prepare(run))
+    return fit_best(_folder(run, key), PEERS[key].prepare(run, run.settings.tuning))
 
 
 def write_tuning(run: Run, keys: Iterable[str]) -> None:
@@ -103,8 +97,3 @@ def _text(value: object) -> str:
 
 def _folder(run: Run, key: str) -> Path:
     return run.folder / "peers" / key
-
-
-def _made_from(stage: Path) -> str:
-    name: str = json.loads((stage / RECORD).read_text(encoding="utf-8"))["inputs"]
-    return name

@@ -1,5 +1,7 @@
 """People as the user tower sees them: demographics by row, histories gathered from vectors."""
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -10,6 +12,8 @@ from models.towers import TwoTower
 from training.catalogue import Catalogue
 from training.histories import HistoryBatch, case_histories
 
+EmbedUsers = Callable[[Cases], NDArray[np.float32]]
+"""Cases -> user vectors (C, V)."""
 _CHUNK = 512
 
 

@@ -9,13 +9,13 @@ from export.networks import Networks
 from export.parity import TOLERANCE, Case, check_parity
 from export.parity_cases import hgnn_cases, item_tower_cases, user_tower_cases
 from export.run import RunParts
-from models import checkpoint
+from models.tower_checkpoint import load_two_tower
 from models.towers import ItemTower
 
 
 def item_tower(parts: RunParts) -> ItemTower:
     """A copy of the run's item tower that a test may spoil."""
-    return checkpoint.load_two_tower(parts.folder / "adaptation").item
+    return load_two_tower(parts.folder / "adaptation").item
 
 
 def shift_by(amount: float) -> Callable[[Tensor], Tensor]:

@@ -1,6 +1,7 @@
-"""Wrote `generation_1`, then `generation_2`, once each, with the code of the day.
+"""Wrote `generation_1`, then `generation_2`, with the code of the day.
 
-A new format gets a folder of its own; those that are there are never rewritten.
+A new format gets a folder of its own. Once a release has a format, its folder is never written
+again; until then it follows the format.
 
 python -m tests.golden.write_generation FOLDER
 """

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from graph.errors import StageError
-from graph.stage import code_version, hash_files, run_stage
+from graph.stage import hash_files, run_stage
+
+CODE = ("graph.stage",)
 
 
 class Work:
@@ -30,8 +32,8 @@ def quiet(line: str) -> None:
 
 def test_the_same_inputs_are_not_worked_on_twice(tmp_path: Path) -> None:
     folder, work, lines = tmp_path / "step", Work(7), list[str]()
-    first = run_stage(folder, {"seed": 1}, work, say=lines.append)
-    second = run_stage(folder, {"seed": 1}, work, say=lines.append)
+    first = run_stage(folder, {"seed": 1}, work, code=CODE, say=lines.append)
+    second = run_stage(folder, {"seed": 1}, work, code=CODE, say=lines.append)
     assert (first.ran, second.ran, work.calls) == (True, False, 1)
     assert second.summary == {"value": 7}
     assert first.inputs == second.inputs
@@ -42,9 +44,9 @@ def test_the_same_inputs_are_not_worked_on_twice(tmp_path: Path) -> None:
 
 def test_other_inputs_replace_the_folder(tmp_path: Path) -> None:
     folder = tmp_path / "step"
-    run_stage(folder, {"seed": 1}, Work(1), say=quiet)
+    run_stage(folder, {"seed": 1}, Work(1), code=CODE, say=quiet)
     (folder / "stray").touch()
-    result = run_stage(folder, {"seed": 2}, Work(2), say=quiet)
+    result = run_stage(folder, {"seed": 2}, Work(2), code=CODE, say=quiet)
     assert result.ran
     assert (folder / "out" / "number.txt").read_text() == "2"
     assert not (folder / "stray").exists()
@@ -54,7 +56,7 @@ def test_other_inputs_replace_the_folder(tmp_path: Path) -> None:
 @pytest.mark.parametrize("harm", ["missing", "shorter", "record"])
 def test_damaged_outputs_are_made_again(tmp_path: Path, harm: str) -> None:
     folder, work = tmp_path / "step", Work(12)
-    run_stage(folder, {}, work, say=quiet)
+    run_stage(folder, {}, work, code=CODE, say=quiet)
     path = folder / "out" / "number.txt"
     if harm == "missing":
         path.unlink()
@@ -62,23 +64,23 @@ def test_damaged_outputs_are_made_again(tmp_path: Path, harm: str) -> None:
         path.write_text("1")
     else:
         (folder / "stage.json").write_text('{"inputs"')
-    assert run_stage(folder, {}, work, say=quiet).ran
+    assert run_stage(folder, {}, work, code=CODE, say=quiet).ran
     assert path.read_text() == "12"
 
 
 def test_failing_work_leaves_the_old_outputs_alone(tmp_path: Path) -> None:
     folder = tmp_path / "step"
-    run_stage(folder, {"seed": 1}, Work(1), say=quiet)
+    run_stage(folder, {"seed": 1}, Work(1), code=CODE, say=quiet)
 
     def fail(partial: Path) -> dict[str, Any]:
         (partial / "half").write_text("half")
         raise OSError("disk full")
 
     with pytest.raises(OSError, match="disk full"):
-        run_stage(folder, {"seed": 2}, fail, say=quiet)
+        run_stage(folder, {"seed": 2}, fail, code=CODE, say=quiet)
     assert (folder / "out" / "number.txt").read_text() == "1"
     assert not (folder / "half").exists()
-    assert not run_stage(folder, {"seed": 1}, Work(1), say=quiet).ran
+    assert not run_stage(folder, {"seed": 1}, Work(1), code=CODE, say=quiet).ran
 
 
 def test_interrupted_work_finds_its_checkpoint_again_unless_inputs_changed(
@@ -95,8 +97,8 @@ def test_interrupted_work_finds_its_checkpoint_again_unless_inputs_changed(
 
     for seed in (1, 2):
         with pytest.raises(KeyboardInterrupt):
-            run_stage(folder, {"seed": seed}, work, say=quiet)
-    assert run_stage(folder, {"seed": 2}, work, say=quiet).ran
+            run_stage(folder, {"seed": seed}, work, code=CODE, say=quiet)
+    assert run_stage(folder, {"seed": 2}, work, code=CODE, say=quiet).ran
     assert found == [False, False, True]
 
 
@@ -105,26 +107,31 @@ def test_failed_work_that_left_nothing_leaves_no_folder(tmp_path: Path) -> None:
         raise OSError("no such table")
 
     with pytest.raises(OSError, match="no such table"):
-        run_stage(tmp_path / "step", {}, fail, say=quiet)
+        run_stage(tmp_path / "step", {}, fail, code=CODE, say=quiet)
     assert [*tmp_path.iterdir()] == []
 
 
 def test_other_code_counts_as_other_inputs(tmp_path: Path) -> None:
     work = Work()
-    run_stage(tmp_path / "step", {}, work, rooms=("graph",), say=quiet)
-    run_stage(tmp_path / "step", {}, work, rooms=("graph", "features"), say=quiet)
+    run_stage(tmp_path / "step", {}, work, code=("graph.order",), say=quiet)
+    run_stage(tmp_path / "step", {}, work, code=("graph.relations",), say=quiet)
     assert work.calls == 2
-    assert code_version(("graph",)) != code_version(("features",))
+
+
+def test_a_module_that_is_none_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(StageError, match=r"code: expected modules.*, got 'graph\.ordre'"):
+        run_stage(tmp_path / "step", {}, Work(), code=("graph.order", "graph.ordre"), say=quiet)
+    assert not (tmp_path / "step").exists()
 
 
 def test_inputs_that_json_cannot_write_are_refused(tmp_path: Path) -> None:
     with pytest.raises(StageError, match="step: inputs must be what JSON can write"):
-        run_stage(tmp_path / "step", {"path": tmp_path}, Work(), say=quiet)
+        run_stage(tmp_path / "step", {"path": tmp_path}, Work(), code=CODE, say=quiet)
     assert not (tmp_path / "step").exists()
 
 
 def test_the_record_lists_what_the_stage_left(tmp_path: Path) -> None:
-    run_stage(tmp_path / "step", {}, Work(123), say=quiet)
+    run_stage(tmp_path / "step", {}, Work(123), code=CODE, say=quiet)
     record = json.loads((tmp_path / "step" / "stage.json").read_text())
     assert record["outputs"] == {"out/number.txt": 3}
 
@@ -146,7 +153,7 @@ def test_two_files_of_one_name_cannot_be_told_apart(tmp_path: Path) -> None:
 def test_on_a_shelf_what_is_made_from_the_same_is_made_once_for_all(tmp_path: Path) -> None:
     work, shelf = Work(3), tmp_path / "shelf"
     results = [
-        run_stage(tmp_path / run / "step", {"seed": 1}, work, say=quiet, shelf=shelf)
+        run_stage(tmp_path / run / "step", {"seed": 1}, work, code=CODE, say=quiet, shelf=shelf)
         for run in ("one", "other")
     ]
     assert [result.ran for result in results] == [True, False]
@@ -159,9 +166,11 @@ def test_on_a_shelf_what_is_made_from_the_same_is_made_once_for_all(tmp_path: Pa
 
 def test_on_a_shelf_other_inputs_stand_beside_and_the_link_follows(tmp_path: Path) -> None:
     folder, shelf = tmp_path / "run" / "step", tmp_path / "shelf"
-    run_stage(folder, {"seed": 0}, Work(0), say=quiet)  # a stage of its own, before there was one
+    run_stage(
+        folder, {"seed": 0}, Work(0), code=CODE, say=quiet
+    )  # a stage of its own, before there was one
     for value in (1, 2, 1):
-        result = run_stage(folder, {"seed": value}, Work(value), say=quiet, shelf=shelf)
+        result = run_stage(folder, {"seed": value}, Work(value), code=CODE, say=quiet, shelf=shelf)
         assert (folder / "out" / "number.txt").read_text() == str(value)
     assert not result.ran
     assert len(list(shelf.iterdir())) == 2

@@ -8,10 +8,13 @@ import pytest
 import torch
 
 from models import checkpoint
-from models.checkpoint import CheckpointError, load_scorer, save_scorer
+from models.checkpoint import CheckpointError
 from models.config import HGNNConfig, TowerConfig
 from models.hgnn import HGNN
+from models.hgnn_checkpoint import load_hgnn, save_hgnn
 from models.scorer import Scorer
+from models.scorer_checkpoint import load_scorer, save_scorer
+from models.tower_checkpoint import load_two_tower, save_two_tower
 from models.towers import TwoTower
 from retrieval.evidence import NAMES
 
@@ -28,16 +31,23 @@ TOWER_CONFIG = TowerConfig(
 )
 
 
+def save(folder: Path, model: HGNN | TwoTower) -> None:
+    if isinstance(model, HGNN):
+        save_hgnn(folder, model)
+    else:
+        save_two_tower(folder, model)
+
+
 @pytest.mark.parametrize("model", [HGNN(HGNN_CONFIG), TwoTower(TOWER_CONFIG)])
 def test_model_comes_back_as_it_was(tmp_path: Path, model: HGNN | TwoTower) -> None:
-    checkpoint.save(tmp_path / "one", model)
-    load = checkpoint.load_hgnn if isinstance(model, HGNN) else checkpoint.load_two_tower
+    save(tmp_path / "one", model)
+    load = load_hgnn if isinstance(model, HGNN) else load_two_tower
     loaded = load(tmp_path / "one")
     assert loaded.config == model.config
     assert not loaded.training
     for name, tensor in model.state_dict().items():
         assert torch.equal(loaded.state_dict()[name], tensor), name
-    checkpoint.save(tmp_path / "two", loaded)
+    save(tmp_path / "two", loaded)
     for file in (checkpoint.WEIGHTS, checkpoint.DESCRIPTION):
         assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
     assert len(list((tmp_path / "one").iterdir())) == 2
@@ -45,32 +55,32 @@ def test_model_comes_back_as_it_was(tmp_path: Path, model: HGNN | TwoTower) -> N
 
 def test_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"model\.json: no such file"):
-        checkpoint.load_hgnn(tmp_path)
-    checkpoint.save(tmp_path, HGNN(HGNN_CONFIG))
+        load_hgnn(tmp_path)
+    save_hgnn(tmp_path, HGNN(HGNN_CONFIG))
     (tmp_path / checkpoint.WEIGHTS).unlink()
     with pytest.raises(CheckpointError, match=r"model\.safetensors: no such file"):
-        checkpoint.load_hgnn(tmp_path)
+        load_hgnn(tmp_path)
 
 
 def test_truncated_weights_are_refused(tmp_path: Path) -> None:
-    checkpoint.save(tmp_path, HGNN(HGNN_CONFIG))
+    save_hgnn(tmp_path, HGNN(HGNN_CONFIG))
     weights = tmp_path / checkpoint.WEIGHTS
     weights.write_bytes(weights.read_bytes()[:-7])
     with pytest.raises(CheckpointError, match=r"model\.safetensors: damaged"):
-        checkpoint.load_hgnn(tmp_path)
+        load_hgnn(tmp_path)
 
 
 def test_other_kind_and_newer_format_are_refused(tmp_path: Path) -> None:
-    checkpoint.save(tmp_path, HGNN(HGNN_CONFIG))
+    save_hgnn(tmp_path, HGNN(HGNN_CONFIG))
     with pytest.raises(CheckpointError, match="expected kind 'two_tower', got 'hgnn'"):
-        checkpoint.load_two_tower(tmp_path)
+        load_two_tower(tmp_path)
     path = tmp_path / checkpoint.DESCRIPTION
     path.write_text(json.dumps(json.loads(path.read_text()) | {"format": 2}))
     with pytest.raises(CheckpointError, match="expected format 1, got 2"):
-        checkpoint.load_hgnn(tmp_path)
+        load_hgnn(tmp_path)
     path.write_text("{")
     with pytest.raises(CheckpointError, match="expected JSON"):
-        checkpoint.load_hgnn(tmp_path)
+        load_hgnn(tmp_path)
 
 
 def test_scorer_comes_back_as_it_was(tmp_path: Path) -> None:

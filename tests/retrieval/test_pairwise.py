@@ -55,6 +55,20 @@ def test_sums_equal_plain_loops() -> None:
     np.testing.assert_allclose(got, expected.reshape(30, 6), atol=1e-5)
 
 
+@pytest.mark.parametrize(("decay", "heard"), [(0.3, 6), (0.05, 3), (0.8, 31), (1.0, 40)])
+def test_places_that_are_too_faint_say_nothing(table: PairTable, decay: float, heard: int) -> None:
+    """Item 0 speaks for item 1 alone, and stands once in a history of what says nothing."""
+    decays = np.array([decay], dtype=np.float32)
+    for place in range(40):
+        history = np.full(40, 3)
+        history[place] = 0
+        reached = table.reach(history, np.ones(40, dtype=np.float32), decays)
+        assert reached.rows.tolist() == [1]  # a candidate all the same
+        expected = decay**place if place < heard else 0
+        assert reached.sums[0, 0] == pytest.approx(expected, rel=1e-4)
+    assert heard == 40 or decay**heard < FAINTEST <= decay ** (heard - 1)
+
+
 def test_what_nothing_speaks_for_has_zeros(table: PairTable) -> None:
     one = np.ones(1, dtype=np.float32)
     reached = table.reach(np.array([0]), one, DECAYS)

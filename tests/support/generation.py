@@ -27,6 +27,7 @@ from features.encode import ItemEncoder, UserEncoder, UserRecord
 from features.schema import TEXT_RECIPE, ItemRecord, compose_text
 from features.text import HashFeaturizer
 from graph.relations import RelationSchema
+from retrieval.evidence import EDGE_KINDS
 from retrieval.exact import ExactIndex
 from retrieval.pairwise import PairTable
 from tests.support.onnx_models import TinyShapes, tiny_hgnn, tiny_scorer, tiny_towers
@@ -280,7 +281,10 @@ def _pairs(lists: Lists, items: int) -> PairTable:
     owner, neighbour, weight, slot = (np.array(column) for column in zip(*edges, strict=True))
     by_people = slot < len(ITEM_TYPES)
     counted = np.where(by_people, weight, 0)
-    weights = np.stack((counted / 2, counted, weight - counted), axis=1).astype(np.float32)
+    said = {"influence": counted / 2, "together": counted, "content": weight - counted}
+    silent = np.zeros_like(weight)
+    columns = [said.get(kind, silent) for kind in EDGE_KINDS]
+    weights = np.stack(columns, axis=1).astype(np.float32)
     return PairTable.from_lists(owner, neighbour, weights, items)
 
 

@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from graph.cases import Cases
-from retrieval.evidence import NAMES, Catalogue
+from retrieval.evidence import EDGE_KINDS, NAMES, Catalogue
 from retrieval.pairwise import PairTable
 from tests.support.cases import cases_of
 from training.fusion import FusedRanker, FusionSettings, fit_scorer, nearest_by_type, people_of
@@ -19,7 +19,7 @@ def make_catalogue(rng: np.random.Generator) -> Catalogue:
     vectors = rng.normal(size=(ITEMS, 8)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     owner = np.arange(1, ITEMS)
-    weights = np.zeros((ITEMS - 1, 3), dtype=np.float32)
+    weights = np.zeros((ITEMS - 1, len(EDGE_KINDS)), dtype=np.float32)
     weights[:, 0] = 1.0
     return Catalogue(
         PairTable.from_lists(owner, owner - 1, weights, ITEMS),

@@ -7,7 +7,8 @@ import polars as pl
 
 from graph.worlds import two_communities
 from tests.support.runs import SMALL, make_run
-from training.tripartite import make_tripartite, people_texts
+from training.stages.tripartite import people_texts
+from training.tripartite import make_tripartite
 
 
 def test_vectors_of_items_learned_with_people_tell_the_halves_apart(tmp_path: Path) -> None:

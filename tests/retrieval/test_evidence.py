@@ -1,0 +1,144 @@
+"""What speaks for a candidate, column by column, by hand and against plain loops."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from retrieval.evidence import (
+    CLOSEST_AMONG,
+    DECAYS,
+    EDGE_KINDS,
+    HISTORY_LENGTH,
+    KINSHIP_DECAY,
+    NAMES,
+    Catalogue,
+    Person,
+    gather,
+    reach,
+)
+from retrieval.pairwise import FAINTEST, PairTable
+
+ITEMS = 300
+EVERYTHING = np.arange(ITEMS)
+
+
+def unit_rows(rng: np.random.Generator, rows: int, width: int) -> NDArray[np.float32]:
+    vectors = rng.normal(size=(rows, width)).astype(np.float32)
+    unit: NDArray[np.float32] = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    return unit
+
+
+@pytest.fixture
+def catalogue() -> Catalogue:
+    rng = np.random.default_rng(0)
+    edges = np.unique(rng.integers(0, ITEMS, (1500, 2)), axis=0)
+    weights = rng.normal(size=(len(edges), len(EDGE_KINDS))).astype(np.float32)
+    return Catalogue(
+        PairTable.from_lists(edges[:, 0], edges[:, 1], weights, ITEMS),
+        unit_rows(rng, ITEMS, 6),
+        unit_rows(rng, ITEMS, 10),
+        rng.integers(0, 50, ITEMS).astype(np.float32),
+        np.sort(rng.integers(0, 3, ITEMS)),
+    )
+
+
+def person_of(*history: int) -> Person:
+    """Somebody with a history, newest first, of whole weights."""
+    vector = np.array([1, 0, 0, 0, 0, 0], dtype=np.float32)
+    rows = np.array(history, dtype=np.int64)
+    return Person(vector, rows, np.ones(len(rows), dtype=np.float32))
+
+
+def drawn_person(length: int) -> Person:
+    rng = np.random.default_rng(length)
+    history = rng.integers(0, ITEMS, length)
+    return Person(unit_rows(rng, 1, 6)[0], history, rng.uniform(0.1, 1, length).astype(np.float32))
+
+
+def column(
+    name: str, catalogue: Catalogue, person: Person, rows: NDArray[np.int64] = EVERYTHING
+) -> NDArray[np.float32]:
+    evidence = gather(catalogue, person, reach(catalogue, person), rows)
+    assert evidence.shape == (len(rows), len(NAMES))
+    return evidence[:, NAMES.index(name)]
+
+
+def test_closest_by_hand(catalogue: Catalogue) -> None:
+    catalogue.item_vectors[:4] = 0
+    catalogue.item_vectors[:4, :2] = [[1.0, 0.0], [0.0, 1.0], [0.6, 0.8], [-0.8, -0.6]]
+    said = column("closest", catalogue, person_of(0, 1), np.array([2, 3, 0]))
+    np.testing.assert_allclose(said, [0.8, -0.6, 1.0], atol=1e-6)
+
+
+def test_closest_looks_at_the_newest_alone(catalogue: Catalogue) -> None:
+    history = np.arange(CLOSEST_AMONG + 1)
+    target = np.array([CLOSEST_AMONG])  # itself the oldest of the history, so one too old
+    assert column("closest", catalogue, person_of(*history), target)[0] < 1 - 1e-3
+    assert column("closest", catalogue, person_of(*history[1:]), target)[0] == pytest.approx(1)
+
+
+def test_without_a_history_nothing_is_close_and_nothing_is_reached(catalogue: Catalogue) -> None:
+    nobody = person_of()
+    for name in NAMES:
+        if name not in ("likeness", "popularity", "affinity"):
+            assert not column(name, catalogue, nobody).any(), name
+    np.testing.assert_allclose(column("affinity", catalogue, nobody), np.log(1 / 3), rtol=1e-6)
+    np.testing.assert_allclose(
+        column("likeness", catalogue, nobody), catalogue.item_vectors[:, 0], atol=1e-6
+    )
+
+
+@pytest.mark.parametrize("length", [1, 7, HISTORY_LENGTH, HISTORY_LENGTH + 30])
+def test_edge_columns_equal_plain_loops(catalogue: Catalogue, length: int) -> None:
+    person = drawn_person(length)
+    table = catalogue.pairs
+    expected = np.zeros((ITEMS, len(EDGE_KINDS), len(DECAYS)))
+    for place in range(min(length, HISTORY_LENGTH)):
+        item = person.history[place]
+        for entry in range(table.indptr[item], table.indptr[item + 1]):
+            for d, decay in enumerate(DECAYS):
+                if decay**place >= FAINTEST:
+                    spoken = table.weights[entry] * person.weight[place] * decay**place
+                    expected[table.targets[entry], :, d] += spoken
+    evidence = gather(catalogue, person, reach(catalogue, person), EVERYTHING)
+    got = evidence[:, : len(EDGE_KINDS) * len(DECAYS)]
+    np.testing.assert_allclose(got, expected.reshape(ITEMS, -1), atol=1e-4)
+
+
+@pytest.mark.parametrize("length", [1, 7, HISTORY_LENGTH + 30])
+def test_other_columns_equal_plain_loops(catalogue: Catalogue, length: int) -> None:
+    person = drawn_person(length)
+    heard = min(length, HISTORY_LENGTH)
+    mean, total, share = np.zeros(10), 0.0, np.full(3, 1 / 3)
+    for place in range(heard):
+        weight = float(person.weight[place])
+        mean += weight * KINSHIP_DECAY**place * catalogue.known[person.history[place]]
+        total += weight * KINSHIP_DECAY**place
+        share[catalogue.item_type[person.history[place]]] += weight
+    expected = {
+        "likeness": catalogue.item_vectors @ person.vector,
+        "closest": [
+            max(
+                float(catalogue.item_vectors[row] @ near) for near in catalogue.item_vectors[newest]
+            )
+            for newest in (person.history[:CLOSEST_AMONG],)
+            for row in range(ITEMS)
+        ],
+        "kinship": catalogue.known @ (mean / total),
+        "popularity": np.log(1 + catalogue.people),
+        "affinity": np.log(share / share.sum())[catalogue.item_type],
+    }
+    for name, values in expected.items():
+        np.testing.assert_allclose(column(name, catalogue, person), values, atol=1e-5, err_msg=name)
+
+
+def test_candidates_may_come_in_any_order(catalogue: Catalogue) -> None:
+    person = drawn_person(30)
+    reached = reach(catalogue, person)
+    everything = gather(catalogue, person, reached, EVERYTHING)
+    rng = np.random.default_rng(1)
+    for count in (0, 1, 17, ITEMS):
+        rows = rng.permutation(ITEMS)[:count]
+        np.testing.assert_allclose(
+            gather(catalogue, person, reached, rows), everything[rows], atol=1e-6
+        )

@@ -1,0 +1,27 @@
+"""Read, check and order the data set."""
+
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from graph.dataset import save_dataset
+from graph.tables import read_dataset
+
+
+def write_dataset(
+    folder: Path, data: Path, *, strict: bool, as_of: int | None, seed: int
+) -> dict[str, Any]:
+    """Write what can be used of the tables in `data`, and the rows that cannot.
+
+    Raises:
+        DataError: it cannot be used, or `strict` refuses it.
+    """
+    dataset = read_dataset(
+        data, strict=strict, as_of=as_of, rejected_path=folder / "rejected.parquet", seed=seed
+    )
+    save_dataset(dataset, folder)
+    report = dataset.problems.render()
+    if report:
+        tqdm.write(report)
+    return {"items": len(dataset.items), "interactions": len(dataset.interactions)}

@@ -1,0 +1,29 @@
+"""Train the HGNN and embed the whole catalogue with it."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from models.hgnn_checkpoint import save_hgnn
+from training.foundation import FoundationSettings
+from training.founding import found
+from training.material import COMPARISON_ONLY, Material
+
+
+def lay_foundation(
+    folder: Path, material: Material, settings: FoundationSettings
+) -> dict[str, Any]:
+    """Write the network, every layer's vectors, and which catalogue they are of."""
+    hgnn, progress, layers = found(material.graph, material.text, settings, folder)
+    save_hgnn(folder, hgnn)
+    *hidden, z = layers
+    for number, layer in enumerate(hidden, start=1):
+        np.save(folder / f"layer_{number}.npy", layer)
+    np.save(folder / "vectors.npy", z)
+    return {
+        "epochs": progress.epoch,
+        "best_epoch": progress.best_epoch,
+        "catalogue": material.dataset.catalogue,
+        COMPARISON_ONLY: settings.comparison_only,
+    }

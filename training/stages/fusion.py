@@ -1,0 +1,44 @@
+"""Learn what items speak for, and weigh that against the towers."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from graph.build import popularity
+from graph.settings import GraphSettings
+from models.scorer_checkpoint import save_scorer
+from retrieval.evidence import Catalogue
+from retrieval.pairwise import PairTable
+from training.fusion import FusionSettings, fit_scorer
+from training.material import Material
+from training.pairs import build_pairs
+from training.stages.towers import load_towers
+
+
+def fuse(
+    folder: Path, material: Material, towers: Path, edges: GraphSettings, settings: FusionSettings
+) -> dict[str, Any]:
+    """Write the pair table and the scorer that weighs it against the `towers` of a stage."""
+    with tqdm(desc="pairs", unit="item", disable=None) as bar:
+
+        def report(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        pairs = build_pairs(material.graph, material.heard, edges, settings, on_progress=report)
+    pairs.save(folder)
+    people, items = load_towers(towers, material, material.hgnn_vectors)
+    lent = material.hear(material.split.valid)
+    scorer = fit_scorer(evidence_of(material, pairs, items), people, lent, settings)
+    save_scorer(folder, scorer)
+    return {"pairs": len(pairs.targets)}
+
+
+def evidence_of(material: Material, pairs: PairTable, items: NDArray[np.float32]) -> Catalogue:
+    """Put together what the scorer weighs; `items` (N, V) are the item tower's vectors."""
+    dataset = material.dataset
+    people = popularity(material.split.train, len(dataset.items)).astype(np.float32)
+    return Catalogue(pairs, items, material.hgnn_vectors, people, dataset.item_type)

@@ -1,0 +1,50 @@
+"""Embed the text of every item."""
+
+import json
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from features.schema import TEXT_RECIPE, compose_text
+from features.text import TextFeaturizer
+from features.text_cache import CachedFeaturizer, TextCache
+from training.featurizers import FeaturizerSource
+from training.records import item_records
+
+
+def item_texts(items: pl.DataFrame) -> list[str]:
+    """Compose what is embedded of each item."""
+    return [compose_text(record) for record in item_records(items)]
+
+
+def embed_texts(
+    folder: Path, texts: list[str], source: FeaturizerSource, cache: Path
+) -> dict[str, Any]:
+    """Write the vectors and what made them; texts embedded before come from `cache`."""
+    with source.open() as featurizer, closing(TextCache(cache)) as store:
+        vectors = _embed(featurizer, store, texts)
+        described = {
+            "name": featurizer.name,
+            "revision": featurizer.revision,
+            "recipe": TEXT_RECIPE,
+            "dimensions": featurizer.dimensions,
+            "for_tests_only": featurizer.for_tests_only,
+        }
+    np.save(folder / "vectors.npy", vectors)
+    (folder / "featurizer.json").write_text(json.dumps(described, indent=2) + "\n")
+    return {"texts": len(texts)}
+
+
+def _embed(featurizer: TextFeaturizer, cache: TextCache, texts: list[str]) -> NDArray[np.float32]:
+    with tqdm(total=len(texts), desc="text vectors", unit="text", disable=None) as bar:
+
+        def report(done: int, total: int) -> None:
+            bar.total = total  # equal texts are embedded once
+            bar.update(done - bar.n)
+
+        return CachedFeaturizer(featurizer, cache, on_progress=report).embed(texts)
