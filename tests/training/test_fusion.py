@@ -90,7 +90,7 @@ def test_history_is_given_newest_first() -> None:
     assert people_of(cases, random_people(cases))[0].history.tolist() == [7, 5, 3]
 
 
-@pytest.mark.parametrize("change", [{"ridge": 0.0}, {"nearest": 0}, {"cases": 0}, {"decay": -1.0}])
+@pytest.mark.parametrize("change", [{"ridge": 0.0}, {"nearest": 0}, {"cases": 0}, {"prior": -1.0}])
 def test_settings_without_a_meaning_are_refused(change: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=next(iter(change))):
         FusionSettings(**change)  # type: ignore[arg-type]  # wrong on purpose
