@@ -10,7 +10,7 @@ What the sums are worth is for `models.scorer` to say.
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,24 +26,27 @@ class Reached:
 
     Shapes:
         rows: (M,) int64, ascending, each once.
-        sums: (M, K * D) float32, the sums of edge kind k under decay d in column k * D + d.
+        sums: (M, K * D) float32, the sums of edge kind k under decay d in column k * D + d; each
+            column lies in one piece of memory.
+        place: (N,) int64, where an item stands in `rows`; -1 for an item that is not reached.
     """
 
     rows: NDArray[np.int64]
     sums: NDArray[np.float32]
+    place: NDArray[np.int64]
 
     def of(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """Look up the sums of some items, 0 where nothing speaks for them.
 
         Shapes:
-            rows: (n,). returns: (n, K * D).
+            rows: (n,). returns: (n, K * D), each column in one piece of memory.
         """
-        found = np.zeros((len(rows), self.sums.shape[1]), dtype=np.float32)
-        if len(self.rows):
-            place = np.minimum(np.searchsorted(self.rows, rows), len(self.rows) - 1)
-            there = self.rows[place] == rows
-            found[there] = self.sums[place[there]]
-        return found
+        if not len(self.rows):
+            return np.zeros((len(rows), self.sums.shape[1]), dtype=np.float32)
+        place = self.place[rows]
+        found = self.sums.T.take(place, axis=1)  # (K * D, n)
+        found[:, place < 0] = 0
+        return found.T
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,36 +115,38 @@ class PairTable:
             history: (L,) rows, newest first; repeats add up. weight: (L,). decays: (D,).
         """
         starts = self.indptr[history]
-        lengths = self.indptr[history + 1] - starts
-        ends = np.cumsum(lengths)  # entries of the newest item first, then of the one before
-        place = np.repeat(np.arange(len(history)), lengths)  # (E,), which history item
-        entry = np.arange(len(place)) - (ends - lengths)[place] + starts[place]
-        targets = self.targets[entry]
-        rows, where = self._distinct(targets)
-        edges = self.weights[entry]  # (E, K)
-        sums = np.zeros((len(rows), edges.shape[1], len(decays)), dtype=np.float32)
+        ends = self.indptr[history + 1]
+        pieces = [slice(*each) for each in zip(starts.tolist(), ends.tolist(), strict=True)]
+        targets = _joined(self.targets, pieces).astype(np.int64)  # (E,), of the newest item first
+        edges = _joined(self.weights, pieces)  # (E, K)
+        rows, place = self._distinct(targets)
+        where = place[targets]
+        lengths = ends - starts
+        kinds = edges.shape[1]
+        sums = np.zeros((kinds, len(decays), len(rows)), dtype=np.float32)
         for d, decay in enumerate(decays):
-            strength = weight * decay ** np.arange(len(history))  # (L,)
             heard = self._heard(decay, len(history))
-            part = slice(0, int(ends[heard - 1]) if heard else 0)
-            spoken = edges[part] * strength[place[part], None]
-            for k in range(edges.shape[1]):
-                sums[:, k, d] = np.bincount(where[part], spoken[:, k], minlength=len(rows))
-        return Reached(rows, sums.reshape(len(rows), edges.shape[1] * len(decays)))
+            strength = weight[:heard] * decay ** np.arange(heard, dtype=np.float32)
+            faded = np.repeat(strength, lengths[:heard])  # (e,), the entries that are heard
+            spoken = np.empty((kinds, len(faded)), dtype=np.float32)
+            np.multiply(edges[: len(faded)].T, faded, out=spoken)
+            for k in range(kinds):
+                np.add.at(sums[k, d], where[: len(faded)], spoken[k])
+        return Reached(rows, sums.reshape(kinds * len(decays), len(rows)).T, place)
 
-    def _distinct(self, targets: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-        """Number the distinct items among some; what np.unique does, without sorting.
+    def _distinct(self, targets: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Find the distinct items among some, without sorting, and where each item stands there.
 
         Shapes:
-            targets: (E,). returns: (M,) rows, ascending, and (E,) each target's place there.
+            targets: (E,). returns: (M,) rows, ascending, and (N,), -1 for an item that is none.
         """
         size = len(self.indptr) - 1
         there = np.zeros(size, dtype=np.bool_)
         there[targets] = True
         rows = np.flatnonzero(there)
-        place = np.empty(size, dtype=np.int32)
-        place[rows] = np.arange(len(rows), dtype=np.int32)
-        return rows, place[targets]
+        place = np.full(size, -1, dtype=np.int64)
+        place[rows] = np.arange(len(rows))
+        return rows, place
 
     @staticmethod
     def _heard(decay: np.float32, length: int) -> int:
@@ -149,3 +154,11 @@ class PairTable:
         if decay >= 1:
             return length
         return min(length, 1 + int(np.log(FAINTEST) / np.log(decay)))
+
+
+_Number = TypeVar("_Number", bound=np.generic)
+
+
+def _joined(array: NDArray[_Number], pieces: list[slice]) -> NDArray[_Number]:
+    """Put some pieces of an array one behind the other."""
+    return np.concatenate([array[piece] for piece in pieces] or [array[:0]])

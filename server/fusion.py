@@ -67,13 +67,22 @@ class Fuser:
         Both obey the query's filters. Equal scores are in the order of rows.
         """
         reached = self._admitted(listener.reached.rows, query)
-        rows = np.union1d(nearest.rows, reached)
+        rows = self._together(nearest.rows, reached)
         if not len(rows):
             return nearest
         evidence = gather(self._catalogue, listener.person, listener.reached, rows)
         scores = self._models.score(evidence)
-        best = np.argsort(-scores, kind="stable")[: query.k]
+        best = _best(scores, query.k)
         return Selection(rows[best], scores[best], nearest.available)
+
+    def _together(
+        self, nearest: NDArray[np.int64], reached: NDArray[np.int64]
+    ) -> NDArray[np.int64]:
+        """Give the rows of either, ascending; a mask over the catalogue is faster than sorting."""
+        candidate = np.zeros(len(self._catalogue.item_type), dtype=np.bool_)
+        candidate[nearest] = True
+        candidate[reached] = True
+        return np.flatnonzero(candidate)
 
     def _admitted(self, rows: NDArray[np.int64], query: Query) -> NDArray[np.int64]:
         """Keep the rows that a query's filters let through."""
@@ -83,3 +92,15 @@ class Fuser:
         if query.include is not None:
             kept &= np.isin(rows, query.include)
         return rows[kept]
+
+
+def _best(scores: NDArray[np.float32], k: int) -> NDArray[np.int64]:
+    """Find the places of the k highest scores, equal ones in their order, without sorting all.
+
+    Shapes:
+        scores: (M,). returns: (min(k, M),).
+    """
+    k = min(k, len(scores))
+    least = np.partition(scores, len(scores) - k)[len(scores) - k] if k else np.inf
+    places = np.flatnonzero(scores >= least)  # k, and more where the last one is tied
+    return places[np.argsort(-scores[places], kind="stable")[:k]]

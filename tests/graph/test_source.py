@@ -29,7 +29,7 @@ FILES: Mapping[str, str] = {
 
 
 def write(root: Path, changes: Mapping[str, str] = {}) -> Path:
-    """Write the files with some of them changed; None of it is ever run."""
+    """Write the files with some of them changed; none of it is ever run."""
     for path, text in {**FILES, **changes}.items():
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).write_text(text)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from retrieval import evidence
 from retrieval.evidence import (
     CLOSEST_AMONG,
     DECAYS,
@@ -58,9 +59,9 @@ def drawn_person(length: int) -> Person:
 def column(
     name: str, catalogue: Catalogue, person: Person, rows: NDArray[np.int64] = EVERYTHING
 ) -> NDArray[np.float32]:
-    evidence = gather(catalogue, person, reach(catalogue, person), rows)
-    assert evidence.shape == (len(rows), len(NAMES))
-    return evidence[:, NAMES.index(name)]
+    gathered = gather(catalogue, person, reach(catalogue, person), rows)
+    assert gathered.shape == (len(rows), len(NAMES))
+    return gathered[:, NAMES.index(name)]
 
 
 def test_closest_by_hand(catalogue: Catalogue) -> None:
@@ -100,8 +101,8 @@ def test_edge_columns_equal_plain_loops(catalogue: Catalogue, length: int) -> No
                 if decay**place >= FAINTEST:
                     spoken = table.weights[entry] * person.weight[place] * decay**place
                     expected[table.targets[entry], :, d] += spoken
-    evidence = gather(catalogue, person, reach(catalogue, person), EVERYTHING)
-    got = evidence[:, : len(EDGE_KINDS) * len(DECAYS)]
+    gathered = gather(catalogue, person, reach(catalogue, person), EVERYTHING)
+    got = gathered[:, : len(EDGE_KINDS) * len(DECAYS)]
     np.testing.assert_allclose(got, expected.reshape(ITEMS, -1), atol=1e-4)
 
 
@@ -132,12 +133,20 @@ def test_other_columns_equal_plain_loops(catalogue: Catalogue, length: int) -> N
         np.testing.assert_allclose(column(name, catalogue, person), values, atol=1e-5, err_msg=name)
 
 
-def test_candidates_may_come_in_any_order(catalogue: Catalogue) -> None:
+@pytest.mark.parametrize("dense", [0.0, 2.5, float("inf")])
+def test_candidates_may_come_in_any_order(
+    catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch, dense: float
+) -> None:
+    """However many rows are multiplied along, and though more are asked of than fit a chunk."""
+    monkeypatch.setattr(evidence, "_DENSE", dense)
+    monkeypatch.setattr(evidence, "_CHUNK", 7)
     person = drawn_person(30)
     reached = reach(catalogue, person)
-    everything = gather(catalogue, person, reached, EVERYTHING)
+    everything = np.concatenate(
+        [gather(catalogue, person, reached, EVERYTHING[row : row + 1]) for row in range(ITEMS)]
+    )
     rng = np.random.default_rng(1)
-    for count in (0, 1, 17, ITEMS):
+    for count in (0, 1, 7, 17, ITEMS):
         rows = rng.permutation(ITEMS)[:count]
         np.testing.assert_allclose(
             gather(catalogue, person, reached, rows), everything[rows], atol=1e-6

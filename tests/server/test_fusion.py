@@ -24,6 +24,17 @@ class Weighs:
         return scores
 
 
+class Given:
+    """A scorer that says what it is told."""
+
+    def __init__(self, scores: NDArray[np.float32]) -> None:
+        self.scores = scores
+
+    def score(self, evidence: NDArray[np.float32]) -> NDArray[np.float32]:
+        assert len(evidence) == len(self.scores)
+        return self.scores
+
+
 def make(generation: Generation, **weights: float) -> Fuser:
     return Fuser(generation, Weighs(**weights))
 
@@ -74,6 +85,20 @@ def test_equal_scores_are_in_the_order_of_rows(generation: Generation) -> None:
     fuser = make(generation)
     found = fuser.rank(listen(fuser, generation, 0), query(generation, 60), NOTHING)
     assert found.rows.tolist() == sorted(found.rows.tolist())
+
+
+@pytest.mark.parametrize("k", [1, 2, 5, 6, 59, 60, 61])
+def test_best_are_those_of_a_whole_sort(generation: Generation, k: int) -> None:
+    """Scores of few values, so that the last place is often tied."""
+    everything = Selection(np.arange(60), np.zeros(60, dtype=np.float32), 60)
+    rng = np.random.default_rng(k)
+    for _ in range(20):
+        scores = rng.integers(0, 4, 60).astype(np.float32)
+        fuser = Fuser(generation, Given(scores))
+        found = fuser.rank(listen(fuser, generation, 0), query(generation, k), everything)
+        expected = np.argsort(-scores, kind="stable")[:k]
+        assert found.rows.tolist() == expected.tolist()
+        assert found.scores.tolist() == scores[expected].tolist()
 
 
 def test_filters_hold_for_what_is_reached(generation: Generation) -> None:
