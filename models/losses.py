@@ -6,6 +6,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+_PART = 512
+"""Rows that are compared with a whole catalogue at a time: so many scores stay in the processor's
+caches from the product to the softmax."""
+
 
 def margin_loss(anchor: Tensor, positive: Tensor, negatives: Tensor, *, margin: float) -> Tensor:
     """Hinge loss that wants the joined item nearer than random ones by `margin`.
@@ -80,7 +84,10 @@ def catalogue_softmax(
         chosen: (B,) int64, rows of `items`.
         returns: (), mean over the batch, in nats.
     """
-    return F.cross_entropy(query @ items.T / temperature, chosen)
+    scaled = query / temperature  # before the product, which is far larger
+    parts = zip(torch.split(scaled, _PART), torch.split(chosen, _PART), strict=True)
+    losses = [F.cross_entropy(part @ items.T, right, reduction="sum") for part, right in parts]
+    return torch.stack(losses).sum() / len(query)
 
 
 def drawn_softmax(

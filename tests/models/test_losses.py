@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from models.losses import margin_loss, sampled_softmax
+from models.losses import catalogue_softmax, margin_loss, sampled_softmax
 
 EAST, NORTH, WEST = (torch.tensor([v]) for v in ([1.0, 0.0], [0.0, 1.0], [-1.0, 0.0]))
 NOTHING = torch.zeros(0, 2)
@@ -104,3 +104,17 @@ def test_softmax_without_any_negative_is_refused() -> None:
             torch.zeros(0),
             temperature=1.0,
         )
+
+
+@pytest.mark.parametrize("rows", [1, 512, 1100])
+def test_softmax_over_the_catalogue_is_plain_cross_entropy_however_many_rows(rows: int) -> None:
+    generator = torch.Generator().manual_seed(0)
+    query = F.normalize(torch.randn(rows, 8, generator=generator, dtype=torch.float64), dim=1)
+    items = F.normalize(torch.randn(30, 8, generator=generator, dtype=torch.float64), dim=1)
+    chosen = torch.randint(30, (rows,), generator=generator)
+    ends = (query.requires_grad_(), items.requires_grad_())
+
+    loss = catalogue_softmax(query, items, chosen, temperature=0.1)
+    plain = F.cross_entropy(query @ items.T / 0.1, chosen)
+    torch.testing.assert_close(loss, plain)
+    torch.testing.assert_close(torch.autograd.grad(loss, ends), torch.autograd.grad(plain, ends))
