@@ -68,6 +68,25 @@ class Cases:
             self.history_strong[flat],
         )
 
+    def runs(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Find neighbouring cases of one person with one and the same history.
+
+        Shapes:
+            returns: (R,), the first case of each run, and (C,), the run that each case is in.
+        """
+        begins = np.ones(len(self), dtype=np.bool_)
+        indptr, rows, weight = self.history_indptr, self.history_rows, self.history_weight
+        lengths = np.diff(indptr)
+        alike = (np.diff(self.user_row) == 0) & (np.diff(lengths) == 0)
+        for case in np.flatnonzero(alike) + 1:
+            before = slice(indptr[case - 1], indptr[case])
+            own = slice(indptr[case], indptr[case + 1])
+            begins[case] = not (
+                np.array_equal(rows[before], rows[own])
+                and np.array_equal(weight[before], weight[own])
+            )
+        return np.flatnonzero(begins), np.cumsum(begins) - 1
+
     def without_weak(self) -> Self:
         """Copy the cases with histories that hold strong signals alone.
 

@@ -130,8 +130,8 @@ def rank(
     """Rank every case's target in every scope, a chunk of cases at a time.
 
     Memory is a few (chunk, N) arrays of float32 whatever the number of cases; the scores of a
-    chunk are computed once for all scopes. Under `Scope.UNSEEN` a case whose target occurs in
-    training is `UNRANKED`.
+    chunk are computed once for all scopes, and once for neighbouring cases of one person with
+    one history. Under `Scope.UNSEEN` a case whose target occurs in training is `UNRANKED`.
 
     Raises:
         RankingError: the scores have the wrong shape or are not finite.
@@ -146,12 +146,15 @@ def rank(
     }
     for start in range(0, total, chunk):
         part = cases.take(np.arange(start, min(start + chunk, total)))
-        scores = _checked(ranker, part, candidates)
-        barred = _history_mask(part, len(candidates))
+        first, run = part.runs()
+        askers = part.take(first)
+        scores = _checked(ranker, askers, candidates)
+        barred = _history_mask(askers, len(candidates))
         for scope in scopes:
             for rows, pool_rows in _pools(scope, part.target, candidates):
-                pool = scores[np.ix_(rows, pool_rows)]  # a copy
-                pool[barred[np.ix_(rows, pool_rows)]] = -np.inf
+                asked = np.ix_(run[rows], pool_rows)
+                pool = scores[asked]  # a copy
+                pool[barred[asked]] = -np.inf
                 ranking = rankings[scope]
                 ranking.rank[start + rows] = _target_ranks(pool, pool_rows, part.target[rows])
                 ranking.top[start + rows] = _top_rows(pool, pool_rows)

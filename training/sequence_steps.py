@@ -49,7 +49,7 @@ class SequenceSteps:
 
     def losses(self, epoch: int) -> Iterator[Tensor]:
         """Yield the loss of each batch of an epoch."""
-        torch.manual_seed(hash((self.settings.seed, epoch)) % 2**63)  # of what is dropped
+        torch.manual_seed(_dropout_seed(self.settings.seed, epoch))
         rng = np.random.default_rng([self.settings.seed, 4, epoch])
         windows = self._draw(epoch)
         for start in range(0, len(windows), self.settings.windows_per_step):
@@ -100,3 +100,8 @@ class SequenceSteps:
             len(self.familiar),
             temperature=settings.temperature,
         )
+
+
+def _dropout_seed(seed: int, epoch: int) -> int:
+    """Mix a run's seed and an epoch into one for what is dropped, the same on any machine."""
+    return int(np.random.SeedSequence([seed, 5, epoch]).generate_state(1, np.uint64)[0] >> 1)

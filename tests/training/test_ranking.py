@@ -1,6 +1,6 @@
 """Ranks and top lists against loops that sort, and the rules for ties and histories."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
@@ -135,6 +135,27 @@ def test_chunks_do_not_change_the_answer(chunk: int) -> None:
         np.testing.assert_array_equal(parts[scope].rank, whole[scope].rank)
         np.testing.assert_array_equal(parts[scope].top, whole[scope].top)
     assert done[-1] == (40, 40)
+
+
+@dataclass
+class Counted(Table):
+    """A table that notes whose scores it was asked for."""
+
+    asked: list[int] = field(default_factory=list)
+
+    def score(self, cases: Cases) -> NDArray[np.float32]:
+        self.asked += cases.user_row.tolist()
+        return super().score(cases)
+
+
+def test_cases_of_one_person_with_one_history_are_scored_once() -> None:
+    ranker = Counted(np.array([[0.5, 0.4, 0.3, 0.2], [0.1, 0.4, 0.3, 0.2]], dtype=np.float32))
+    histories = [[0], [0], [1], [1], [1]]
+    cases = cases_of(histories, [1, 3, 0, 0, 3], users=[0, 0, 0, 1, 1])
+    got = rank(ranker, cases, candidates_of([0] * 4))[Scope.TYPE]
+    assert ranker.asked == [0, 0, 1]
+    assert got.rank.tolist() == [1, 3, 1, 3, 2]
+    assert got.top[:, 0].tolist() == [1, 1, 0, 2, 2]
 
 
 def test_the_rankers_own_array_is_left_alone() -> None:
