@@ -28,6 +28,7 @@ from training.pipeline import Inputs, Run
 from training.ranking import Candidates
 from training.report import headlines, tables, to_terminal, write_markdown
 from training.settings import read_settings
+from training.summary import summary
 from training.tuning_stage import make_peer, write_tuning
 
 _ERRORS = (FeatureError, GraphError, CheckpointError, TrainingError, OSError)
@@ -102,10 +103,12 @@ def _evaluate(options: argparse.Namespace) -> None:
     write_metrics(run.folder / "metrics.json", (*result.measurements, *differences))
     write_tuning(run, tuned)
     table = run.folder / "metrics.md"
-    write_markdown(table, result.measurements, differences)
+    first = summary(result.measurements, differences)
+    write_markdown(table, (*first, *tables(result.measurements, differences)))
     page = run.folder / "report.html"
     write_report(page, run, names, result, differences)
-    sys.stdout.write(to_terminal(tables(result.measurements, differences, slices=shown)) + "\n")
+    laid_out = (*tables(result.measurements, differences, slices=shown), *first)
+    sys.stdout.write(to_terminal(laid_out) + "\n")
     sys.stdout.write(f"hold-out: {run.split.rule}; all slices in {table}, drawn in {page}\n")
 
 

@@ -88,12 +88,10 @@ def to_terminal(laid_out: Iterable[Table]) -> str:
     return "\n\n".join(blocks) + "\n"
 
 
-def write_markdown(
-    path: Path, measurements: Iterable[Measurement], differences: Iterable[Measurement] = ()
-) -> None:
-    """Write the tables of all slices to a Markdown file, beside and renamed."""
+def write_markdown(path: Path, laid_out: Iterable[Table]) -> None:
+    """Write tables to a Markdown file, beside and renamed."""
     beside = path.with_name(path.name + ".partial")
-    beside.write_text(to_markdown(tables(measurements, differences)), encoding="utf-8")
+    beside.write_text(to_markdown(laid_out), encoding="utf-8")
     beside.replace(path)
 
 

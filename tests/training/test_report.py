@@ -100,7 +100,7 @@ def test_recall_has_a_column_only_where_it_differs_from_the_hit_rate() -> None:
 
 
 def test_markdown_file_holds_all_slices(tmp_path: Path) -> None:
-    write_markdown(tmp_path / "metrics.md", MEASUREMENTS, DIFFERENCES)
+    write_markdown(tmp_path / "metrics.md", tables(MEASUREMENTS, DIFFERENCES))
     text = (tmp_path / "metrics.md").read_text(encoding="utf-8")
     assert [line for line in text.splitlines() if line.startswith("###")] == [
         "### book (1,200 users, 42% tied targets)",
