@@ -14,7 +14,7 @@ from training.catalogue import Catalogue
 from training.histories import Sequences
 from training.tower_settings import AdaptationSettings
 from training.users import UserEmbedder
-from training.windows import WindowBatch, cut_windows, draw_windows
+from training.windows import WindowBatch, cut_windows, draw_windows, part_by_length
 
 
 class SequenceSteps:
@@ -54,9 +54,10 @@ class SequenceSteps:
         windows = self._draw(epoch)
         for start in range(0, len(windows), self.settings.windows_per_step):
             part = windows[start : start + self.settings.windows_per_step]
-            batch = cut_windows(self.sequences, part, self.towers.config.history_length)
-            if batch.is_target.any():  # weak signals alone are no examples
-                yield self._loss(batch, rng)
+            length = self.towers.config.history_length
+            batches = [cut_windows(self.sequences, each, length) for each in part_by_length(part)]
+            if any(batch.is_target.any() for batch in batches):  # weak ones alone are no examples
+                yield self._loss(batches, rng)
 
     def _draw(self, epoch: int) -> NDArray[np.int64]:
         """Draw the windows of an epoch."""
@@ -68,25 +69,27 @@ class SequenceSteps:
             rng,
         )
 
-    def _loss(self, batch: WindowBatch, rng: np.random.Generator) -> Tensor:
+    def _loss(self, batches: list[WindowBatch], rng: np.random.Generator) -> Tensor:
+        """Take one loss over all the windows of a step; a batch holds those of about one length."""
         settings = self.settings
-        history, target = batch.history, batch.target[batch.is_target]
+        target = torch.cat([batch.target[batch.is_target] for batch in batches])
+        heard = [batch.history.rows.flatten() for batch in batches]
         exact = len(self.familiar) <= settings.exact_up_to
         rivals = self.familiar
         if not exact:
             rivals = rng.choice(self.familiar, settings.negatives)
-        needed = torch.cat((torch.from_numpy(rivals), history.rows.flatten(), target))
+        needed = torch.cat((torch.from_numpy(rivals), target, *heard))
         rows, place = torch.unique(needed, return_inverse=True)
         items = self.catalogue.embed(self.towers, rows)
-        at_rivals, at_history, at_target = place.split(
-            [len(rivals), history.rows.numel(), len(target)]
+        at_rivals, at_target, *at_heard = place.split(
+            [len(rivals), len(target), *(len(each) for each in heard)]
         )
-        people = self.user_tower.embed_every_place(
-            *self.people.features(batch.user),
-            items[at_history.view(history.rows.shape)],
-            self.catalogue.item_type[history.rows],
-            history.weight,
-        )[batch.is_target]
+        people = torch.cat(
+            [
+                self._people(batch, items[at.view(batch.history.rows.shape)])
+                for batch, at in zip(batches, at_heard, strict=True)
+            ]
+        )
         if exact:
             chosen = torch.searchsorted(torch.from_numpy(self.familiar), target)
             return catalogue_softmax(
@@ -100,6 +103,16 @@ class SequenceSteps:
             len(self.familiar),
             temperature=settings.temperature,
         )
+
+    def _people(self, batch: WindowBatch, history: Tensor) -> Tensor:
+        """Embed people as of each of T places. Shapes: history (B, L, D), returns (T, D)."""
+        places = self.user_tower.embed_every_place(
+            *self.people.features(batch.user),
+            history,
+            self.catalogue.item_type[batch.history.rows],
+            batch.history.weight,
+        )
+        return places[batch.is_target]
 
 
 def _dropout_seed(seed: int, epoch: int) -> int:

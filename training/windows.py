@@ -1,5 +1,6 @@
 """Stretches of people's sequences in which every place is an example of what came next."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,6 +9,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from training.histories import HistoryBatch, Sequences, newest_first
+
+_PARTS = 4
+_WORTH_IT = 0.75
+"""Share of the padded places that has to be left for windows to be parted by length."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +56,22 @@ def draw_windows(
     first = np.searchsorted(person[order], person[order])
     kept = rng.permutation(order[np.arange(len(order)) - first < most_per_person])
     return np.stack((window_start[kept], window_end[kept]), axis=1)
+
+
+def part_by_length(windows: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
+    """Part windows into such of about one length, where that spares much padding.
+
+    Shapes:
+        windows: (B, 2). yields: (b, 2), all of the windows, the longest first.
+    """
+    size = windows[:, 1] - windows[:, 0]
+    order = np.argsort(-size, kind="stable")
+    parts = [part for part in np.array_split(order, _PARTS) if len(part)]
+    places = sum(len(part) * size[part[0]] for part in parts)
+    if places > _WORTH_IT * len(size) * size.max(initial=0):
+        yield windows
+    else:
+        yield from (windows[part] for part in parts)
 
 
 def cut_windows(sequences: Sequences, windows: NDArray[np.int64], length: int) -> WindowBatch:

@@ -1,5 +1,6 @@
 """Steps of the sequence tower: what they learn from, and that they learn."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from training.loop import LoopSettings
 from training.sequence_steps import SequenceSteps
 from training.tower_settings import AdaptationSettings
 from training.users import UserEmbedder
+from training.windows import part_by_length
 
 ITEMS, PEOPLE, LENGTH = 30, 60, 8
 SETTINGS = AdaptationSettings(
@@ -121,3 +123,23 @@ def test_same_epoch_gives_the_same_losses() -> None:
 def test_items_that_nobody_chose_do_not_compete() -> None:
     sequences = walks(np.random.default_rng(0))
     assert set(steps_of(sequences).familiar.tolist()) == set(sequences.rows.tolist())
+
+
+@pytest.mark.parametrize("exact_up_to", [0, ITEMS])
+def test_parting_windows_by_length_does_not_change_the_loss(
+    exact_up_to: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes = np.array([2, 2, 3, 2, LENGTH, 2, 1, 3])
+    indptr = np.concatenate(([0], np.cumsum(sizes)))
+    rng = np.random.default_rng(0)
+    rows = rng.integers(0, ITEMS, indptr[-1])
+    ones = np.ones(len(rows))
+    sequences = Sequences(indptr, rows, ones.astype(np.float32), ones.astype(np.bool_))
+    torch.manual_seed(0)
+    steps = steps_of(sequences, replace(SETTINGS, exact_up_to=exact_up_to, negatives=5))
+    parts = len(list(part_by_length(np.stack((indptr[:-1], indptr[1:]), axis=1))))
+    (parted,) = [float(loss.detach()) for loss in steps.losses(0)]
+    monkeypatch.setattr("training.windows._WORTH_IT", 0.0)
+    (whole,) = [float(loss.detach()) for loss in steps.losses(0)]
+    assert parts == 4
+    assert parted == pytest.approx(whole, rel=1e-5)

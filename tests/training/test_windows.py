@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from training.histories import Sequences
-from training.windows import cut_windows, draw_windows
+from training.windows import cut_windows, draw_windows, part_by_length
 
 SIZES = (0, 1, 2, 5, 23)
 
@@ -57,3 +57,19 @@ def test_windows_of_one_person_are_capped() -> None:
 def test_same_seed_gives_the_same_windows() -> None:
     np.testing.assert_array_equal(draw(3), draw(3))
     assert not np.array_equal(draw(3), draw(4))
+
+
+def test_windows_are_parted_by_length_where_that_spares_padding() -> None:
+    long, short = np.array([[0, 50]]), np.array([[50 + 2 * n, 52 + 2 * n] for n in range(11)])
+    windows = np.concatenate((short, long))
+    parts = list(part_by_length(windows))
+    assert [len(part) for part in parts] == [3, 3, 3, 3]
+    assert parts[0][0].tolist() == [0, 50]
+    assert sorted(np.concatenate(parts).tolist()) == sorted(windows.tolist())
+
+
+@pytest.mark.parametrize("count", [1, 3, 12])
+def test_windows_of_one_length_stay_together(count: int) -> None:
+    windows = np.array([[5 * n, 5 * n + 5] for n in range(count)])
+    (part,) = part_by_length(windows)
+    np.testing.assert_array_equal(part, windows)
