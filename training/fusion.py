@@ -33,6 +33,9 @@ class FusionSettings:
     speakers: int = 100
     """Items that may speak for another one because they often came before it, beside its
     neighbours in the graph. More cost time and memory, in training and in serving."""
+    max_user_items: int = 1000
+    """Items per person, the newest, of which is learned what goes together. Memory and time grow
+    with its square."""
     succession_decay: float = 0.8
     """How fast what came before a choice fades, per newer item (`graph.succession`)."""
     nearest: int = 150
@@ -47,7 +50,7 @@ class FusionSettings:
     """Of the drawn cases."""
 
     def __post_init__(self) -> None:
-        check_least(self, ("nearest", "cases", "speakers"), 1)
+        check_least(self, ("nearest", "cases", "speakers", "max_user_items"), 1)
         check_least(self, ("prior", "seed"), 0)
         check_above_zero(self, ("ridge", "succession_decay"))
         if self.succession_decay >= 1:

@@ -31,7 +31,7 @@ def build_pairs(
     An item's speakers are its neighbours in the graph and what most often came before it. As in
     the graph, two items need `edges.min_users` people in common.
     """
-    chosen = strong_pairs(interactions)
+    chosen = _newest(strong_pairs(interactions), settings.max_user_items)
     together = set_moments(
         chosen["user_row"].to_numpy(), chosen["item_row"].to_numpy(), graph.num_items
     )
@@ -75,6 +75,12 @@ def build_pairs(
     )
 
 
+def _newest(pairs: pl.DataFrame, count: int) -> pl.DataFrame:
+    """Keep each person's newest items."""
+    place = pl.col("order").rank("ordinal", descending=True).over("user_row")
+    return pairs.filter(place <= count)
+
+
 def _columns(kinds: dict[str, NDArray[np.float32]], entries: int) -> NDArray[np.float32]:
     """Put some kinds of weight into their columns, 0 in the others. Shapes: returns (n, K)."""
     weights = np.zeros((entries, len(EDGE_KINDS)), dtype=np.float32)
@@ -88,6 +94,8 @@ def _following(
 ) -> sp.csr_array:
     """Set how often j came after i against how many people chose either, as edge weights are.
 
+    Under plain weighting it is how often, as it is.
+
     Pairs with fewer than `edges.min_users` people in common are left out, and those of relations
     that `edges` does without.
 
@@ -99,6 +107,8 @@ def _following(
     pairs = sp.coo_array(sp.csr_array(after.multiply(enough)))
     first, second = pairs.coords
     expected = (people[first] * people[second]) ** edges.popularity_power + edges.shrinkage
+    if edges.weighting == "plain":
+        expected = np.ones_like(expected)
     relation = graph.relations.table[graph.item_type[first], graph.item_type[second]]
     kept = np.array([edges.keeps(name) for name in graph.relations.names])
     apart = (first != second) & kept[relation]

@@ -16,7 +16,11 @@ from training.users import UserEmbedder
 
 
 class PooledSteps:
-    """Each step: some targets, the histories before them, and mixed negatives."""
+    """Each step: some targets, the histories before them, and mixed negatives.
+
+    Drawn negatives are items that somebody touched, as in `SequenceSteps`: the residual of any
+    other would only learn to be absent.
+    """
 
     def __init__(
         self,
@@ -33,6 +37,7 @@ class PooledSteps:
         self.settings = settings
         self.user = sequences.user
         self.targets = np.flatnonzero(sequences.strong)
+        self.familiar = np.unique(sequences.rows)
 
     @property
     def batches(self) -> int:
@@ -61,13 +66,13 @@ class PooledSteps:
     def _loss(
         self, places: NDArray[np.int64], rate: NDArray[np.float64], rng: np.random.Generator
     ) -> Tensor:
-        settings, size = self.settings, len(self.catalogue)
+        settings, size = self.settings, len(self.familiar)
         user = torch.from_numpy(self.user[places])
         history = self.sequences.before(places, self.towers.config.history_length)
         people = self.people.embed(user, history, self.catalogue.known[history.rows])
 
         target = self.sequences.rows[places]
-        drawn = rng.integers(0, size, settings.negatives)
+        drawn = rng.choice(self.familiar, settings.negatives)
         rows, place = np.unique(np.concatenate((target, drawn)), return_inverse=True)
         items = self.catalogue.embed(self.towers, torch.from_numpy(rows))
         items = items[torch.from_numpy(place)]

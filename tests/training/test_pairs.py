@@ -174,6 +174,14 @@ def test_two_weak_signals_are_not_two_people() -> None:
     assert said(build(rows), "following").keys() == {(2, 1)}
 
 
+def test_what_goes_together_is_learned_from_the_newest_items_alone() -> None:
+    rows = interactions([[7, 3, 0, 1, 2]] * 5)
+    whole = said(build(rows), "influence")
+    cut = said(build(rows, settings=replace(SETTINGS, max_user_items=3)), "influence")
+    assert (3, 2) in whole
+    assert set(cut) == {(i, j) for i in range(3) for j in range(3) if i != j}
+
+
 def test_speakers_beside_the_neighbours_are_as_many_as_set() -> None:
     """The graph keeps one neighbour of each type, and others that came before speak too."""
     rows, edges = drawn(4, people=80), replace(EDGES, cap=1, content_relations=())
@@ -229,3 +237,9 @@ def test_without_interactions_the_graphs_own_edges_are_left(rows: pl.DataFrame) 
     table = build_pairs(graph, rows.clear(), EDGES, SETTINGS)
     assert [said(table, kind) for kind in LEARNED] == [{}, {}, {}]
     assert said(table, "together") == said(build(rows), "together")
+
+
+def test_plain_following_counts_how_often() -> None:
+    rows = interactions([[0, 1], [0, 1], [0, 1], [2, 0, 1]])
+    plain = said(build(rows, replace(EDGES, weighting="plain")), "following")
+    assert plain[0, 1] == pytest.approx(4)

@@ -3,11 +3,9 @@
 from pathlib import Path
 
 import numpy as np
-import polars as pl
 
 from graph.worlds import two_communities
 from tests.support.runs import SMALL, make_run
-from training.stages.tripartite import people_texts
 from training.tripartite import make_tripartite
 
 
@@ -24,10 +22,3 @@ def test_vectors_of_items_learned_with_people_tell_the_halves_apart(tmp_path: Pa
     apart = ~np.eye(24, dtype=np.bool_)
     assert cosine[same & apart].mean() > cosine[~same].mean() + 0.2
     assert not make_tripartite(run).ran
-
-
-def test_a_persons_text_is_the_mean_of_theirs() -> None:
-    text = np.array([[1, 0], [0, 1], [1, 0]], dtype=np.float32)
-    pairs = pl.DataFrame({"user_row": [0, 0, 2], "item_row": [0, 1, 2]})
-    expected = [[0.5**0.5, 0.5**0.5], [0, 0], [1, 0]]
-    np.testing.assert_allclose(people_texts(text, pairs, 3), expected, rtol=1e-6)

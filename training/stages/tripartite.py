@@ -1,16 +1,14 @@
 """The HGNN over a graph in which people are nodes, which the item graph is compared with.
 
 Source: De Nadai et al., arXiv 2403.05185, compare with a graph of users, podcasts and audiobooks.
-What a person's text is, how many edges a node keeps and how the vectors rank are ours.
+That people have no text, how many edges a node keeps and how the vectors rank are ours.
 """
 
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import polars as pl
 import torch
-from numpy.typing import NDArray
 
 from graph.build import strong_pairs
 from graph.settings import GraphSettings
@@ -25,13 +23,15 @@ def embed_with_people(
 ) -> dict[str, Any]:
     """Train the HGNN over items and people, and keep the vectors of the items.
 
-    Negatives are drawn from all nodes, people among them.
+    Negatives are drawn from all nodes, people among them. A person's text is zeros: the mean of
+    their items' would hold the very item whose edge is to be told from others.
     """
     items = material.graph.num_items
     pairs = strong_pairs(material.graph_train, edges.window_days)
     users = len(material.dataset.users)
     graph = graph_with_people(material.graph, pairs, users, edges.cap, seed=settings.seed)
-    text = np.concatenate([material.text, people_texts(material.text, pairs, users)])
+    nobody = np.zeros((users, material.text.shape[1]), dtype=np.float32)
+    text = np.concatenate([material.text, nobody])
     hgnn, progress = train_foundation(graph, text, settings, folder)
     of_items = embed_layers(hgnn, graph, text)[-1][:items]
     own = torch.from_numpy(material.text)
@@ -40,17 +40,3 @@ def embed_with_people(
         vectors = hgnn.join(of_items, own).numpy()
     np.save(folder / "vectors.npy", vectors)
     return {"epochs": progress.epoch, "best_epoch": progress.best_epoch, "people": users}
-
-
-def people_texts(text: NDArray[np.float32], pairs: pl.DataFrame, users: int) -> NDArray[np.float32]:
-    """Give each person the mean text of their items, as a unit vector; zeros without any.
-
-    Shapes:
-        text: (N, F). pairs: columns user_row, item_row. returns: (users, F).
-    """
-    total = np.zeros((users, text.shape[1]), dtype=np.float32)
-    np.add.at(total, pairs["user_row"].to_numpy(), text[pairs["item_row"].to_numpy()])
-    unit: NDArray[np.float32] = total / np.maximum(
-        np.linalg.norm(total, axis=1, keepdims=True), np.float32(1e-9)
-    )
-    return unit
