@@ -11,6 +11,7 @@ from models.losses import sampled_softmax
 from models.towers import TwoTower
 from training.catalogue import Catalogue
 from training.histories import Sequences
+from training.seeding import seed_epoch
 from training.tower_settings import AdaptationSettings
 from training.users import UserEmbedder
 
@@ -48,6 +49,7 @@ class PooledSteps:
 
     def losses(self, epoch: int) -> Iterator[Tensor]:
         """Yield the loss of each batch of an epoch."""
+        seed_epoch(self.settings.seed, epoch)
         rng = np.random.default_rng([self.settings.seed, 2, epoch])
         places = self._draw_targets(rng)
         count = np.bincount(self.sequences.rows[places], minlength=len(self.catalogue))

@@ -12,6 +12,7 @@ from models.sequence_tower import SequenceUserTower
 from models.towers import TwoTower
 from training.catalogue import Catalogue
 from training.histories import Sequences
+from training.seeding import seed_epoch
 from training.tower_settings import AdaptationSettings
 from training.users import UserEmbedder
 from training.windows import WindowBatch, cut_windows, draw_windows, part_by_length
@@ -49,7 +50,7 @@ class SequenceSteps:
 
     def losses(self, epoch: int) -> Iterator[Tensor]:
         """Yield the loss of each batch of an epoch."""
-        torch.manual_seed(_dropout_seed(self.settings.seed, epoch))
+        seed_epoch(self.settings.seed, epoch)
         rng = np.random.default_rng([self.settings.seed, 4, epoch])
         windows = self._draw(epoch)
         for start in range(0, len(windows), self.settings.windows_per_step):
@@ -113,8 +114,3 @@ class SequenceSteps:
             batch.history.weight,
         )
         return places[batch.is_target]
-
-
-def _dropout_seed(seed: int, epoch: int) -> int:
-    """Mix a run's seed and an epoch into one for what is dropped, the same on any machine."""
-    return int(np.random.SeedSequence([seed, 5, epoch]).generate_state(1, np.uint64)[0] >> 1)

@@ -37,20 +37,25 @@ def draw_windows(
 ) -> NDArray[np.int64]:
     """Cut every sequence into windows of up to `length` + 1 items, in random order.
 
-    The cuts lie at a random offset, so that over the epochs every place is seen with many
-    lengths of history before it. Of somebody's windows at most `most_per_person` are kept, drawn
-    at random, so that busy people do not dominate.
+    A sequence that is longer has its newest items in one window, and all others in windows that
+    lie at a random offset from the end, so that over the epochs every place is seen with many
+    lengths of history before it, the newest ones twice as often. Of somebody's windows at most
+    `most_per_person` are kept, drawn at random, so that busy people do not dominate.
 
     Shapes:
         returns: (W, 2), first position and end of each window.
     """
     start, end = sequences.indptr[:-1], sequences.indptr[1:]
     size = end - start
-    offset = np.where(size > length + 1, rng.integers(0, length, len(size)), 0)
-    count = np.where(size > 0, np.maximum(-(-(size - offset - 1) // length), 1), 0)
+    longer = size > length + 1
+    offset = np.where(longer, rng.integers(1, length + 1, len(size)), 0)
+    shifted = np.where(size > 0, np.maximum(-(-(size - offset - 1) // length), 1), 0)
+    count = longer + shifted
     person = np.repeat(np.arange(len(size)), count)
     number = np.arange(len(person)) - np.repeat(np.cumsum(count) - count, count)
-    window_end = end[person] - offset[person] - number * length
+    newest = longer[person] & (number == 0)
+    back = offset[person] + (number - longer[person]) * length
+    window_end = end[person] - np.where(newest, 0, back)
     window_start = np.maximum(window_end - length - 1, start[person])
     order = np.lexsort((rng.random(len(person)), person))
     first = np.searchsorted(person[order], person[order])

@@ -48,6 +48,25 @@ def test_every_strong_item_is_a_target_sooner_or_later() -> None:
     assert targets == set(np.flatnonzero(sequences.strong).tolist())
 
 
+@pytest.mark.parametrize("most", [2, 100])
+def test_no_place_of_a_long_sequence_is_a_target_seldom(most: int) -> None:
+    size, length, draws = 200, 50, 400
+    ones = np.ones(size)
+    sequences = Sequences(
+        np.array([0, size]), np.arange(size), ones.astype(np.float32), ones.astype(np.bool_)
+    )
+    times = np.zeros(size)
+    for seed in range(draws):
+        windows = draw_windows(sequences, length, most, np.random.default_rng(seed))
+        batch = cut_windows(sequences, windows, length)
+        np.add.at(times, batch.target[batch.is_target].numpy(), 1)
+    rate = times / draws
+    expected = np.median(rate[:100])
+    assert rate.min() > 0.7 * expected
+    assert rate.max() < 2.3 * expected
+    assert rate[-1] > 0.7 * expected
+
+
 def test_windows_of_one_person_are_capped() -> None:
     windows = draw(0, most=2)
     owners = np.searchsorted(make_sequences().indptr, windows[:, 0], side="right") - 1

@@ -1,0 +1,70 @@
+"""What is dropped in an epoch depends on the seed and the epoch alone, so that resuming is safe."""
+
+from typing import Literal
+
+import numpy as np
+import pytest
+import torch
+
+from models.config import TowerConfig
+from models.towers import TwoTower
+from training.catalogue import Catalogue
+from training.histories import Sequences
+from training.pooled_steps import PooledSteps
+from training.seeding import seed_epoch
+from training.sequence_steps import SequenceSteps
+from training.tower_settings import AdaptationSettings
+from training.users import UserEmbedder
+
+ITEMS, PEOPLE, LENGTH = 20, 12, 6
+
+
+def test_seeds_tell_epochs_and_runs_apart() -> None:
+    drawn = []
+    for seed, epoch in ((0, 0), (0, 1), (1, 0), (0, 0)):
+        seed_epoch(seed, epoch)
+        drawn.append(torch.rand(4).tolist())
+    assert drawn[0] == drawn[3]
+    assert drawn[0] != drawn[1] != drawn[2] != drawn[0]
+
+
+@pytest.mark.parametrize(("tower", "steps"), [("sequence", SequenceSteps), ("pooled", PooledSteps)])
+def test_losses_of_an_epoch_do_not_depend_on_what_was_drawn_before(
+    tower: Literal["sequence", "pooled"], steps: type[SequenceSteps] | type[PooledSteps]
+) -> None:
+    torch.manual_seed(0)
+    config = TowerConfig(
+        item_types=("book",),
+        countries=1,
+        ages=1,
+        genders=1,
+        languages=1,
+        genres=0,
+        text_dimensions=6,
+        graph_dimensions=6,
+        hidden_dimensions=(8,),
+        dimensions=8,
+        history_length=LENGTH,
+        user_tower=tower,
+        familiar_items=ITEMS,
+        residual_dropout=0.5,
+    )
+    towers = TwoTower(config)
+    torch.nn.init.normal_(towers.residual)
+    vectors = torch.nn.functional.normalize(torch.randn(ITEMS, 6), dim=1)
+    none = torch.zeros(ITEMS, dtype=torch.int64)
+    catalogue = Catalogue(vectors, vectors, none, none, torch.zeros(ITEMS, 0))
+    rows = np.random.default_rng(0).integers(0, ITEMS, PEOPLE * LENGTH)
+    ones = np.ones(len(rows))
+    sequences = Sequences(
+        np.arange(PEOPLE + 1) * LENGTH, rows, ones.astype(np.float32), ones.astype(np.bool_)
+    )
+    people = UserEmbedder(towers, catalogue, torch.zeros(PEOPLE, 3, dtype=torch.int64))
+    learning = steps(towers, catalogue, people, sequences, AdaptationSettings())
+    towers.train()
+    first = [float(loss.detach()) for loss in learning.losses(3)]
+    torch.rand(5)
+    again = [float(loss.detach()) for loss in learning.losses(3)]
+    other = [float(loss.detach()) for loss in learning.losses(4)]
+    assert first == again
+    assert first != other
