@@ -70,6 +70,7 @@ def assemble(
         history_indptr=_ends(visible, len(parts.dataset.users)),
         history_rows=visible["item_row"].to_numpy().astype(np.int32),
         history_weight=_weights(visible),
+        history_seen=(visible["role"] != "weak").to_numpy(),
         pairs=parts.pairs,
     )
 
@@ -115,7 +116,7 @@ def _ends(visible: pl.DataFrame, users: int) -> NDArray[np.int64]:
 
 
 def _weights(visible: pl.DataFrame) -> NDArray[np.float32]:
-    """Weigh negative signals 0: seen, but nothing that the user tower should listen to."""
+    """Weigh negative signals 0: they are nothing that the user tower should listen to."""
     weight = visible["weight"].to_numpy().astype(np.float32)
     heard = (visible["role"] != "negative").to_numpy()
     return np.where(heard, weight, np.float32(0))

@@ -14,9 +14,14 @@ from graph.dataset import Dataset
 class Cases:
     """C questions: which item of the target's type did this person choose next?
 
+    Not all that is heard in a history is barred from the answer: an item counts as seen once it
+    was chosen or turned away. What was only followed, previewed or saved stays a candidate, and
+    what was turned away is seen without being heard.
+
     Shapes:
         user_row, target, slice_name, tied, warm, unseen_person, unseen_item, repeated: (C,).
         history_indptr: (C + 1,), history_rows, history_weight: (H,), oldest first.
+        barred_indptr: (C + 1,), barred_rows: (B,), oldest first, an item as often as it was met.
     """
 
     user_row: NDArray[np.int64]
@@ -35,11 +40,14 @@ class Cases:
     unseen_person: NDArray[np.bool_]
     """The person has no row in train."""
     unseen_item: NDArray[np.bool_]
-    """The target has no strong row in train."""
+    """The target has no strong or weak row in train."""
     repeated: NDArray[np.bool_]
-    """The target stands in the history: excluding the history makes the case unanswerable."""
+    """The target is itself barred, which makes the case unanswerable."""
     history_strong: NDArray[np.bool_]
     """(H,), which entries of the histories are strong signals."""
+    barred_indptr: NDArray[np.int64]
+    barred_rows: NDArray[np.int64]
+    """Items of strong and negative signals, of the same stretch as the history."""
 
     def __len__(self) -> int:
         """Count the cases."""
@@ -49,10 +57,24 @@ class Cases:
         """Give one case's history, oldest first. Shapes: returns (L,)."""
         return self.history_rows[self.history_indptr[case] : self.history_indptr[case + 1]]
 
+    def barred(self, case: int) -> NDArray[np.int64]:
+        """Give the items that are no candidates of one case. Shapes: returns (n,)."""
+        return self.barred_rows[self.barred_indptr[case] : self.barred_indptr[case + 1]]
+
+    def barred_places(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Give the places of what is barred in a table of cases and items.
+
+        Shapes:
+            returns: (B,), the case of each entry, and (B,), its item.
+        """
+        return np.repeat(np.arange(len(self)), np.diff(self.barred_indptr)), self.barred_rows
+
     def take(self, chosen: NDArray[np.int64]) -> Self:
         """Keep some cases, in the order given. Shapes: chosen (n,), positions of cases."""
-        starts, ends = self.history_indptr[:-1][chosen], self.history_indptr[1:][chosen]
-        indptr, flat = ranges(starts, ends)
+        indptr, flat = ranges(self.history_indptr[:-1][chosen], self.history_indptr[1:][chosen])
+        barred, flat_barred = ranges(
+            self.barred_indptr[:-1][chosen], self.barred_indptr[1:][chosen]
+        )
         return type(self)(
             self.user_row[chosen],
             self.target[chosen],
@@ -66,44 +88,65 @@ class Cases:
             self.unseen_item[chosen],
             self.repeated[chosen],
             self.history_strong[flat],
+            barred,
+            self.barred_rows[flat_barred],
         )
 
     def runs(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Find neighbouring cases of one person with one and the same history.
+        """Find neighbouring cases of one person with the same history and the same barred items.
 
         Shapes:
             returns: (R,), the first case of each run, and (C,), the run that each case is in.
         """
         begins = np.ones(len(self), dtype=np.bool_)
-        indptr, rows, weight = self.history_indptr, self.history_rows, self.history_weight
-        lengths = np.diff(indptr)
-        alike = (np.diff(self.user_row) == 0) & (np.diff(lengths) == 0)
+        lists = (
+            (self.history_indptr, self.history_rows),
+            (self.history_indptr, self.history_weight),
+            (self.barred_indptr, self.barred_rows),
+        )
+        alike = np.diff(self.user_row) == 0
+        for indptr, _ in lists:
+            alike &= np.diff(np.diff(indptr)) == 0
         for case in np.flatnonzero(alike) + 1:
-            before = slice(indptr[case - 1], indptr[case])
-            own = slice(indptr[case], indptr[case + 1])
-            begins[case] = not (
-                np.array_equal(rows[before], rows[own])
-                and np.array_equal(weight[before], weight[own])
+            begins[case] = not all(
+                np.array_equal(
+                    values[indptr[case - 1] : indptr[case]], values[indptr[case] : indptr[case + 1]]
+                )
+                for indptr, values in lists
             )
         return np.flatnonzero(begins), np.cumsum(begins) - 1
 
     def without_weak(self) -> Self:
         """Copy the cases with histories that hold strong signals alone.
 
-        What a case asks stays as it is, and so do its flags, which tell of the whole history.
+        What a case asks and what is barred stay as they are, and so do the flags, which tell of
+        the whole history.
         """
         return self.with_history(self.history_strong)
 
     def with_history(self, kept: NDArray[np.bool_]) -> Self:
         """Copy the cases with some entries of their histories. Shapes: kept (H,)."""
-        case = np.repeat(np.arange(len(self)), np.diff(self.history_indptr))
-        lengths = np.bincount(case[kept], minlength=len(self))
         return replace(
             self,
-            history_indptr=np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(lengths)]),
+            history_indptr=_shortened(self.history_indptr, kept),
             history_rows=self.history_rows[kept],
             history_weight=self.history_weight[kept],
             history_strong=self.history_strong[kept],
+        )
+
+    def of_items(self, first: int, end: int) -> Self:
+        """Copy the cases of a catalogue that is left with the items [first, end), renumbered.
+
+        The targets have to be among them.
+        """
+        kept = self.with_history((self.history_rows >= first) & (self.history_rows < end))
+        barred = (self.barred_rows >= first) & (self.barred_rows < end)
+        return replace(
+            kept,
+            target=kept.target - first,
+            history_rows=kept.history_rows - first,
+            barred_indptr=_shortened(self.barred_indptr, barred),
+            barred_rows=self.barred_rows[barred] - first,
         )
 
     def joined(self, other: Self) -> Self:
@@ -123,21 +166,46 @@ class Cases:
             np.concatenate([self.unseen_item, other.unseen_item]),
             np.concatenate([self.repeated, other.repeated]),
             np.concatenate([self.history_strong, other.history_strong]),
+            np.concatenate([self.barred_indptr, other.barred_indptr[1:] + len(self.barred_rows)]),
+            np.concatenate([self.barred_rows, other.barred_rows]),
         )
         return both.take(np.argsort(both.user_row, kind="stable"))
 
 
 @dataclass(frozen=True)
 class Visible:
-    """Interactions sorted by person and time, and which of them a history may hold."""
+    """Interactions sorted by person and time, and which of them may be known when a case is asked.
+
+    Strong and weak ones of these make the history, strong and negative ones bar their items.
+
+    Shapes:
+        mask: (E,).
+    """
 
     rows: pl.DataFrame
     mask: NDArray[np.bool_]
 
+    @classmethod
+    def whole(cls, rows: pl.DataFrame) -> Self:
+        """Let all of them be known."""
+        return cls(rows, np.ones(len(rows), dtype=np.bool_))
+
+    def positions(
+        self, span: "Span", *, without: str
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Find what may be known of each case's stretch, but for the rows of one role.
+
+        Shapes:
+            returns: indptr (C + 1,) and the positions in `rows`, one case behind the other.
+        """
+        shown = np.flatnonzero(self.mask & (self.rows["role"] != without).to_numpy())
+        indptr, flat = ranges(np.searchsorted(shown, span.start), np.searchsorted(shown, span.end))
+        return indptr, shown[flat]
+
 
 @dataclass(frozen=True)
 class Span:
-    """For each case the stretch of interaction positions its history is taken from."""
+    """For each case the stretch of interaction positions that its person has come to."""
 
     start: NDArray[np.int64]
     end: NDArray[np.int64]
@@ -179,6 +247,17 @@ def ranges(
     return indptr, np.arange(indptr[-1]) + np.repeat(starts - indptr[:-1], lengths)
 
 
+def learned_items(train: pl.DataFrame, num_items: int) -> NDArray[np.bool_]:
+    """Mark the items there is something to learn of: a strong or a weak row.
+
+    Shapes:
+        returns: (num_items,).
+    """
+    learned = np.zeros(num_items, dtype=np.bool_)
+    learned[train.filter(pl.col("role") != "negative")["item_row"].to_numpy()] = True
+    return learned
+
+
 def make_cases(
     dataset: Dataset,
     targets: NDArray[np.int64],
@@ -192,32 +271,43 @@ def make_cases(
     `name` is the slice of all of them, None to take each target's `split`.
     """
     rows = visible.rows
-    shown = np.flatnonzero(visible.mask)
-    indptr, flat = ranges(np.searchsorted(shown, span.start), np.searchsorted(shown, span.end))
     item = rows["item_row"].to_numpy()
-    history = item[shown[flat]]
-    case = np.repeat(np.arange(len(targets)), np.diff(indptr))
-    of_type = dataset.item_type
     target = item[targets]
-    same_type = of_type[history] == of_type[target][case]
-    same_item = history == target[case]
+    indptr, heard = visible.positions(span, without="negative")
+    history = item[heard]
+    barred_indptr, seen = visible.positions(span, without="weak")
+    barred = item[seen]
+    of_type = dataset.item_type
     own = rows["split"].to_numpy()[targets] if name is None else np.full(len(targets), name)
     user = rows["user_row"].to_numpy()[targets]
     people = np.zeros(len(dataset.users), dtype=np.bool_)
     people[train["user_row"].to_numpy()] = True
-    learned = np.zeros(len(dataset.items), dtype=np.bool_)
-    learned[train.filter(pl.col("role") == "strong")["item_row"].to_numpy()] = True
     return Cases(
         user,
         target,
         indptr,
         history,
-        rows["weight"].to_numpy()[shown[flat]],
+        rows["weight"].to_numpy()[heard],
         own.astype(np.str_),
         rows["tied"].to_numpy()[targets],
-        np.bincount(case[same_type], minlength=len(targets)) > 0,
+        _holds(indptr, of_type[history], of_type[target]),
         ~people[user],
-        ~learned[target],
-        np.bincount(case[same_item], minlength=len(targets)) > 0,
-        (rows["role"] == "strong").to_numpy()[shown[flat]],
+        ~learned_items(train, len(dataset.items))[target],
+        _holds(barred_indptr, barred, target),
+        (rows["role"] == "strong").to_numpy()[heard],
+        barred_indptr,
+        barred,
     )
+
+
+def _holds(
+    indptr: NDArray[np.int64], values: NDArray[np.int64], wanted: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    """Tell whose list holds the wanted value. Shapes: indptr (C + 1,), wanted, returns (C,)."""
+    case = np.repeat(np.arange(len(wanted)), np.diff(indptr))
+    return np.bincount(case[values == wanted[case]], minlength=len(wanted)) > 0
+
+
+def _shortened(indptr: NDArray[np.int64], kept: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Give the indptr of lists of which some entries are kept. Shapes: kept (H,)."""
+    return np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(kept)])[indptr]

@@ -40,7 +40,7 @@ def lend_last(dataset: Dataset, train: pl.DataFrame, seed: int) -> tuple[pl.Data
         lends[np.argmin(drawn[user[last]])] = True
     last = last[lends]
     kept = train.filter(pl.Series(~after(user, last)))
-    return kept, make_cases(dataset, last, before(user, last), liked_rows(train), "valid", kept)
+    return kept, make_cases(dataset, last, before(user, last), Visible.whole(train), "valid", kept)
 
 
 def draw(ids: pl.Series, seed: int) -> NDArray[np.float64]:
@@ -56,11 +56,6 @@ def draw(ids: pl.Series, seed: int) -> NDArray[np.float64]:
 def strong_positions(rows: pl.DataFrame) -> NDArray[np.int64]:
     """Give the positions of the strong rows. Shapes: returns (n,), ascending."""
     return np.flatnonzero((rows["role"] == "strong").to_numpy())
-
-
-def liked_rows(rows: pl.DataFrame) -> Visible:
-    """Strong and weak rows make a history; negative ones do not."""
-    return Visible(rows, (rows["role"] != "negative").to_numpy())
 
 
 def rank_from_last(user: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

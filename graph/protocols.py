@@ -6,7 +6,7 @@ import polars as pl
 from graph.cases import Visible, before, case_rows, make_cases
 from graph.dataset import Dataset
 from graph.errors import SplitError
-from graph.lending import Split, draw, lend_last, liked_rows, rank_from_last, strong_positions
+from graph.lending import Split, draw, lend_last, rank_from_last, strong_positions
 
 HELD_SHARE = 0.1
 """Share of the interactions, the people or the items that is reported."""
@@ -36,7 +36,7 @@ def random_rows(dataset: Dataset, *, seed: int = 0) -> Split:
     train = rows.filter(pl.Series(learned))
     _check("random", len(test), len(train))
     user = rows["user_row"].to_numpy()
-    visible = Visible(rows, liked_rows(rows).mask & learned)
+    visible = Visible(rows, learned)
     return Split(
         train,
         make_cases(dataset, valid, case_rows(user, valid), visible, "valid", train),
@@ -64,7 +64,7 @@ def unseen_people(dataset: Dataset, *, seed: int = 0) -> Split:
     train = rows.filter(pl.Series(~held[user]))
     _check("unseen-people", len(test), len(train))
     train, valid = lend_last(dataset, train, seed)
-    cases = make_cases(dataset, test, before(user, test), liked_rows(rows), "test", train)
+    cases = make_cases(dataset, test, before(user, test), Visible.whole(rows), "test", train)
     return Split(train, valid, cases, "a tenth of the people, unseen in training")
 
 
@@ -87,7 +87,7 @@ def unseen_items(dataset: Dataset, *, seed: int = 0) -> Split:
     train = rows.filter(pl.Series(~held[item]))
     _check("unseen-items", len(test), len(train))
     train, valid = lend_last(dataset, train, seed)
-    visible = Visible(rows, liked_rows(rows).mask & ~held[item])
+    visible = Visible(rows, ~held[item])
     cases = make_cases(dataset, test, before(user, test), visible, "test", train)
     answerable = np.flatnonzero(np.diff(cases.history_indptr) > 0)
     _check("unseen-items", len(answerable), len(train))

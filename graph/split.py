@@ -12,7 +12,6 @@ from graph.errors import SplitError
 from graph.lending import (
     Split,
     lend_last,
-    liked_rows,
     rank_from_last,
     strong_positions,
 )
@@ -88,7 +87,7 @@ def leave_last_out(dataset: Dataset) -> Split:
     valid = strong[(rank == 1) & (count >= 3)]
     if not len(test):
         raise SplitError("leave-last-out: nobody has two strong interactions")
-    visible = liked_rows(rows)
+    visible = Visible.whole(rows)
     train = rows.filter(pl.Series(~after(user, _first_of(user, valid, test))))
     return Split(
         train,
@@ -127,9 +126,9 @@ def time_cut(dataset: Dataset, held_out_days: float, *, seed: int = 0) -> Split:
     user = rows["user_row"].to_numpy()
     pair = user * len(dataset.item_types) + dataset.item_type[rows["item_row"].to_numpy()]
     test = np.sort(strong[np.unique(pair[strong], return_index=True)[1]])
-    history = Visible(rows, liked_rows(rows).mask & ~late)
+    known = Visible(rows, ~late)
     train, valid = lend_last(dataset, seen.sort("user_row", "timestamp", "order"), seed)
-    cases = make_cases(dataset, test, case_rows(user, test), history, "test", train)
+    cases = make_cases(dataset, test, case_rows(user, test), known, "test", train)
     return Split(train, valid, cases, f"time: the last {held_out_days:g} days")
 
 
@@ -166,9 +165,8 @@ def dataset_split(dataset: Dataset, *, seed: int = 0) -> Split:
     def cases(prefix: str, learned: pl.DataFrame) -> Cases:
         named = rows["split"].str.starts_with(prefix).to_numpy()
         one, other = last[named[last]], held[named[held]]
-        liked = liked_rows(rows)
-        unseen = make_cases(dataset, one, before(user, one), liked, None, learned)
-        shown = Visible(rows, liked.mask & in_train)
+        unseen = make_cases(dataset, one, before(user, one), Visible.whole(rows), None, learned)
+        shown = Visible(rows, in_train)
         seen = make_cases(dataset, other, case_rows(user, other), shown, None, learned)
         return unseen.joined(seen)
 

@@ -34,9 +34,9 @@ class Signal(Enum):
     STRONG = 1
     """The person chose the item: streamed, read, watched, bought, rated well."""
     WEAK = 2
-    """The person showed interest: followed, previewed, saved."""
+    """The person showed interest: followed, previewed, saved; the item may still be shown."""
     NEGATIVE = 3
-    """The person turned away; the item counts as seen and goes into no vector."""
+    """The person turned away; the item counts as seen, as a chosen one, and goes into no vector."""
 
 
 class Grouping(Enum):

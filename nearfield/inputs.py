@@ -103,7 +103,7 @@ class RecommendQuery:
     items: ItemFilter = field(default_factory=ItemFilter)
     """Which items may be in the answer."""
     drop_seen: bool = True
-    """Leave out what is in the person's history, stored and given."""
+    """Leave out what the person chose or turned away from, in the history stored and given."""
     grouping: Grouping = Grouping.SINGLE_LIST
     """One list, or one for each type."""
     explained: bool = False

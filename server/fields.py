@@ -126,10 +126,10 @@ class FieldReader:
     def _event(self, message: types_pb2.HistoryEvent) -> Event:
         if message.signal == types_pb2.SIGNAL_NEGATIVE:
             return Event(message.item_id, 0.0)
-        if message.HasField("weight"):
-            return Event(message.item_id, message.weight)
         weak = message.signal == types_pb2.SIGNAL_WEAK
-        return Event(message.item_id, self.limits.weak_signal_weight if weak else 1.0)
+        usual = self.limits.weak_signal_weight if weak else 1.0
+        weight = message.weight if message.HasField("weight") else usual
+        return Event(message.item_id, weight, seen=not weak)
 
     def _filter(self, message: recommendation_pb2.ItemFilter, findings: Findings) -> ItemFilter:
         types = dict.fromkeys(message.item_types)

@@ -18,7 +18,9 @@ class Event:
 
     item_id: str
     weight: float
-    """Against the other events; 0 marks what was seen but does not go into the vector."""
+    """Against the other events; 0 marks what does not go into the vector."""
+    seen: bool = True
+    """Whether the item was chosen or turned away; what was only looked at may be shown again."""
 
 
 @dataclass(frozen=True)

@@ -89,16 +89,15 @@ def mean_reciprocal_rank(
 ) -> float:
     """Rank each case's target within its type by dot product and average 1 / rank.
 
-    Items of the history are no candidates, as in serving: otherwise vectors that know an item
-    again would look worse than those that do not. A target in its own history counts 0.
+    What is seen is no candidate, as in serving: otherwise vectors that know an item again would
+    look worse than those that do not. A target that is barred itself counts 0.
     """
     total = 0.0
     for start in range(0, len(cases), _CHUNK):
         part = cases.take(np.arange(start, min(start + _CHUNK, len(cases))))
         scores = people[start : start + _CHUNK] @ items.T
         scores[item_type[None, :] != item_type[part.target][:, None]] = -np.inf
-        case = np.repeat(np.arange(len(part)), np.diff(part.history_indptr))
-        scores[case, part.history_rows] = -np.inf
+        scores[part.barred_places()] = -np.inf
         own = scores[np.arange(len(part)), part.target]
         rank = (scores >= own[:, None]).sum(axis=1)
         total += float((np.isfinite(own) / rank).sum())

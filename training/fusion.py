@@ -129,7 +129,7 @@ def fit_scorer(
 def _collect(
     catalogue: Catalogue, people: list[Person], cases: Cases, settings: FusionSettings
 ) -> _Examples | None:
-    """Gather the candidates of the cases whose answer is among them."""
+    """Gather the candidates of the cases whose answer is among them; what is seen is none."""
     evidence: list[NDArray[np.float32]] = []
     case: list[NDArray[np.int64]] = []
     chosen: list[NDArray[np.bool_]] = []
@@ -138,7 +138,7 @@ def _collect(
         target = int(cases.target[number])
         reached = reach(catalogue, person)
         rows = np.union1d(reached.rows, nearest_by_type(catalogue, person, settings.nearest))
-        rows = np.setdiff1d(rows, person.history, assume_unique=True)
+        rows = rows[~np.isin(rows, cases.barred(number))]
         if target not in rows:
             continue
         evidence.append(gather(catalogue, person, reached, rows))

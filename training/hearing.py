@@ -14,7 +14,7 @@ from training.ranking import Ranker
 class Hearing:
     """Rank by `ranker`, which is shown what `hear` leaves of the cases.
 
-    What may be recommended stays a question of the whole history.
+    What may be recommended stays as it is.
     """
 
     ranker: Ranker

@@ -10,6 +10,7 @@ Reads from the folder `request.json` (model, settings, seed, users, items) and `
     item_type: (N,)
     valid_user, test_user: (C,); valid_target: (C,)
     valid_indptr, test_indptr: (C + 1,); valid_rows, test_rows: (H,) histories, oldest first
+    barred_indptr: (C + 1,), barred_rows: (B,) what is no candidate of a validation case
 
 Writes `items.npy` (N, D) and `familiar.npy` (N,), which items were learned from, and for the two
 lists of cases `valid.npy` and `test.npy` (C, D), whose dot products with the items rank them.
@@ -73,6 +74,7 @@ class Fitted:
 class Task:
     """What to fit on, and whom to embed."""
 
+    model: str
     settings: Mapping[str, Any]
     seed: int
     users: int
@@ -82,6 +84,7 @@ class Task:
     item_type: Whole
     valid: Asked
     valid_target: Whole
+    barred: Asked  # the validation cases again, with what is no candidate as the rows
     test: Asked
 
     def touched(self) -> sp.csr_matrix:
@@ -204,7 +207,7 @@ class _Watcher:
         network.eval()
         items, familiar = self._items(network)
         people = self._people(network, self._task.valid)
-        score = _mean_reciprocal_rank(people, items, familiar, self._task)
+        score = mean_reciprocal_rank(people, items, familiar, self._task)
         network.train()
         epoch = trainer.current_epoch + 1
         sys.stdout.write(f"SASRec: epoch {epoch}, valid {score:.4f}\n")
@@ -254,8 +257,8 @@ def _frame(task: Task, columns: Any) -> Any:  # noqa: ANN401 (untyped library)
     )
 
 
-def _mean_reciprocal_rank(people: Floats, items: Floats, familiar: Flags, task: Task) -> float:
-    """Rank the validation targets within their type, histories and unknown items excluded."""
+def mean_reciprocal_rank(people: Floats, items: Floats, familiar: Flags, task: Task) -> float:
+    """Rank the validation targets within their type, barred and unknown items excluded."""
     total = 0.0
     for start in range(0, len(people), _BATCH):
         part = slice(start, start + _BATCH)
@@ -263,8 +266,8 @@ def _mean_reciprocal_rank(people: Floats, items: Floats, familiar: Flags, task: 
         scores = people[part] @ items.T
         scores[task.item_type[None, :] != task.item_type[target][:, None]] = -np.inf
         scores[:, ~familiar] = -np.inf
-        first, end = task.valid.indptr[start], task.valid.indptr[start + len(target)]
-        scores[task.valid.case[first:end] - start, task.valid.rows[first:end]] = -np.inf
+        first, end = task.barred.indptr[start], task.barred.indptr[start + len(target)]
+        scores[task.barred.case[first:end] - start, task.barred.rows[first:end]] = -np.inf
         own = scores[np.arange(len(target)), target]
         rank = (scores >= own[:, None]).sum(axis=1)
         total += float((np.isfinite(own) / rank).sum())
@@ -285,8 +288,8 @@ _MODELS: Mapping[str, Callable[[Task], Fitted]] = {
 }
 
 
-def main(folder: Path) -> None:
-    """Do what the folder's request asks for."""
+def read_task(folder: Path) -> Task:
+    """Read what the folder's request asks for."""
     request = json.loads((folder / "request.json").read_text(encoding="utf-8"))
     with np.load(folder / "arrays.npz", allow_pickle=False) as file:
         arrays = {name: file[name] for name in file.files}
@@ -294,7 +297,8 @@ def main(folder: Path) -> None:
     def asked(name: str) -> Asked:
         return Asked(*(arrays[f"{name}_{part}"] for part in ("user", "indptr", "rows")))
 
-    task = Task(
+    return Task(
+        model=request["model"],
         settings=request["settings"],
         seed=request["seed"],
         users=request["users"],
@@ -304,9 +308,15 @@ def main(folder: Path) -> None:
         item_type=arrays["item_type"],
         valid=asked("valid"),
         valid_target=arrays["valid_target"],
+        barred=Asked(arrays["valid_user"], arrays["barred_indptr"], arrays["barred_rows"]),
         test=asked("test"),
     )
-    fitted = _MODELS[request["model"]](task)
+
+
+def main(folder: Path) -> None:
+    """Do what the folder's request asks for."""
+    task = read_task(folder)
+    fitted = _MODELS[task.model](task)
     for name in ("items", "valid", "test"):
         np.save(folder / f"{name}.npy", np.asarray(getattr(fitted, name), dtype=np.float32))
     np.save(folder / "familiar.npy", fitted.familiar)

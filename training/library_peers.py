@@ -76,7 +76,8 @@ class LibraryModel:
         familiar = np.load(folder / "familiar.npy", allow_pickle=False)
         return IdVectorRanker(self.name, _read(folder / "items.npy"), familiar, people)
 
-    def _fit(self, problem: Problem, settings: Drawn, folder: Path) -> None:
+    def ask(self, problem: Problem, settings: Drawn, folder: Path) -> None:
+        """Write down in `folder` what is to be fitted."""
         request = {
             "model": self.model,
             "settings": settings,
@@ -86,6 +87,9 @@ class LibraryModel:
         }
         (folder / "request.json").write_text(json.dumps(request), encoding="utf-8")
         np.savez(folder / "arrays.npz", allow_pickle=False, **_arrays(problem))
+
+    def _fit(self, problem: Problem, settings: Drawn, folder: Path) -> None:
+        self.ask(problem, settings, folder)
         _run([str(self.python), "-I", str(_SCRIPT), str(folder)], self.timeout_s, self.name)
         for name in _OURS:
             (folder / name).unlink()
@@ -122,6 +126,8 @@ def _arrays(problem: Problem) -> dict[str, NDArray[np.int64]]:
         "train_item": touched["item_row"].to_numpy().astype(np.int64),
         "item_type": problem.item_type,
         "valid_target": problem.valid.target,
+        "barred_indptr": problem.valid.barred_indptr,
+        "barred_rows": problem.valid.barred_rows,
     }
     for name, cases in (("valid", problem.valid), ("test", problem.test)):
         arrays[f"{name}_user"] = cases.user_row

@@ -10,7 +10,8 @@ from training import metrics
 CASES = "(cases)"
 """Stands in a measurement's model where the number describes the cases and not a model."""
 TIED = "tied targets"
-REPEATED = "targets in own history"
+REPEATED = "targets already seen"
+"""Chosen or turned away before: nobody can find them."""
 COVERAGE = {depth: f"coverage@{depth}" for depth in (metrics.TOP, metrics.DEPTH)}
 POPULARITY = f"popularity@{metrics.TOP}"
 """Mean popularity percentile (`training.popularity`) of what is shown."""

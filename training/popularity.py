@@ -7,10 +7,10 @@ FIFTHS = 5
 
 
 def percentiles(popularity: NDArray[np.int64], item_type: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Say which share of the trained items of its type an item is more popular than.
+    """Say which share of the chosen items of its type an item is more popular than.
 
     Of items as popular as itself, itself included, half count. An item nobody chose stands
-    at 0; it does not count among the trained ones.
+    at 0; it does not count among the chosen ones.
 
     Shapes:
         popularity, item_type: (N,). returns: (N,), 0 … 1.
@@ -18,10 +18,10 @@ def percentiles(popularity: NDArray[np.int64], item_type: NDArray[np.int64]) -> 
     found = np.zeros(len(popularity))
     for number in np.unique(item_type):
         rows = np.flatnonzero(item_type == number)
-        trained = np.sort(popularity[rows][popularity[rows] > 0])
-        below = np.searchsorted(trained, popularity[rows], side="left")
-        up_to = np.searchsorted(trained, popularity[rows], side="right")
-        found[rows] = (below + up_to) / max(2 * len(trained), 1)
+        chosen = np.sort(popularity[rows][popularity[rows] > 0])
+        below = np.searchsorted(chosen, popularity[rows], side="left")
+        up_to = np.searchsorted(chosen, popularity[rows], side="right")
+        found[rows] = (below + up_to) / max(2 * len(chosen), 1)
     return found
 
 

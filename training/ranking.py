@@ -4,8 +4,9 @@ Always full ranking: a target competes with every candidate, never with a sample
 
 - Candidates are the items of the target's type (`Scope.TYPE`), all items (`Scope.ALL`), or the
   items of the target's type that are absent from training (`Scope.UNSEEN`).
-- Items in the case's history are never candidates. A target that lies in its own history can then
-  not be found; it stays in and counts as a miss (`UNRANKED`), for every model alike.
+- What the person chose before or turned away from is never a candidate, as in serving; what a weak
+  signal alone touched is one. A target that is barred itself can then not be found; it stays in and
+  counts as a miss (`UNRANKED`), for every model alike.
 - Ties in score go against the target: its rank is the number of candidates that score at least
   as high. A ranker that scores everything the same finds nothing.
 - The top list, which coverage reads, breaks ties by row, as the service does.
@@ -21,7 +22,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from graph.build import popularity
-from graph.cases import Cases
+from graph.cases import Cases, learned_items
 from graph.dataset import Dataset
 from training.errors import TrainingError
 from training.metrics import DEPTH, UNRANKED
@@ -68,6 +69,7 @@ class Candidates:
     Shapes:
         item_type: (N,) int64, ascending, an index into `item_types`.
         popularity: (N,) int64, how many people chose the item in training.
+        trained: (N,) bool, whether the item was there to learn from, by a strong or a weak signal.
 
     Raises:
         ValueError: the arrays differ in length, or rows of one type are not contiguous.
@@ -76,11 +78,13 @@ class Candidates:
     item_types: tuple[str, ...]
     item_type: NDArray[np.int64]
     popularity: NDArray[np.int64]
+    trained: NDArray[np.bool_]
 
     def __post_init__(self) -> None:
-        if len(self.item_type) != len(self.popularity):
+        if not len(self.item_type) == len(self.popularity) == len(self.trained):
             raise ValueError(
-                f"item_type has {len(self.item_type)} rows, popularity {len(self.popularity)}"
+                f"item_type has {len(self.item_type)} rows, popularity {len(self.popularity)}, "
+                f"trained {len(self.trained)}"
             )
         if len(self.item_type) and np.any(np.diff(self.item_type) < 0):
             raise ValueError("items must be sorted by type, so that each type is one slice of rows")
@@ -88,13 +92,13 @@ class Candidates:
     @classmethod
     def of(cls, dataset: Dataset, train: pl.DataFrame) -> Self:
         """Take a data set's items; people chose those they have a strong row with in `train`."""
-        chosen_by = popularity(train, len(dataset.items))
-        return cls(dataset.item_types, dataset.item_type, chosen_by)
-
-    @property
-    def trained(self) -> NDArray[np.bool_]:
-        """Whether an item was there to learn from. Shapes: returns (N,)."""
-        return self.popularity > 0
+        items = len(dataset.items)
+        return cls(
+            dataset.item_types,
+            dataset.item_type,
+            popularity(train, items),
+            learned_items(train, items),
+        )
 
     def __len__(self) -> int:
         return len(self.item_type)
@@ -130,8 +134,9 @@ def rank(
     """Rank every case's target in every scope, a chunk of cases at a time.
 
     Memory is a few (chunk, N) arrays of float32 whatever the number of cases; the scores of a
-    chunk are computed once for all scopes, and once for neighbouring cases of one person with
-    one history. Under `Scope.UNSEEN` a case whose target occurs in training is `UNRANKED`.
+    chunk are computed once for all scopes, and once for neighbouring cases of one person that
+    share history and barred items. Under `Scope.UNSEEN` a case whose target occurs in training is
+    `UNRANKED`.
 
     Raises:
         RankingError: the scores have the wrong shape or are not finite.
@@ -149,7 +154,8 @@ def rank(
         first, run = part.runs()
         askers = part.take(first)
         scores = _checked(ranker, askers, candidates)
-        barred = _history_mask(askers, len(candidates))
+        barred = np.zeros(scores.shape, dtype=np.bool_)
+        barred[askers.barred_places()] = True
         for scope in scopes:
             for rows, pool_rows in _pools(scope, part.target, candidates):
                 asked = np.ix_(run[rows], pool_rows)
@@ -174,13 +180,6 @@ def _checked(ranker: Ranker, cases: Cases, candidates: Candidates) -> NDArray[np
         count = int((~np.isfinite(scores)).sum())
         raise RankingError(f"{ranker.name}: expected finite scores, got {count} that are not")
     return scores
-
-
-def _history_mask(cases: Cases, num_items: int) -> NDArray[np.bool_]:
-    mask = np.zeros((len(cases), num_items), dtype=np.bool_)
-    case = np.repeat(np.arange(len(cases)), np.diff(cases.history_indptr))
-    mask[case, cases.history_rows] = True
-    return mask
 
 
 def _pools(

@@ -21,7 +21,7 @@ from training.windows import WindowBatch, cut_windows, draw_windows, part_by_len
 class SequenceSteps:
     """Each step: some windows, every place of which is compared with what came next.
 
-    Only items that somebody chose compete: as a negative an item of which nothing is known but
+    Only items that somebody touched compete: as a negative an item of which nothing is known but
     its content would only learn to be absent.
     """
 

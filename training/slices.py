@@ -1,12 +1,13 @@
 """The held-out cases -> the slices that are measured, each with a name.
 
-Slices without a prefix hold the targets that occur in training, ranked inside their item type:
-"overall", each type by its name, "warm" and "cold" users (who had, or had not, touched the
-target's type before), "unseen users" (absent from training) and the data set's own `test...`
-names; "popularity fifth / 1" (the rarest targets) to 5, as `training.popularity` sorts the items
-of each type, and "history length / 1-4" and so on, by what the user did before. Targets that do
-not occur in training are apart: "unseen" ranks them inside their type, "unseen alone" among the
-unseen items of their type. "all types" ranks the familiar targets among the whole catalogue.
+Slices without a prefix hold the targets that occur in training, be it by a weak signal alone,
+ranked inside their item type: "overall", each type by its name, "warm" and "cold" users (who had,
+or had not, touched the target's type before), "unseen users" (absent from training) and the data
+set's own `test...` names; "popularity fifth / 1" (the rarest targets) to 5, as
+`training.popularity` sorts those items of each type that somebody chose, and "history length /
+1-4" and so on, by what the user did before. Targets that do not occur in training are apart:
+"unseen" ranks them inside their type, "unseen alone" among the unseen items of their type. "all
+types" ranks the familiar targets among the whole catalogue.
 """
 
 from collections.abc import Iterator, Mapping
@@ -111,7 +112,8 @@ def _by_popularity(
     cases: Cases, candidates: Candidates, familiar: NDArray[np.bool_]
 ) -> Iterator[_Part]:
     fifth = fifths(candidates.popularity, candidates.item_type)[cases.target]
-    yield from _buckets(POPULARITY_FIFTH, fifth, familiar, FIFTH_NAMES, len(candidates))
+    chosen = familiar & (fifth > 0)
+    yield from _buckets(POPULARITY_FIFTH, fifth, chosen, FIFTH_NAMES, len(candidates))
 
 
 def _by_history(
@@ -124,12 +126,12 @@ def _by_history(
 def _buckets(
     whole: str,
     bucket: NDArray[np.int64],
-    familiar: NDArray[np.bool_],
+    targets: NDArray[np.bool_],
     names: Mapping[int, str],
     items: int,
 ) -> Iterator[_Part]:
-    """Yield the buckets that hold familiar targets, unless one holds them all."""
-    for number in _several(np.unique(bucket[familiar])):
+    """Yield the buckets that hold some of the targets, unless one holds them all."""
+    for number in _several(np.unique(bucket[targets])):
         chosen = bucket == number
         yield _Part(_join(whole, names[int(number)]), chosen, np.ones(items, np.bool_))
 

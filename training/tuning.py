@@ -156,9 +156,9 @@ def validation_cases(valid: Cases, candidates: Candidates, settings: TuningSetti
 
 
 def mean_reciprocal_rank(ranker: Ranker, cases: Cases, candidates: Candidates) -> float:
-    """Rank each case's target within its type, history excluded, and average 1 / rank.
+    """Rank each case's target within its type, what is seen excluded, and average 1 / rank.
 
-    A target in its own history counts 0.
+    A target that is barred itself counts 0.
     """
     ranks = rank(ranker, cases, candidates)[Scope.TYPE].rank
     found = ranks[ranks != UNRANKED]

@@ -111,8 +111,4 @@ def _renumbered(rows: pl.DataFrame, first: int, end: int) -> pl.DataFrame:
 
 def _cases(cases: Cases, first: int, end: int) -> Cases:
     asked = (cases.target >= first) & (cases.target < end)
-    kept = cases.take(asked.nonzero()[0])
-    kept = kept.with_history((kept.history_rows >= first) & (kept.history_rows < end))
-    return dataclasses.replace(
-        kept, target=kept.target - first, history_rows=kept.history_rows - first
-    )
+    return cases.take(asked.nonzero()[0]).of_items(first, end)

@@ -66,8 +66,9 @@ class GenerationContents:
         graph_neighbours: (E,) int32, best first. graph_weights: (E,) float32.
             graph_users: (E,) int32, people behind an edge, 0 for content.
         user_features: (U, 3) int64, rows of the country, age and gender tables, 0 = unknown.
-        history_indptr: (U + 1,) int64. history_rows: (H,) int32 and history_weight: (H,)
-            float32, oldest to newest; weight 0 marks what was seen but is not listened to.
+        history_indptr: (U + 1,) int64. history_rows: (H,) int32, history_weight: (H,) float32 and
+            history_seen: (H,) bool, oldest to newest; weight 0 marks what is not listened to,
+            seen what was chosen or turned away and is not shown again unasked.
 
     `history_length` is how many of the newest entries the user tower was trained to read,
     `history_vectors` which array it reads them from. `pairs` says what each item speaks for.
@@ -104,6 +105,7 @@ class GenerationContents:
     history_indptr: NDArray[np.int64]
     history_rows: NDArray[np.int32]
     history_weight: NDArray[np.float32]
+    history_seen: NDArray[np.bool_]
     pairs: PairTable
 
     def __post_init__(self) -> None:

@@ -34,11 +34,13 @@ class History:
     """What one user met, oldest to newest.
 
     Shapes:
-        rows: (n,) int32. weight: (n,) float32, 0 = seen but not listened to.
+        rows: (n,) int32. weight: (n,) float32, 0 = not listened to. seen: (n,) bool, chosen or
+            turned away.
     """
 
     rows: NDArray[np.int32]
     weight: NDArray[np.float32]
+    seen: NDArray[np.bool_]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -71,6 +73,8 @@ class Generation:
     history_indptr: NDArray[np.int64]
     history_rows: NDArray[np.int32]
     history_weight: NDArray[np.float32]
+    history_seen: NDArray[np.bool_]
+    """All true in format 1, which does not tell."""
     pairs: PairTable | None
     """What each item speaks for; None in format 1."""
 
@@ -164,4 +168,4 @@ class Generation:
         if not 0 <= user_row < len(self.user_ids):
             raise IndexError(f"no user in row {user_row}")
         part = slice(int(self.history_indptr[user_row]), int(self.history_indptr[user_row + 1]))
-        return History(self.history_rows[part], self.history_weight[part])
+        return History(self.history_rows[part], self.history_weight[part], self.history_seen[part])

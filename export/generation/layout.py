@@ -60,7 +60,8 @@ def array_specs(counts: Counts, dimensions: Dimensions, slots: int) -> dict[str,
     Shapes:
         graph_indptr: (S * N + 1,), list s of item n is entry s * N + n.
         user_features: (U, 3), rows of the country, age and gender tables, 0 = unknown.
-        history_*: oldest to newest; weight 0 marks what was seen but is not listened to.
+        history_*: oldest to newest; weight 0 marks what is not listened to. `history_seen`, from
+            format 2 on, marks what was chosen or turned away; before, all counts as seen.
         pair_*: what each item speaks for, as `retrieval.pairwise.PairTable`; from format 2 on.
     """
     items, users = counts.items, counts.users
@@ -89,6 +90,7 @@ def array_specs(counts: Counts, dimensions: Dimensions, slots: int) -> dict[str,
         specs["pair_indptr"] = ArraySpec(np.int64, (items + 1,))
         specs["pair_targets"] = ArraySpec(np.int32, (counts.pairs,))
         specs["pair_weights"] = ArraySpec(np.float32, (counts.pairs, kinds))
+        specs["history_seen"] = ArraySpec(np.bool_, (counts.history,))
     for name in TEXT_COLUMNS:
         specs |= _text_specs(name, items)
     for name, count in zip(ID_TABLES, (items, users), strict=True):

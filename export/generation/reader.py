@@ -67,6 +67,8 @@ def _open(folder: Path, manifest: Manifest) -> Generation:
     hidden = range(1, len(manifest.dimensions.layers) + 1)
     parts["layers"] = tuple(arrays.pop(layer_name(number)) for number in hidden)
     parts["pairs"] = _pairs(arrays) if manifest.counts.pairs is not None else None
+    # Format 1 does not tell, so all counts as seen; from format 2 on there is an array.
+    parts["history_seen"] = np.broadcast_to(np.True_, (manifest.counts.history,))
     return Generation(
         path=folder,
         manifest=manifest,

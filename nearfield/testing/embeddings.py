@@ -129,6 +129,12 @@ def history_of(world: FakeWorld, user: types_pb2.UserInput) -> list[str]:
     return [*world.histories.get(user.user_id, ()), *given]
 
 
+def seen_by(world: FakeWorld, user: types_pb2.UserInput) -> set[str]:
+    """Give the items that a person chose or turned away from, stored and given."""
+    given = {event.item_id for event in user.history if event.signal != types_pb2.SIGNAL_WEAK}
+    return {*world.histories.get(user.user_id, ()), *given}
+
+
 def user_vector(
     world: FakeWorld, user: types_pb2.UserInput, history: Sequence[str]
 ) -> NDArray[np.float32]:

@@ -32,7 +32,7 @@ def recommend(
     history = embeddings.history_of(world, user)
     provenance = embeddings.user_provenance(world, user, history)
     dropped = request.drop_seen or not request.HasField("drop_seen")
-    seen = {*history, *(event.item_id for event in user.history)} if dropped else set()
+    seen = embeddings.seen_by(world, user) if dropped else set()
     allowed = [item for item in _allowed(world, request) if item.item_id not in seen]
     chosen = world.recommendations.get(user.user_id)
     if chosen is not None:

@@ -46,7 +46,7 @@ class FakeWorld:
     items: Sequence[FakeItem] = field(default_factory=_usual_items)
     """The catalogue; most popular first. Usually 20 books, films and podcasts, "book-0" on."""
     histories: Mapping[str, Sequence[str]] = field(default_factory=_usual_histories)
-    """The known users and the ids of their items, oldest first. Usually "user-0" to "user-9"."""
+    """Known users and the ids of what they chose, oldest first. Usually "user-0" to "user-9"."""
     recommendations: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """Ids of items, best first, for users who shall get just these; the filter still holds."""
     dimensions: int = 8

@@ -79,7 +79,9 @@ class RecommendRequest(_message.Message):
     all lists together at most max_hits_per_call.
     """
     drop_seen: _builtins.bool
-    """Leave out what is in the person's history, stored and inline. Default: true."""
+    """Leave out what the person has seen: the items of STRONG and NEGATIVE events, stored and inline.
+    Those of WEAK events alone may be in the answer. Default: true.
+    """
     grouping: _types_pb2.Grouping.ValueType
     """One list, or one for each type. Default: SINGLE_LIST."""
     explain: _builtins.bool

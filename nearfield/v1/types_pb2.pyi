@@ -101,9 +101,11 @@ class _SignalEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Signal.ValueTy
     SIGNAL_UNSPECIFIED: _Signal.ValueType  # 0
     """As STRONG."""
     SIGNAL_STRONG: _Signal.ValueType  # 1
-    """The person chose the item: streamed, read, watched, bought, rated well."""
+    """The person chose the item: streamed, read, watched, bought, rated well. It counts as seen."""
     SIGNAL_WEAK: _Signal.ValueType  # 2
-    """The person showed interest: followed, previewed, saved."""
+    """The person showed interest: followed, previewed, saved. The event goes into the vector; the item
+    does not count as seen.
+    """
     SIGNAL_NEGATIVE: _Signal.ValueType  # 3
     """The person turned away: disliked, skipped. The event does not go into the vector; the item
     counts as seen.
@@ -115,9 +117,11 @@ class Signal(_Signal, metaclass=_SignalEnumTypeWrapper):
 SIGNAL_UNSPECIFIED: Signal.ValueType  # 0
 """As STRONG."""
 SIGNAL_STRONG: Signal.ValueType  # 1
-"""The person chose the item: streamed, read, watched, bought, rated well."""
+"""The person chose the item: streamed, read, watched, bought, rated well. It counts as seen."""
 SIGNAL_WEAK: Signal.ValueType  # 2
-"""The person showed interest: followed, previewed, saved."""
+"""The person showed interest: followed, previewed, saved. The event goes into the vector; the item
+does not count as seen.
+"""
 SIGNAL_NEGATIVE: Signal.ValueType  # 3
 """The person turned away: disliked, skipped. The event does not go into the vector; the item
 counts as seen.

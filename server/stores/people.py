@@ -15,13 +15,26 @@ DEMOGRAPHICS = ("country", "age_bucket", "gender")
 
 
 @dataclass(frozen=True, eq=False)
+class _Events:
+    """What somebody met, oldest first.
+
+    Shapes:
+        rows: (n,) int64. weights: (n,) float32, 0 = not listened to. seen: (n,) bool.
+    """
+
+    rows: NDArray[np.int64]
+    weights: NDArray[np.float32]
+    seen: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
 class PersonState:
     """All that the server knows of a person, the request included.
 
     Shapes:
         rows: (L,) int64, the history, newest first, as long as anything reads it.
         weights: (L,) float32, above 0.
-        seen: (n,) int64, every item met, with repeats.
+        seen: (n,) int64, every item that was chosen or turned away, with repeats.
         features: (3,) int64, rows of the country, age and gender tables, 0 = unknown.
     """
 
@@ -53,12 +66,11 @@ class People:
         if person.user_id and user_row is None:
             message = "user.user_id: the generation does not have this user"
             notices.append(Notice(NoticeKind.UNKNOWN_USER, "user.user_id", message))
-        stored_rows, stored_weights = self._stored(user_row)
-        rows, weights = self._inline(person, notices)
-        seen = np.concatenate((stored_rows, rows))
-        weight = np.concatenate((stored_weights, weights))
-        heard = weight > 0
-        newest = np.flatnonzero(heard)[::-1]
+        stored = self._stored(user_row)
+        inline = self._inline(person, notices)
+        rows = np.concatenate((stored.rows, inline.rows))
+        weights = np.concatenate((stored.weights, inline.weights))
+        newest = np.flatnonzero(weights > 0)[::-1]
         events = len(newest)
         newest = newest[: self._most]
         if not len(newest):
@@ -67,11 +79,11 @@ class People:
         return PersonState(
             person=person,
             known=user_row is not None,
-            provenance=_provenance(stored_weights, len(newest)),
+            provenance=_provenance(stored.weights, len(newest)),
             events=events,
-            rows=seen[newest],
-            weights=weight[newest],
-            seen=seen,
+            rows=rows[newest],
+            weights=weights[newest],
+            seen=rows[np.concatenate((stored.seen, inline.seen))],
             features=self._features(person, user_row, notices),
             notices=tuple(notices),
         )
@@ -82,24 +94,24 @@ class People:
         row = int(self._generation.user_ids.lookup([user_id])[0])
         return None if row < 0 else row
 
-    def _stored(self, user_row: int | None) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    def _stored(self, user_row: int | None) -> _Events:
         if user_row is None:
-            return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32)
+            nothing = np.empty(0, dtype=np.int64)
+            return _Events(nothing, nothing.astype(np.float32), nothing.astype(np.bool_))
         history = self._generation.history(user_row)
-        return history.rows.astype(np.int64), history.weight
+        return _Events(history.rows.astype(np.int64), history.weight, history.seen)
 
-    def _inline(
-        self, person: Person, notices: list[Notice]
-    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    def _inline(self, person: Person, notices: list[Notice]) -> _Events:
         ids = [event.item_id for event in person.history]
         rows = self._generation.item_ids.lookup(ids)
         weights = np.array([event.weight for event in person.history], dtype=np.float32)
+        seen = np.array([event.seen for event in person.history], dtype=np.bool_)
         there = rows >= 0
         unknown = [each for each, known in zip(ids, there, strict=True) if not known]
         if unknown:
             kind = NoticeKind.UNKNOWN_HISTORY_ITEMS
             notices.append(Notice.ignored(kind, "user.history", unknown))
-        return rows[there], weights[there]
+        return _Events(rows[there], weights[there], seen[there])
 
     def _features(
         self, person: Person, user_row: int | None, notices: list[Notice]

@@ -47,6 +47,19 @@ def test_what_somebody_disliked_is_remembered_but_weighs_nothing(
     assert len(weights) > 0
     assert not weights.any()
     assert contents.history_weight[contents.history_rows != 3].all()
+    assert contents.history_seen.all()
+
+
+def test_what_somebody_only_looked_at_is_heard_and_not_seen(
+    parts: RunParts, networks: Networks
+) -> None:
+    looked = pl.when(pl.col("item_row") == 3).then(pl.lit("weak")).otherwise(pl.col("role"))
+
+    contents = contents_of(with_interactions(parts, role=looked), networks)
+
+    assert (contents.history_seen == (contents.history_rows != 3)).all()
+    assert not contents.history_seen.all()
+    assert contents.history_weight.all()
 
 
 def test_rows_that_the_data_set_holds_out_are_in_no_history(

@@ -21,9 +21,13 @@ from retrieval.evidence import Person as Listener
 from retrieval.store import load_index
 from server.answers import UserVector
 from server.engine import Engine
+from server.fusion import evidence_of
 from server.limits import Limits
 from server.requests import ItemFilter, Person, RecommendTask, Shape
 from server.stopwatch import Stopwatch
+from tests.support.cases import cases_of
+from training.fusion import FusedRanker
+from training.ranking import Candidates, Scope, rank
 
 CREATED = datetime(2026, 5, 5, tzinfo=UTC)
 ALLOWED = PublishSettings(test_featurizer_allowed=True)
@@ -81,7 +85,7 @@ def test_people_are_recommended_what_their_community_likes(out: Path) -> None:
             },
         )
         unseen = np.ones(24, dtype=np.bool_)
-        unseen[history.rows] = False
+        unseen[history.rows[history.seen]] = False
         hits = index.search(np.asarray(vector), 4, allowed=unseen)
         wanted = frozenset().union(*answers.values())
         right += len(wanted & {*current.item_ids.ids(hits.rows[0])})
@@ -109,13 +113,48 @@ def test_what_is_served_is_what_was_evaluated(out: Path, parts: RunParts) -> Non
         )
         evidence = gather(catalogue, person, reach(catalogue, person), np.arange(24))
         scores = parts.scorer(torch.from_numpy(evidence)).detach().numpy()
-        scores[history.rows] = -np.inf
+        scores[history.rows[history.seen]] = -np.inf
         task = RecommendTask(Person(user), Shape(k=5, filter=ItemFilter()))
         (answer,) = engine.recommender.recommend([task], Stopwatch())
         hits = answer.lists[0].hits
         best = np.argsort(-scores, kind="stable")[:5]
         assert [hit.item_id for hit in hits] == current.item_ids.ids(best)
         np.testing.assert_allclose([hit.score for hit in hits], scores[best], atol=1e-3)
+
+
+def test_weak_signals_bar_nothing_when_served_as_when_evaluated(out: Path, parts: RunParts) -> None:
+    """Every third event of everybody is taken for a look: heard, and no reason to leave it out."""
+    current = generation(out)
+    seen = np.arange(len(current.history_rows)) % 3 > 0
+    engine = Engine(replace(current, history_seen=seen), Limits(), choice="cpu", threads=1)
+    users = [*two_communities().answers]
+    histories = [current.history(int(row)) for row in current.user_ids.lookup(users)]
+    barred = [
+        seen[current.history_indptr[row] : current.history_indptr[row + 1]]
+        for row in current.user_ids.lookup(users)
+    ]
+    cases = cases_of(
+        [history.rows.tolist() for history in histories],
+        [0] * len(users),
+        barred=[h.rows[own].tolist() for h, own in zip(histories, barred, strict=True)],
+    )
+    assert all((history.weight == 1).all() for history in histories)
+    embedded = engine.users.embed([Person(user) for user in users], Stopwatch())
+    vectors = np.stack([each.vector for each in embedded if isinstance(each, UserVector)])
+    ranker = FusedRanker(
+        "nearfield", evidence_of(current), lambda some: vectors[some.user_row], parts.scorer
+    )
+    everything = np.ones(24, dtype=np.int64)
+    types = Candidates(current.manifest.item_types, current.item_type, everything, everything > 0)
+    expected = rank(ranker, cases, types, (Scope.ALL,))[Scope.ALL].top[:, :5]
+    looked_at = 0
+    for place, user in enumerate(users):
+        task = RecommendTask(Person(user), Shape(k=5, filter=ItemFilter()))
+        (answer,) = engine.recommender.recommend([task], Stopwatch())
+        shown = [hit.item_id for hit in answer.lists[0].hits]
+        assert shown == current.item_ids.ids(expected[place])
+        looked_at += len({*shown} & {*current.item_ids.ids(histories[place].rows)})
+    assert looked_at > 0
 
 
 def test_the_same_run_gives_the_same_generation(run: Path, out: Path, tmp_path: Path) -> None:

@@ -70,6 +70,12 @@ def test_manifest_keeps_its_name_and_meaning(number: int) -> None:
     assert manifest.history_vectors == "hgnn"
 
 
+def test_format_1_does_not_tell_what_was_seen_so_all_is() -> None:
+    histories = [[opened(number).history(user) for user in range(20)] for number in FORMATS]
+    assert all(history.seen.all() for history in histories[0])
+    assert {history.seen.tolist().index(False) for history in histories[1]} == {9}
+
+
 @pytest.mark.parametrize("number", FORMATS)
 def test_index_finds_each_item_by_its_own_vector(number: int) -> None:
     generation = opened(number)
@@ -89,7 +95,8 @@ def test_every_format_is_served(number: int) -> None:
     best = [hit.item_id for hit in found.lists[0].hits]
     user = generation.user_ids.lookup(["user-1"])[0]
     likeness = generation.item_vectors @ embed_user(generation, int(user))
-    likeness[generation.history(int(user)).rows] = -1
+    history = generation.history(int(user))
+    likeness[history.rows[history.seen]] = -1
     assert best == generation.item_ids.ids(np.argsort(-likeness, kind="stable")[:3])
     record = ItemRecord("podcast", title="Out today", genres=("history",))
     text = HashFeaturizer(generation.manifest.dimensions.text).embed(["Out today. history."])[0]

@@ -8,16 +8,25 @@ python -m tests.golden.write_generation FOLDER
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from export.generation import FORMAT, Generation, read
-from tests.support.generation import embed_user, write_tiny_generation
+from export.generation import FORMAT, Generation, GenerationContents, read, write
+from tests.support.generation import CREATED, embed_user, tiny_contents
 
 USERS = ("user-0", "user-1", "user-19")
 ITEMS = ("audiobook-00", "podcast-07", "podcast-29")
+
+
+def contents() -> GenerationContents:
+    """Build the tiny generation, in which people only looked at the newest of their items."""
+    tiny = tiny_contents()
+    seen = tiny.history_seen.copy()
+    seen[tiny.history_indptr[1:] - 1] = False
+    return replace(tiny, history_seen=seen)
 
 
 def answers(generation: Generation) -> dict[str, Any]:
@@ -60,6 +69,8 @@ def _item(generation: Generation, item_id: str) -> dict[str, Any]:
 def _user(generation: Generation, user_id: str) -> dict[str, Any]:
     row = int(generation.user_ids.lookup([user_id])[0])
     history = generation.history(row)
+    # Format 1 does not tell what was seen.
+    told = {"seen": history.seen.tolist()} if generation.manifest.format > 1 else {}
     vector = embed_user(generation, row)
     best = np.argsort(-(generation.item_vectors @ vector), kind="stable")[:5]
     return {
@@ -68,12 +79,12 @@ def _user(generation: Generation, user_id: str) -> dict[str, Any]:
         "history": generation.item_ids.ids(history.rows),
         "vector": [round(float(each), 6) for each in vector],
         "nearest": generation.item_ids.ids(best),
-    }
+    } | told
 
 
 if __name__ == "__main__":
     folder = Path(sys.argv[1])
-    path = write_tiny_generation(folder)
+    path = write(folder, contents(), created=CREATED)
     name = f"generation_{FORMAT}"
     path.rename(folder / name)
     opened = read(folder / name, allow_test_featurizer=True)

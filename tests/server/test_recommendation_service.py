@@ -84,6 +84,22 @@ async def test_inline_events_count_as_seen_negative_ones_too(engine: Engine) -> 
     assert codes(answer.warnings) == {"FEWER_THAN_K"}
 
 
+@pytest.mark.parametrize("weight", [None, 3.0])
+async def test_weak_events_do_not_count_as_seen(engine: Engine, weight: float | None) -> None:
+    person = listener("podcast-00", "podcast-02", "podcast-02")
+    person.user_id = "user-1"
+    for event in person.history[:2]:
+        event.signal = types_pb2.SIGNAL_WEAK
+        if weight is not None:
+            event.weight = weight
+    async with running(engine) as client:
+        request = pb.RecommendRequest(user=person, k=1000)
+        answer = (await client.recommendation.Recommend(request)).recommendation
+    assert answer.history_events == 13
+    assert "podcast-00" in ids(answer.hits)
+    assert "podcast-02" not in ids(answer.hits)  # chosen after it was looked at
+
+
 async def test_each_asked_type_gets_its_own_list(engine: Engine) -> None:
     request = pb.RecommendRequest(
         user=known("user-4"),

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
@@ -74,6 +76,19 @@ def test_what_weighs_nothing_is_seen_and_not_heard(people: People) -> None:
     assert state.rows.tolist() == [31]
     assert state.seen.tolist() == [30, 31]
     assert state.provenance is Provenance.INDUCTIVE
+
+
+def test_what_was_only_looked_at_is_heard_and_not_seen(
+    generation: Generation, catalogue: Catalogue, world: TinyWorld
+) -> None:
+    seen = generation.history_seen.copy()
+    start = generation.history_indptr[2]
+    seen[start : start + 3] = False
+    people = People(replace(generation, history_seen=seen), catalogue, most_events=12)
+    looked = Event("podcast-00", 0.5, seen=False)
+    state = people.state(Person("user-2", (looked, Event("podcast-01", 1.0))))
+    assert state.rows.tolist() == [31, 30, *world.histories[2][::-1].tolist()]
+    assert state.seen.tolist() == [*world.histories[2][3:].tolist(), 31]
 
 
 def test_long_history_keeps_its_newest_part(people: People) -> None:

@@ -16,11 +16,17 @@ def cases_of(
     tied: Sequence[bool] | None = None,
     warm: Sequence[bool] | None = None,
     unseen_person: Sequence[bool] | None = None,
+    barred: Sequence[Sequence[int]] | None = None,
 ) -> Cases:
-    """Build cases from histories, oldest first, and their targets; flags are False by default."""
+    """Build cases from histories, oldest first, and their targets; flags are False by default.
+
+    The histories are of strong signals, so what is barred is what they hold, unless `barred` says
+    otherwise.
+    """
     count = len(targets)
     no = [False] * count
     flat = [row for history in histories for row in history]
+    seen = histories if barred is None else barred
     return Cases(
         user_row=np.array(range(count) if users is None else users, dtype=np.int64),
         target=np.array(targets, dtype=np.int64),
@@ -33,8 +39,10 @@ def cases_of(
         unseen_person=np.array(unseen_person or no, dtype=np.bool_),
         unseen_item=np.array(no, dtype=np.bool_),
         repeated=np.array(
-            [target in history for target, history in zip(targets, histories, strict=True)],
+            [target in rows for target, rows in zip(targets, seen, strict=True)],
             dtype=np.bool_,
         ),
         history_strong=np.ones(len(flat), dtype=np.bool_),
+        barred_indptr=np.cumsum([0, *(len(rows) for rows in seen)]).astype(np.int64),
+        barred_rows=np.array([row for rows in seen for row in rows], dtype=np.int64),
     )

@@ -222,6 +222,7 @@ def tiny_contents(*, seed: int = 7) -> GenerationContents:
         history_indptr=_indptr([len(each) for each in world.histories]),
         history_rows=history.astype(np.int32),
         history_weight=np.ones(len(history), dtype=np.float32),
+        history_seen=np.ones(len(history), dtype=np.bool_),
         pairs=_pairs(lists, len(text)),
     )
 

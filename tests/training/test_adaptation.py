@@ -31,3 +31,16 @@ def test_history_and_other_types_are_no_candidates(
 def test_nobody_to_ask_scores_zero() -> None:
     nobody = np.zeros((0, 2), dtype=np.float32)
     assert mean_reciprocal_rank(nobody, ITEMS, cases_of([], []), TYPES) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("barred", "target", "expected"),
+    [
+        ([], 2, 1 / 3),  # what was only looked at stays a candidate
+        ([], 0, 1.0),  # and can be found again
+        ([1], 2, 1 / 2),  # turned away from: in no history, and no candidate
+    ],
+)
+def test_what_is_heard_does_not_bar(barred: list[int], target: int, expected: float) -> None:
+    cases = cases_of([[0]], [target], barred=[barred])
+    assert mean_reciprocal_rank(EAST, ITEMS, cases, TYPES) == pytest.approx(expected)

@@ -33,7 +33,10 @@ def checkerboard() -> tuple[sp.csr_array, Cases, Candidates]:
     board = (np.add.outer(np.arange(SIDE), np.arange(SIDE)) % 2 == 0) & ~np.eye(SIDE, dtype=bool)
     histories = [np.flatnonzero(row).tolist() for row in board]
     candidates = Candidates(
-        ("square",), np.zeros(SIDE, dtype=np.int64), np.ones(SIDE, dtype=np.int64)
+        ("square",),
+        np.zeros(SIDE, dtype=np.int64),
+        np.ones(SIDE, dtype=np.int64),
+        np.ones(SIDE, dtype=np.bool_),
     )
     return as_matrix(board), cases_of(histories, list(range(SIDE))), candidates
 

@@ -29,6 +29,7 @@ LIBRARY = Candidates(
     ("book", "film"),
     np.repeat([0, 1], [BOOKS, FILMS]),
     np.tile(np.arange(1, 21), 2).astype(np.int64),  # row r is the r-th rarest of its type
+    np.ones(BOOKS + FILMS, dtype=np.bool_),
 )
 
 

@@ -56,7 +56,7 @@ def library() -> Candidates:
     item_type = np.repeat([0, 1], [BOOKS, FILMS])
     popularity = np.ones(BOOKS + FILMS, dtype=np.int64)
     popularity[[5, 45]] = 0
-    return Candidates(("book", "film"), item_type, popularity)
+    return Candidates(("book", "film"), item_type, popularity, popularity > 0)
 
 
 def people() -> Cases:
@@ -164,26 +164,36 @@ def test_a_data_sets_own_test_slices_and_unseen_users_stand_apart() -> None:
 
 
 def test_a_lone_type_is_not_ranked_among_all_types_too() -> None:
-    candidates = Candidates(("book",), np.zeros(50, dtype=np.int64), np.ones(50, dtype=np.int64))
+    candidates = Candidates(
+        ("book",), np.zeros(50, np.int64), np.ones(50, np.int64), np.ones(50, np.bool_)
+    )
     names = {part.name for part in split_into_slices(cases_of([[]], [0]), candidates)}
     assert {"overall", "book"} <= names
     assert not [name for name in names if name.startswith("all types")]
 
 
-def test_candidates_count_as_trained_by_strong_rows_alone(
+def test_candidates_are_trained_by_weak_rows_too_and_popular_by_strong_ones_alone(
     tmp_path: Path,
 ) -> None:
     pl.DataFrame(
         {"item_id": ["f", "b1", "b0"], "item_type": ["film", "book", "book"]}
     ).with_columns(title=pl.lit("t")).write_parquet(tmp_path / "items.parquet")
     pl.DataFrame(
-        {"user_id": ["u", "u"], "item_id": ["b0", "f"], "signal": ["buy", "look"], "seq": [0, 1]}
+        {
+            "user_id": ["u"] * 3,
+            "item_id": ["b0", "f", "b1"],
+            "signal": ["buy", "look", "skip"],
+            "seq": [0, 1, 2],
+        }
     ).write_parquet(tmp_path / "interactions.parquet")
-    (tmp_path / "dataset.toml").write_text('[signals]\nbuy = "strong"\nlook = "weak"\n')
+    (tmp_path / "dataset.toml").write_text(
+        '[signals]\nbuy = "strong"\nlook = "weak"\nskip = "negative"\n'
+    )
     dataset = read_dataset(tmp_path, strict=True)
     candidates = Candidates.of(dataset, dataset.interactions)
     assert candidates.item_types == ("book", "film")
-    assert candidates.trained.tolist() == [True, False, False]
+    assert candidates.trained.tolist() == [True, False, True]
+    assert candidates.popularity.tolist() == [1, 0, 0]
 
 
 def test_differences_are_signed_and_cover_every_other_model_and_compared_metric() -> None:

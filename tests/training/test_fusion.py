@@ -1,5 +1,7 @@
 """The scorer learns which channel to believe; without anything to learn from it keeps to one."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -94,3 +96,30 @@ def test_history_is_given_newest_first() -> None:
 def test_settings_without_a_meaning_are_refused(change: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=next(iter(change))):
         FusionSettings(**change)  # type: ignore[arg-type]  # wrong on purpose
+
+
+def test_the_scorer_learns_from_what_was_looked_at_and_then_chosen(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    rng = np.random.default_rng(0)
+    catalogue = make_catalogue(rng)
+    plain = next_item_cases(rng, 200)
+    looked = [[int(target), *plain.history(case)] for case, target in enumerate(plain.target)]
+    strong = [plain.history(case).tolist() for case in range(len(plain))]
+    for barred, taught in ((strong, True), (looked, False)):
+        cases = cases_of(looked, plain.target.tolist(), barred=barred)
+        scorer = fit_scorer(catalogue, random_people, cases, SETTINGS)
+        assert (scorer.weight.tolist()[0] > 0) == taught
+        assert ("fusion: none of 200" in capsys.readouterr().err) != taught
+
+
+def test_what_somebody_turned_away_from_teaches_nothing() -> None:
+    """It is no candidate, so that the columns are scaled by the others alone."""
+    cases = cases_of([[0]], [1], barred=[[0]])
+    dislike = cases_of([[0]], [1], barred=[[0, 2]])
+    catalogue = make_catalogue(np.random.default_rng(0))
+    near = replace(SETTINGS, nearest=ITEMS)
+    scales = [
+        fit_scorer(catalogue, random_people, each, near).scale.tolist() for each in (cases, dislike)
+    ]
+    assert scales[0] != scales[1]

@@ -10,6 +10,8 @@ import pytest
 
 from graph.cases import Cases
 from tests.support.cases import cases_of
+from training import library_models
+from training.adaptation import mean_reciprocal_rank as of_vectors
 from training.baselines import Popularity, interaction_matrix
 from training.errors import TrainingError
 from training.library_peers import LibraryModel, Problem, library_versions, peers_python
@@ -46,7 +48,7 @@ def ring() -> tuple[Problem, Candidates]:
     )
     cases = cases_of(histories, [walk[5] for walk in walks])
     popularity = (np.arange(ITEMS) < 14).astype(np.int64)
-    candidates = Candidates(("item",), np.zeros(ITEMS, np.int64), popularity)
+    candidates = Candidates(("item",), np.zeros(ITEMS, np.int64), popularity, popularity > 0)
     return Problem(train, PEOPLE, candidates.item_type, cases, cases), candidates
 
 
@@ -104,6 +106,24 @@ def test_what_was_fitted_is_read_again(tmp_path: Path) -> None:
     first = model("als").ranker(problem, SETTINGS["als"], tmp_path)
     again = model("als", python=Path("nowhere")).ranker(problem, SETTINGS["als"], tmp_path)
     np.testing.assert_array_equal(first.score(problem.test), again.score(problem.test))
+
+
+def test_the_other_process_scores_as_we_do(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    items = rng.normal(size=(30, 4)).astype(np.float32)
+    people = rng.normal(size=(300, 4)).astype(np.float32)  # more than are scored at a time
+    histories, barred = (
+        [rng.choice(30, rng.integers(0, 6), replace=False).tolist() for _ in people] for _ in "ab"
+    )
+    kinds = np.repeat([0, 1], [12, 18])
+    valid = cases_of(histories, rng.integers(0, 30, len(people)).tolist(), barred=barred)
+    assert valid.repeated.any()
+    train = pl.DataFrame({"user_row": [0], "item_row": [0], "role": "strong"})
+    model("als").ask(Problem(train, len(people), kinds, valid, valid), {}, tmp_path)
+    task = library_models.read_task(tmp_path)
+    everything = np.ones(30, dtype=np.bool_)
+    got = library_models.mean_reciprocal_rank(people, items, everything, task)
+    assert got == pytest.approx(of_vectors(people, items, valid, kinds))
 
 
 @installed

@@ -31,7 +31,9 @@ def two_halves() -> tuple[sp.csr_array, Cases, Candidates]:
     assert touched[np.arange(PEOPLE), target].all()
     touched[np.arange(PEOPLE), target] = False
     histories = [np.flatnonzero(row).tolist() for row in touched]
-    candidates = Candidates(("item",), np.zeros(ITEMS, np.int64), np.ones(ITEMS, np.bool_))
+    candidates = Candidates(
+        ("item",), np.zeros(ITEMS, np.int64), np.ones(ITEMS, np.int64), np.ones(ITEMS, np.bool_)
+    )
     matrix: sp.csr_array = sp.csr_array(touched.astype(np.float32))
     return matrix, cases_of(histories, target.tolist()), candidates
 

@@ -24,10 +24,12 @@ class Table:
 
 
 def candidates_of(item_type: list[int], trained: list[bool] | None = None) -> Candidates:
+    popularity = np.array(trained or [True] * len(item_type), dtype=np.int64)
     return Candidates(
         item_types=tuple("abc"[: max(item_type) + 1]),
         item_type=np.array(item_type, dtype=np.int64),
-        popularity=np.array(trained or [True] * len(item_type), dtype=np.int64),
+        popularity=popularity,
+        trained=popularity > 0,
     )
 
 
@@ -185,3 +187,24 @@ def test_items_that_are_not_sorted_by_type_are_refused() -> None:
 def test_item_arrays_of_different_lengths_are_refused() -> None:
     with pytest.raises(ValueError, match="2 rows, popularity 1"):
         candidates_of([0, 0], [True])
+
+
+def test_what_a_weak_signal_touched_competes_and_can_be_found() -> None:
+    cases = cases_of([[0, 1]], [0], barred=[[1]])
+    got = rank(table([0.7, 0.9, 0.8]), cases, candidates_of([0, 0, 0]))
+    assert got[Scope.TYPE].rank.tolist() == [2]
+    assert got[Scope.TYPE].top[0, :3].tolist() == [2, 0, -1]
+
+
+def test_what_somebody_turned_away_from_is_not_shown() -> None:
+    cases = cases_of([[]], [2], barred=[[0]])
+    got = rank(table([0.9, 0.8, 0.7]), cases, candidates_of([0, 0, 0]))
+    assert got[Scope.TYPE].rank.tolist() == [2]
+    assert got[Scope.TYPE].top[0, :3].tolist() == [1, 2, -1]
+
+
+def test_neighbouring_cases_of_one_history_are_barred_apart() -> None:
+    ranker = table([0.9, 0.8, 0.7, 0.6])
+    cases = cases_of([[0], [0]], [3, 3], users=[0, 0], barred=[[0], [0, 1]])
+    got = rank(ranker, cases, candidates_of([0] * 4))
+    assert got[Scope.TYPE].rank.tolist() == [3, 2]

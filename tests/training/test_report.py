@@ -113,7 +113,7 @@ def test_markdown_file_holds_all_slices(tmp_path: Path) -> None:
 def test_targets_in_their_own_history_are_named_where_there_are_some() -> None:
     repeated = Measurement(CASES, "book", REPEATED, 0.013, None, None, 1200)
     (table,) = tables([repeated, of("popularity", HIT_RATE, 0.05)])
-    assert table.title == "book (1,200 users, 1.3% targets in own history)"
+    assert table.title == "book (1,200 users, 1.3% targets already seen)"
 
 
 def test_a_slice_of_all_types_has_a_table_of_what_is_shown_and_consumed() -> None:

@@ -9,9 +9,8 @@ from training.slices import SEPARATOR, Slice, split_into_slices
 
 
 def library(popularity: list[int]) -> Candidates:
-    return Candidates(
-        ("book",), np.zeros(len(popularity), np.int64), np.array(popularity, dtype=np.int64)
-    )
+    chosen_by = np.array(popularity, dtype=np.int64)
+    return Candidates(("book",), np.zeros(len(popularity), np.int64), chosen_by, chosen_by > 0)
 
 
 def parts(slices: tuple[Slice, ...], whole: str) -> dict[str, list[int]]:
@@ -62,3 +61,14 @@ def test_coverage_of_these_slices_is_a_share_of_the_whole_catalogue() -> None:
     slices = split_into_slices(cases_of([[], [1]], [0, 0]), library([3, 3, 3]))
     sizes = {each.pool_size for each in slices if each.name.startswith("history length")}
     assert sizes == {3}
+
+
+def test_what_only_weak_signals_touched_is_familiar_and_in_no_fifth() -> None:
+    chosen_by = np.array([5, 3, 0, 0])
+    trained = np.array([True, True, True, False])
+    candidates = Candidates(("book",), np.zeros(4, np.int64), chosen_by, trained)
+    slices = split_into_slices(cases_of([[]] * 4, [0, 1, 2, 3]), candidates)
+    assert parts(slices, "popularity fifth") == {"1": [1], "4": [0]}
+    chosen = {part.name: np.flatnonzero(part.chosen).tolist() for part in slices}
+    assert chosen["overall"] == [0, 1, 2]
+    assert chosen["unseen"] == chosen["unseen alone"] == [3]

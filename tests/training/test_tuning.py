@@ -42,7 +42,9 @@ class Constant:
 
 def known_answer() -> tuple[Cases, Candidates]:
     """Item 2 is what everybody chooses."""
-    candidates = Candidates(("item",), np.zeros(3, np.int64), np.ones(3, np.bool_))
+    candidates = Candidates(
+        ("item",), np.zeros(3, np.int64), np.ones(3, np.int64), np.ones(3, np.bool_)
+    )
     return cases_of([[], [0]], [2, 2]), candidates
 
 
@@ -150,7 +152,7 @@ def test_the_yardstick_is_the_one_of_early_stopping() -> None:
     cases = cases_of(histories, rng.integers(0, 30, 20).tolist())
     assert cases.repeated.any()
     kinds = np.repeat([0, 1], [12, 18])
-    candidates = Candidates(("a", "b"), kinds, np.ones(30, np.bool_))
+    candidates = Candidates(("a", "b"), kinds, np.ones(30, np.int64), np.ones(30, np.bool_))
     ranker = TwoTowerRanker("towers", items, lambda some: people[some.user_row])
     got = tuning.mean_reciprocal_rank(ranker, cases, candidates)
     assert got == pytest.approx(of_vectors(people, items, cases, kinds))
@@ -159,7 +161,9 @@ def test_the_yardstick_is_the_one_of_early_stopping() -> None:
 
 def test_validation_asks_for_familiar_targets_alone_and_draws_them() -> None:
     cases = cases_of([[]] * 40, [0, 1] * 20)
-    candidates = Candidates(("item",), np.zeros(2, np.int64), np.array([True, False]))
+    candidates = Candidates(
+        ("item",), np.zeros(2, np.int64), np.ones(2, np.int64), np.array([True, False])
+    )
     every = tuning.validation_cases(cases, candidates, TuningSettings())
     assert every.target.tolist() == [0] * 20
     some = tuning.validation_cases(cases, candidates, TuningSettings(cases=5))

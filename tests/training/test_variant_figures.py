@@ -35,7 +35,7 @@ def compared(
         variants,
         tuple(range(len(ranks[DEFAULT]))),
         CASES,
-        Candidates(("book", "film"), TYPES, TRAINED.astype(np.int64)),
+        Candidates(("book", "film"), TYPES, TRAINED.astype(np.int64), TRAINED),
         "by hand",
         {(name, "2t-hgnn"): per_seed for name, per_seed in ranks.items()},
     )
@@ -97,7 +97,7 @@ def test_while_rows_are_missing_the_tables_say_so(tmp_path: Path) -> None:
         tuple(Variant(name=name, meaning="as it is", models=("2t-hgnn",)) for name in names),
         (0,),
         CASES,
-        Candidates(("book", "film"), TYPES, TRAINED.astype(np.int64)),
+        Candidates(("book", "film"), TYPES, TRAINED.astype(np.int64), TRAINED),
         "by hand",
         {(DEFAULT, "2t-hgnn"): [ranks_of([1, 1, 1, 1])]},
         {"barred": "no\nedges | at all"},

@@ -59,6 +59,7 @@ def test_a_single_type_sees_no_other_and_is_asked_the_same(
     for case, place in enumerate(asked):
         of_type = [row for row in split.test.history(int(place)) if first <= row < first + 12]
         assert part.test.history(case).tolist() == [row - first for row in of_type]
+        assert part.test.barred(case).tolist() == part.test.history(case).tolist()
 
 
 def test_the_texts_of_a_single_type_are_its_own(tmp_path: Path) -> None:

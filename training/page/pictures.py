@@ -86,7 +86,7 @@ _GROUPS = (
     ),
     _Group(
         "Unseen items",
-        "Targets that nobody chose in training: ranked among all items of their type, and among "
+        "Targets that nobody touched in training: ranked among all items of their type, and among "
         "the unseen ones alone.",
         4,
         False,
@@ -175,9 +175,10 @@ def exposure_picture(numbers: Numbers) -> Picture:
     ]
     return Picture(
         "",
-        "Lists inside the type of the target. An item's percentile is the share of the trained "
-        "items of its type that it is more popular than; the dashed line is that of what the users "
-        "went on to choose, so a model right of it shows more popular things than they choose. "
+        "Lists inside the type of the target. An item's percentile is the share of the items of "
+        "its type chosen in training that it is more popular than; the dashed line is that of what "
+        "the users went on to choose, so a model right of it shows more popular things than they "
+        "choose. "
         "Coverage and the Gini coefficient are counts over these very lists: compare models, not "
         "data sets.",
         draw_dots(panels, numbers.models, DotStyle(served=numbers.served)),

@@ -83,7 +83,7 @@ def test_every_array_reads_as_it_was_written(written: Path) -> None:
         np.testing.assert_array_equal(getattr(generation, name), getattr(contents, name))
     for name in ("graph_indptr", "graph_neighbours", "graph_weights", "graph_users"):
         np.testing.assert_array_equal(getattr(generation, name), getattr(contents, name))
-    for name in ("history_indptr", "history_rows", "history_weight"):
+    for name in ("history_indptr", "history_rows", "history_weight", "history_seen"):
         np.testing.assert_array_equal(getattr(generation, name), getattr(contents, name))
     np.testing.assert_array_equal(generation.layers[0], contents.layers[0])
     assert [each.shape for each in generation.layer_inputs] == [(60, 64), (60, 24)]

@@ -185,6 +185,7 @@ def test_an_empty_catalogue_without_people_can_be_written_and_read(tmp_path: Pat
                 "user_features",
                 "history_rows",
                 "history_weight",
+                "history_seen",
             )
         },
     )

@@ -83,6 +83,16 @@ PROBES: dict[str, Probe] = {
         k=1,
         items=ItemFilter(include=["podcast-01"]),
     ),
+    "saved item": lambda c: c.recommend(
+        User(history=[Event("podcast-01", Signal.WEAK)]),
+        k=1,
+        items=ItemFilter(include=["podcast-01"]),
+    ),
+    "saved and then disliked item": lambda c: c.recommend(
+        User(history=[Event("podcast-01", Signal.WEAK), Event("podcast-01", Signal.NEGATIVE)]),
+        k=1,
+        items=ItemFilter(include=["podcast-01"]),
+    ),
     "similar": lambda c: c.similar_items("podcast-01", k=3),
     "similar to all": lambda c: c.similar_items("podcast-01", k=1000),
     "similar to nothing": lambda c: c.similar_items("nothing", k=3),

@@ -65,7 +65,9 @@ def chain(weights: dict[str, float]) -> FusedRanker:
     return FusedRanker("chain", catalogue, nobody, scorer)
 
 
-CANDIDATES = Candidates(("book", "film"), np.repeat([0, 1], 6), np.ones(ITEMS, dtype=np.int64))
+CANDIDATES = Candidates(
+    ("book", "film"), np.repeat([0, 1], 6), np.ones(ITEMS, np.int64), np.ones(ITEMS, np.bool_)
+)
 
 
 def test_strengths_of_all_paths_sum_to_what_the_graph_adds() -> None:
