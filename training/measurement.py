@@ -11,6 +11,8 @@ CASES = "(cases)"
 """Stands in a measurement's model where the number describes the cases and not a model."""
 TIED = "tied targets"
 REPEATED = "targets in own history"
+UNSEEN_ITEMS = "unseen items"
+"""How many items the lists are drawn from, where these are the unseen ones alone."""
 COVERAGE = {depth: f"coverage@{depth}" for depth in (metrics.TOP, metrics.DEPTH)}
 POPULARITY = f"popularity@{metrics.TOP}"
 """Mean popularity percentile (`training.popularity`) of what is shown."""

@@ -122,8 +122,8 @@ def _tiles(numbers: Numbers) -> list[tuple[str, str, str]]:
     if gains:
         strongest = min(gains, key=lambda other: gains[other].value)
         gain = gains[strongest]
-        ends = f"95%: {gain.low:+.3f} to {gain.high:+.3f}, user by user"
-        tiles.append((f"{HIT_RATE} above {strongest}, the best other", f"{gain.value:+.3f}", ends))
+        ends = f"95%: {gain.low:+z.3f} to {gain.high:+z.3f}, user by user"
+        tiles.append((f"{HIT_RATE} above {strongest}, the best other", f"{gain.value:+z.3f}", ends))
     shown = numbers.of(model, part, COVERAGE[TOP])
     if shown is not None:
         tiles.append(
