@@ -89,7 +89,6 @@ def _hold_out(table: Mapping[str, object]) -> HoldOutRule:
         expected = ", ".join(get_args(Rule))
         raise DataError(f"{FILE}: hold_out.rule: expected one of {expected}, got {value!r}")
     days = table.get("days", 14.0)
-    number = isinstance(days, int | float) and not isinstance(days, bool)
-    if not number or not 0 < days < math.inf:
+    if isinstance(days, bool) or not isinstance(days, int | float) or not 0 < days < math.inf:
         raise DataError(f"{FILE}: hold_out.days: expected a number above 0, got {days!r}")
     return HoldOutRule(rule, float(days))

@@ -49,8 +49,8 @@ def base_of(options: argparse.Namespace, holding: str) -> Base:
 
 
 def default_run(base: Base, options: argparse.Namespace) -> Run:
-    """Open the default's run, from which the list of rows is made."""
-    return base.run(Variant(name=DEFAULT, meaning=""), options.seeds[0])
+    """Open the default's run with its data alone, from which the list of rows is made."""
+    return base.open(Variant(name=DEFAULT, meaning=""), options.seeds[0])
 
 
 def conclude(

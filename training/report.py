@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from graph.files import replace_file
 from training import metrics
 from training.measurement import (
     CASES,
@@ -99,11 +100,10 @@ def to_terminal(laid_out: Iterable[Table]) -> str:
     return "\n\n".join(blocks) + "\n"
 
 
-def write_markdown(path: Path, laid_out: Iterable[Table]) -> None:
-    """Write tables to a Markdown file, beside and renamed."""
-    beside = path.with_name(path.name + ".partial")
-    beside.write_text(to_markdown(laid_out), encoding="utf-8")
-    beside.replace(path)
+def write_markdown(path: Path, laid_out: Iterable[Table], introduction: str) -> None:
+    """Write a line and tables below it to a Markdown file, beside and renamed."""
+    text = f"{introduction}\n\n{to_markdown(laid_out)}"
+    replace_file(path, lambda beside: beside.write_text(text, encoding="utf-8"))
 
 
 def _by_slice(

@@ -44,8 +44,13 @@ def load_peer(run: Run, key: str) -> Ranker:
 
 
 def write_tuning(run: Run, keys: Iterable[str]) -> None:
-    """Write every trial of some peers beside metrics.json, as tuning.json and tuning.md."""
+    """Write every trial of some peers beside metrics.json, as tuning.json and tuning.md.
+
+    Without any peer what an earlier evaluation wrote stays.
+    """
     trials = {key: read_trials(_folder(run, key)) for key in keys}
+    if not trials:
+        return
     records = [
         {"peer": PEERS[key].name, **dataclasses.asdict(trial)}
         for key, tried in trials.items()

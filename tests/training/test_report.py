@@ -134,8 +134,9 @@ def test_recall_has_a_column_only_where_it_differs_from_the_hit_rate() -> None:
 
 
 def test_markdown_file_holds_all_slices(tmp_path: Path) -> None:
-    write_markdown(tmp_path / "metrics.md", tables(MEASUREMENTS, DIFFERENCES))
+    write_markdown(tmp_path / "metrics.md", tables(MEASUREMENTS, DIFFERENCES), "By hand.")
     text = (tmp_path / "metrics.md").read_text(encoding="utf-8")
+    assert text.startswith("By hand.\n\n### ")
     assert [line for line in text.splitlines() if line.startswith("###")] == [
         "### book (1,200 users, 42% tied targets)",
         "### book: differences, user by user (1,200 users)",
