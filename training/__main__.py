@@ -158,15 +158,15 @@ def _make(run: Run, options: argparse.Namespace, stages: Collection[str]) -> Non
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m training",
-        description="Data set -> text vectors -> graph -> foundation -> adaptation. "
+        description="Data set -> text vectors -> graph -> foundation -> adaptation -> fusion. "
         "Each stage is a folder of the run and is kept when nothing it was made from changed.",
     )
     commands = parser.add_subparsers(dest="command", required=True)
     for name, text in (
         ("all", "every stage, on all of the data: what `python -m export` publishes"),
         ("foundation", "the stages up to the HGNN"),
-        ("adaptation", "the two towers alone, on the foundation as it is"),
-        ("evaluate", "hold a part out, train on the rest, compare with the baselines"),
+        ("adaptation", "the two towers and the fusion anew, on the foundation as it is"),
+        ("evaluate", "hold a part out, make what the models need of the rest, compare them"),
     ):
         command = commands.add_parser(name, help=text, description=text)
         _add_options(command)
