@@ -14,16 +14,13 @@ from typing import get_args
 
 from tqdm import tqdm
 
-from features.errors import FeatureError
-from graph.errors import GraphError
 from graph.roles import Rule
-from models.checkpoint import CheckpointError
 from training.circumstances import tell_circumstances, write_circumstances
 from training.comparison import MODELS, answering, choose_models, compare_served, fit_models
 from training.errors import TrainingError
 from training.evaluate import EvaluationSettings, evaluate, write_metrics
 from training.needs import needed_stages
-from training.options import add_text_options, featurizer_source
+from training.options import add_text_options, featurizer_source, guarded
 from training.page.write import write_report
 from training.peers import PEERS
 from training.pipeline import Inputs, Run
@@ -33,21 +30,11 @@ from training.settings import read_settings
 from training.summary import summary
 from training.tuning_stage import make_peer, write_tuning
 
-_ERRORS = (FeatureError, GraphError, CheckpointError, TrainingError, OSError)
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; 0 when done, 1 with a message on standard error when it cannot be."""
     options = _parser().parse_args(arguments)
-    try:
-        _COMMANDS[options.command](options)
-    except _ERRORS as error:
-        tqdm.write(f"training: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        tqdm.write("training: interrupted; the same command goes on from here", file=sys.stderr)
-        return 130
-    return 0
+    return guarded("training", lambda: _COMMANDS[options.command](options))
 
 
 def _all(options: argparse.Namespace) -> None:

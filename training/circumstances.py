@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from graph.files import replace_file
+from graph.files import replace_text
 from training.evaluate import Evaluation
 from training.pipeline import Run
 
@@ -32,8 +32,7 @@ def write_circumstances(run: Run, models: Sequence[str], evaluation: Evaluation)
         "replicates": evaluation.settings.replicates,
         "settings": dataclasses.asdict(run.settings),
     }
-    text = json.dumps(content, indent=1, allow_nan=False) + "\n"
-    replace_file(run.folder / FILE, lambda path: path.write_text(text, encoding="utf-8"))
+    replace_text(run.folder / FILE, json.dumps(content, indent=1, allow_nan=False) + "\n")
 
 
 def tell_circumstances(run: Run, evaluation: Evaluation) -> str:

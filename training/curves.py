@@ -8,8 +8,9 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 
-from training.comparing import add_options, base_of, conclude, default_run, guarded
+from training.comparing import add_options, base_of, conclude, default_run
 from training.curve_rows import AGES, WINDOWS, Windows, foundation_age, unseen_items
+from training.options import guarded
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

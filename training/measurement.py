@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from graph.files import replace_text
 from training import metrics
 
 CASES = "(cases)"
@@ -53,6 +54,4 @@ class Measurement:
 def write_metrics(path: Path, measurements: Iterable[Measurement]) -> None:
     """Write metrics.json: a list of {model, slice, metric, value, low, high, users}."""
     records = [asdict(measurement) for measurement in measurements]
-    beside = path.with_name(path.name + ".partial")
-    beside.write_text(json.dumps(records, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    beside.replace(path)
+    replace_text(path, json.dumps(records, indent=1, allow_nan=False) + "\n")

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from graph.files import replace_file
+from graph.files import replace_text
 from training import metrics
 from training.measurement import (
     CASES,
@@ -102,8 +102,7 @@ def to_terminal(laid_out: Iterable[Table]) -> str:
 
 def write_markdown(path: Path, laid_out: Iterable[Table], introduction: str) -> None:
     """Write a line and tables below it to a Markdown file, beside and renamed."""
-    text = f"{introduction}\n\n{to_markdown(laid_out)}"
-    replace_file(path, lambda beside: beside.write_text(text, encoding="utf-8"))
+    replace_text(path, f"{introduction}\n\n{to_markdown(laid_out)}")
 
 
 def _by_slice(

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from graph.files import replace_text
 from training.report import Table, counted, to_markdown
 from training.slices import SEPARATOR, UNSEEN_ALONE
 from training.variant_figures import METRICS, Figure, Row
@@ -34,10 +35,10 @@ def write_comparison(
         ],
         "rows": [row.to_json() for row in rows],
     }
-    _write(folder / f"{name}.json", json.dumps(content, indent=1, allow_nan=False) + "\n")
+    replace_text(folder / f"{name}.json", json.dumps(content, indent=1, allow_nan=False) + "\n")
     page = folder / f"{name}.md"
     laid_out = [_variants(found), *_slices(rows)]
-    _write(page, f"## {title}\n\n{_introduction(found)}\n\n{to_markdown(laid_out)}")
+    replace_text(page, f"## {title}\n\n{_introduction(found)}\n\n{to_markdown(laid_out)}")
     return page
 
 
@@ -123,9 +124,3 @@ def _spread(figure: Figure) -> str:
 
 def _one_line(text: str) -> str:
     return " ".join(text.split()).replace("|", "/")
-
-
-def _write(path: Path, text: str) -> None:
-    beside = path.with_name(path.name + ".partial")
-    beside.write_text(text, encoding="utf-8")
-    beside.replace(path)

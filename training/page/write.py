@@ -9,6 +9,7 @@ import jinja2
 import numpy as np
 from markupsafe import Markup
 
+from graph.files import replace_text
 from training.comparison import MODELS, SERVED
 from training.evaluate import Evaluation
 from training.measurement import COVERAGE, TIED, Measurement
@@ -74,9 +75,7 @@ def write_report(
         ),
         tables=tables(numbers.measurements, numbers.differences),
     )
-    beside = path.with_name(path.name + ".partial")
-    beside.write_text(page, encoding="utf-8")
-    beside.replace(path)
+    replace_text(path, page)
 
 
 def _template() -> jinja2.Template:
