@@ -92,6 +92,7 @@ demo: venv vllm-venv ## the whole path on MovieLens-1M, from the download to ans
 	@$(PYTHON_IN_VENV) -m demo.run $(HYPERPARAMETERS)
 
 generation: venv vllm-venv ## build what answers requests: DATA=folder OUT=folder
+	$(if $(METRICS),@$(PYTHON_IN_VENV) -m export.metrics "$(MEASURED)")
 	$(PYTHON_IN_VENV) -m training all --data "$(DATA)" --run "$(OUT)/run" \
 		--cache "$(OUT)/text.sqlite" $(HYPERPARAMETERS)
 	$(PYTHON_IN_VENV) -m export --run "$(OUT)/run" --out "$(OUT)" $(METRICS)

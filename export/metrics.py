@@ -1,7 +1,12 @@
-"""metrics.json of an evaluation -> what a generation says about the model it serves."""
+"""metrics.json of an evaluation -> what a generation says about the model it serves.
+
+python -m export.metrics FILE     (only says whether it can be published, before long work)
+"""
 
 import json
 import math
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from export.errors import MetricsError
@@ -46,6 +51,17 @@ def read_metrics(path: Path) -> tuple[Metric, ...]:
     return served
 
 
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Check one file; 0 when it can be published, 1 with a message when not."""
+    (path,) = sys.argv[1:] if arguments is None else arguments
+    try:
+        read_metrics(Path(path))
+    except (MetricsError, OSError) as error:
+        sys.stderr.write(f"export: {error}; evaluate anew, or move the file away\n")
+        return 1
+    return 0
+
+
 def _is_measurement(line: object) -> bool:
     if not isinstance(line, dict) or set(line) != {*_TEXTS, *_NUMBERS, *_ENDS}:
         return False
@@ -58,3 +74,7 @@ def _is_measurement(line: object) -> bool:
 
 def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and type(value) is not bool and math.isfinite(value)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

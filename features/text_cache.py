@@ -2,7 +2,8 @@
 
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 
@@ -17,6 +18,26 @@ DTYPE = "<f4"
 _APPLICATION_ID = 0x6E667478
 _FORMAT = 1
 _KEYS_PER_QUERY = 500
+
+
+@dataclass(frozen=True)
+class Described:
+    """What there is to know about a featurizer without opening it; see `TextFeaturizer`."""
+
+    name: str
+    revision: str
+    dimensions: int
+    for_tests_only: bool
+
+    @classmethod
+    def of(cls, featurizer: TextFeaturizer) -> "Described":
+        """Ask a featurizer."""
+        return cls(
+            featurizer.name,
+            featurizer.revision,
+            featurizer.dimensions,
+            featurizer.for_tests_only,
+        )
 
 
 class TextCache:
@@ -53,6 +74,11 @@ class TextCache:
             self._connection.execute(f"PRAGMA user_version = {_FORMAT}")
             self._connection.execute(
                 "CREATE TABLE IF NOT EXISTS vectors (key BLOB PRIMARY KEY, vector BLOB NOT NULL)"
+            )
+            # Files of before have vectors alone; whoever reads only these takes no notice of it.
+            self._connection.execute(
+                "CREATE TABLE IF NOT EXISTS featurizers (revision TEXT PRIMARY KEY, "
+                "name TEXT NOT NULL, dimensions INTEGER NOT NULL, for_tests_only INTEGER NOT NULL)"
             )
         self._connection.execute("PRAGMA journal_mode = WAL")
         self._connection.execute("PRAGMA synchronous = NORMAL")
@@ -112,6 +138,52 @@ class TextCache:
                     )
             except sqlite3.DatabaseError as error:
                 raise CacheError(f"{self.path} cannot be written: {error}") from error
+
+    def describe(self, featurizer: Described) -> None:
+        """Keep what is known about a featurizer, by its revision.
+
+        Raises:
+            CacheError: the file cannot be written.
+        """
+        row = featurizer.revision, featurizer.name, featurizer.dimensions, featurizer.for_tests_only
+        with self._lock:
+            try:
+                with self._connection:
+                    self._connection.execute(
+                        "INSERT OR REPLACE INTO featurizers VALUES (?, ?, ?, ?)", row
+                    )
+            except sqlite3.DatabaseError as error:
+                raise CacheError(f"{self.path} cannot be written: {error}") from error
+
+    def described(self, revision: str) -> Described | None:
+        """Return what is known about the featurizer of a revision; None if it never filled this.
+
+        Raises:
+            CacheError: the file is damaged.
+        """
+        query = "SELECT name, dimensions, for_tests_only FROM featurizers WHERE revision = ?"
+        with self._lock:
+            try:
+                row = self._connection.execute(query, (revision,)).fetchone()
+            except sqlite3.DatabaseError as error:
+                raise CacheError(f"{self.path} cannot be read: {error}") from error
+        return None if row is None else Described(row[0], revision, row[1], bool(row[2]))
+
+    def recall(self, featurizer: Described, texts: Sequence[str]) -> NDArray[np.float32] | None:
+        """Give the vectors of texts if all are here, so that no featurizer needs to be opened.
+
+        Shapes:
+            returns: (B, D) float32, in the order of `texts`.
+
+        Raises:
+            CacheError: the file is damaged, or a vector has another length.
+            TextError: a text has nothing to read in it.
+        """
+        keys = [cache_key(featurizer.revision, text) for text in prepare(texts)]
+        found = self.get(list(dict.fromkeys(keys)), featurizer.dimensions)
+        if not all(key in found for key in keys):
+            return None
+        return _rows(keys, found, featurizer.dimensions)
 
     def close(self) -> None:
         """Close the file; closing twice is harmless."""
@@ -191,10 +263,8 @@ class CachedFeaturizer:
             self._cache.put(batch, vectors)
             vector_of.update(zip(batch, vectors, strict=True))
             self._report(len(vector_of), len(text_of))
-        rows = np.zeros((len(keys), self._inner.dimensions), dtype=np.float32)
-        for place, key in enumerate(keys):
-            rows[place] = vector_of[key]
-        return rows
+        self._cache.describe(Described.of(self._inner))
+        return _rows(keys, vector_of, self._inner.dimensions)
 
     def _report(self, done: int, total: int) -> None:
         if self._on_progress is not None:
@@ -204,6 +274,15 @@ class CachedFeaturizer:
         """Close the inner featurizer and the cache."""
         self._inner.close()
         self._cache.close()
+
+
+def _rows(
+    keys: Sequence[bytes], vector_of: Mapping[bytes, NDArray[np.float32]], dimensions: int
+) -> NDArray[np.float32]:
+    rows = np.zeros((len(keys), dimensions), dtype=np.float32)
+    for place, key in enumerate(keys):
+        rows[place] = vector_of[key]
+    return rows
 
 
 def _batches(keys: Sequence[bytes], size: int) -> Iterator[Sequence[bytes]]:

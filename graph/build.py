@@ -1,7 +1,7 @@
 """Interactions and item attributes -> the item-item graph."""
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -40,10 +40,13 @@ def build_graph(
     `on_progress` hears of chunks done and chunks in all.
 
     Raises:
-        GraphError: a content relation is not a column of the items, a relation to keep or leave
-            out is none of the graph's, or a window is asked for where no interaction has a time.
+        GraphError: a content relation is not a column of the items or one of lists, a relation to
+            keep or leave out is none of the graph's, or a window is asked for where no interaction
+            has a time.
     """
     settings = settings or GraphSettings()
+    content = settings.content_relations
+    _check_content(items, content)
     types = tuple(items["item_type"].unique().sort().to_list())
     item_type = items["item_type"].rank("dense").to_numpy().astype(np.int64) - 1
     pairs = strong_pairs(interactions, settings.window_days)
@@ -61,17 +64,11 @@ def build_graph(
             spill,
             on_progress,
         )
-    for name in settings.content_relations:
-        if name not in items.columns:
-            raise GraphError(
-                f"content_relations: {name!r} is not a column of the items, "
-                f"which have {', '.join(items.columns)}"
-            )
-        slots.append(content_lists(items[name], people, settings.cap))
+    slots += [content_lists(items[name], people, settings.cap) for name in content]
     together = Lists.joined(slots)
     graph = ItemGraph(
         types,
-        settings.content_relations,
+        content,
         item_type,
         together.indptr,
         together.neighbours,
@@ -80,6 +77,21 @@ def build_graph(
         people,
     )
     return _choose_relations(graph, settings)
+
+
+def _check_content(items: pl.DataFrame, relations: Sequence[str]) -> None:
+    for name in relations:
+        if name not in items.columns:
+            raise GraphError(
+                f"content_relations: {name!r} is not a column of the items, "
+                f"which have {', '.join(items.columns)}"
+            )
+        if items[name].dtype.is_nested():
+            single = [other for other in items.columns if not items[other].dtype.is_nested()]
+            raise GraphError(
+                f"content_relations: {name!r} holds lists; expected columns of one value each, "
+                f"some of {', '.join(single)}"
+            )
 
 
 def _choose_relations(graph: ItemGraph, settings: GraphSettings) -> ItemGraph:

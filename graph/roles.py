@@ -1,5 +1,6 @@
 """dataset.toml: what each signal means, and how the data set wants to be held out."""
 
+import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -88,6 +89,6 @@ def _hold_out(table: Mapping[str, object]) -> HoldOutRule:
         expected = ", ".join(get_args(Rule))
         raise DataError(f"{FILE}: hold_out.rule: expected one of {expected}, got {value!r}")
     days = table.get("days", 14.0)
-    if isinstance(days, bool) or not isinstance(days, int | float) or not days > 0:
+    if isinstance(days, bool) or not isinstance(days, int | float) or not 0 < days < math.inf:
         raise DataError(f"{FILE}: hold_out.days: expected a number above 0, got {days!r}")
     return HoldOutRule(rule, float(days))

@@ -16,6 +16,7 @@ from graph.lending import (
     strong_positions,
 )
 from graph.protocols import random_rows, unseen_items, unseen_people
+from graph.roles import FILE as CONFIG_FILE
 from graph.roles import HoldOutRule
 
 __all__ = ["Cases", "Split", "dataset_split", "hold_out", "keep_all", "leave_last_out", "time_cut"]
@@ -111,10 +112,11 @@ def time_cut(dataset: Dataset, held_out_days: float, *, seed: int = 0) -> Split:
     newest = dataset.interactions["timestamp"].max()
     if not isinstance(newest, int):
         raise SplitError("time cut: no interaction has a timestamp")
+    told = f"{held_out_days:g} days (hold_out.days of {CONFIG_FILE})"
     cut = newest - int(held_out_days * DAY_S) + 1
     seen = dataset.interactions.filter(pl.col("timestamp") < cut)
     if not len(seen):
-        raise SplitError(f"time cut: no interaction before the last {held_out_days} days")
+        raise SplitError(f"time cut: no interaction before the last {told}")
     rows = dataset.interactions.filter(pl.col("timestamp").is_not_null()).sort(
         "user_row", "timestamp", "order"
     )
@@ -122,7 +124,7 @@ def time_cut(dataset: Dataset, held_out_days: float, *, seed: int = 0) -> Split:
     strong = strong_positions(rows)
     strong = strong[late[strong]]
     if not len(strong):
-        raise SplitError(f"time cut: no strong interaction in the last {held_out_days} days")
+        raise SplitError(f"time cut: no strong interaction in the last {told}")
     user = rows["user_row"].to_numpy()
     pair = user * len(dataset.item_types) + dataset.item_type[rows["item_row"].to_numpy()]
     test = np.sort(strong[np.unique(pair[strong], return_index=True)[1]])

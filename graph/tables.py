@@ -108,13 +108,20 @@ def _assemble(
     rows = _with_rows(interactions, people["user_id"], catalogue["item_id"], config.roles)
     ordered = in_order(rows, people["user_id"], catalogue["item_id"], seed=seed)
     unknown = ordered["timestamp"].is_null() & ordered["seq"].is_null()
-    notices = (
-        (f"interactions: {unknown.sum():,} rows with neither time nor seq count as oldest",)
-        if unknown.any()
-        else ()
-    )
-    report = problems.merged(Problems(notices=notices))
+    report = problems.merged(Problems(notices=_unordered(int(unknown.sum()), len(ordered))))
     return Dataset(catalogue, people, ordered, config.roles, config.hold_out, report)
+
+
+def _unordered(rows: int, of: int) -> tuple[str, ...]:
+    """Say what becomes of rows that tell nothing of their order."""
+    if rows == of:
+        return (
+            "interactions: no row has a time or a seq: a hash of the seed, the person and the item "
+            "decides the whole order of everybody's rows",
+        )
+    if rows:
+        return (f"interactions: {rows:,} rows with neither time nor seq count as oldest",)
+    return ()
 
 
 def _catalogue(items: pl.DataFrame) -> pl.DataFrame:

@@ -7,21 +7,20 @@ python -m training evaluate --data FOLDER --run FOLDER
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import get_args
 
 from tqdm import tqdm
 
-from features.errors import FeatureError
-from graph.errors import GraphError
 from graph.roles import Rule
-from models.checkpoint import CheckpointError
+from training.circumstances import tell_circumstances, write_circumstances
 from training.comparison import MODELS, answering, choose_models, compare_served, fit_models
 from training.errors import TrainingError
 from training.evaluate import EvaluationSettings, evaluate, write_metrics
-from training.options import add_text_options, featurizer_source
+from training.needs import needed_stages
+from training.options import add_text_options, featurizer_source, guarded
 from training.page.write import write_report
 from training.peers import PEERS
 from training.pipeline import Inputs, Run
@@ -31,32 +30,23 @@ from training.settings import read_settings
 from training.summary import summary
 from training.tuning_stage import make_peer, write_tuning
 
-_ERRORS = (FeatureError, GraphError, CheckpointError, TrainingError, OSError)
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; 0 when done, 1 with a message on standard error when it cannot be."""
     options = _parser().parse_args(arguments)
-    try:
-        _COMMANDS[options.command](options)
-    except _ERRORS as error:
-        tqdm.write(f"training: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        tqdm.write("training: interrupted; the same command goes on from here", file=sys.stderr)
-        return 130
-    return 0
+    return guarded("training", lambda: _COMMANDS[options.command](options))
 
 
 def _all(options: argparse.Namespace) -> None:
     run = _run(options, "nothing")
-    _foundation_stages(run, options)
-    run.make_adaptation()
-    run.make_fusion()
+    _dataset(run)
+    _make(run, options, needed_stages(("nearfield",)))
 
 
 def _foundation(options: argparse.Namespace) -> None:
-    _foundation_stages(_run(options, "nothing"), options)
+    run = _run(options, "nothing")
+    _dataset(run)
+    _make(run, options, needed_stages(("hgnn-knn",)))
 
 
 def _adaptation(options: argparse.Namespace) -> None:
@@ -65,7 +55,7 @@ def _adaptation(options: argparse.Namespace) -> None:
         raise TrainingError(
             f"{run.folder / 'foundation'}: no foundation to adapt; run the command `foundation`"
         )
-    run.make_dataset()
+    _dataset(run)
     run.make_adaptation()
     run.make_fusion()
 
@@ -73,14 +63,9 @@ def _adaptation(options: argparse.Namespace) -> None:
 def _evaluate(options: argparse.Namespace) -> None:
     run = _run(options, f"test by {options.protocol}" if options.protocol else "test")
     names = choose_models(options.models)
-    _foundation_stages(run, options)
+    _dataset(run)
     names = answering(run, names)
-    if {"2t-hgnn", "nearfield"} & set(names):
-        run.make_adaptation()
-    if "nearfield" in names:
-        run.make_fusion()
-    if "2t" in names:
-        run.make_plain_two_tower()
+    _make(run, options, needed_stages(names))
     tuned = [name for name in names if name in PEERS]
     for name in tuned:
         make_peer(run, name)
@@ -101,10 +86,12 @@ def _evaluate(options: argparse.Namespace) -> None:
     shown = headlines(result.measurements)
     differences = compare_served(result, shown)
     write_metrics(run.folder / "metrics.json", (*result.measurements, *differences))
+    write_circumstances(run, names, result)
     write_tuning(run, tuned)
     table = run.folder / "metrics.md"
     first = summary(result.measurements, differences)
-    write_markdown(table, (*first, *tables(result.measurements, differences)))
+    laid_out = (*first, *tables(result.measurements, differences))
+    write_markdown(table, laid_out, tell_circumstances(run, result))
     page = run.folder / "report.html"
     write_report(page, run, names, result, differences)
     laid_out = (*tables(result.measurements, differences, slices=shown), *first)
@@ -133,25 +120,40 @@ def _run(options: argparse.Namespace, holding: str) -> Run:
     )
 
 
-def _foundation_stages(run: Run, options: argparse.Namespace) -> None:
+def _dataset(run: Run) -> None:
+    """Make the data set and cut it, so that an impossible cut is refused before long work."""
     run.make_dataset()
-    run.make_text(featurizer_source(options), options.cache or run.folder / "text-cache.sqlite")
-    run.make_graph()
-    run.make_foundation()
+    _ = run.split
+
+
+def _make(run: Run, options: argparse.Namespace, stages: Collection[str]) -> None:
+    """Make some stages; the graph comes before the text, since it is soon refused or done."""
+    cache = options.cache or run.folder / "text-cache.sqlite"
+    steps: dict[str, Callable[[], object]] = {
+        "graph": run.make_graph,
+        "text": lambda: run.make_text(featurizer_source(options), cache),
+        "foundation": run.make_foundation,
+        "adaptation": run.make_adaptation,
+        "fusion": run.make_fusion,
+        "two_tower": run.make_plain_two_tower,
+    }
+    for stage, make in steps.items():
+        if stage in stages:
+            make()
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m training",
-        description="Data set -> text vectors -> graph -> foundation -> adaptation. "
+        description="Data set -> text vectors -> graph -> foundation -> adaptation -> fusion. "
         "Each stage is a folder of the run and is kept when nothing it was made from changed.",
     )
     commands = parser.add_subparsers(dest="command", required=True)
     for name, text in (
         ("all", "every stage, on all of the data: what `python -m export` publishes"),
         ("foundation", "the stages up to the HGNN"),
-        ("adaptation", "the two towers alone, on the foundation as it is"),
-        ("evaluate", "hold a part out, train on the rest, compare with the baselines"),
+        ("adaptation", "the two towers and the fusion anew, on the foundation as it is"),
+        ("evaluate", "hold a part out, make what the models need of the rest, compare them"),
     ):
         command = commands.add_parser(name, help=text, description=text)
         _add_options(command)

@@ -10,7 +10,8 @@ from typing import get_args
 
 from graph.roles import Rule
 from training.ablation_rows import ablations
-from training.comparing import add_options, base_of, conclude, default_run, guarded
+from training.comparing import add_options, base_of, conclude, default_run
+from training.options import guarded
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,16 +1,10 @@
-"""What the commands that compare variants share: their options, and how they end."""
+"""What the commands that compare variants share: their options, and what they write."""
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from tqdm import tqdm
-
-from features.errors import FeatureError
-from graph.errors import GraphError
-from models.checkpoint import CheckpointError
-from training.errors import TrainingError
 from training.options import add_text_options, featurizer_source
 from training.pipeline import Run
 from training.settings import read_settings
@@ -18,8 +12,6 @@ from training.variant_figures import figures
 from training.variant_runs import Base, Comparison, compare
 from training.variant_tables import write_comparison
 from training.variants import DEFAULT, Variant, choose
-
-_ERRORS = (FeatureError, GraphError, CheckpointError, TrainingError, OSError)
 
 
 def add_options(command: argparse.ArgumentParser, rows: str) -> None:
@@ -49,8 +41,8 @@ def base_of(options: argparse.Namespace, holding: str) -> Base:
 
 
 def default_run(base: Base, options: argparse.Namespace) -> Run:
-    """Open the default's run, from which the list of rows is made."""
-    return base.run(Variant(name=DEFAULT, meaning=""), options.seeds[0])
+    """Open the default's run with its data alone, from which the list of rows is made."""
+    return base.open(Variant(name=DEFAULT, meaning=""), options.seeds[0])
 
 
 def conclude(
@@ -64,19 +56,6 @@ def conclude(
 
     found = compare(base, choose(rows, names), options.seeds, on_row=write)
     sys.stdout.write(write(found).read_text(encoding="utf-8"))
-
-
-def guarded(program: str, work: Callable[[], None]) -> int:
-    """Do the work; 0 when done, 1 with a message on standard error when it cannot be."""
-    try:
-        work()
-    except _ERRORS as error:
-        tqdm.write(f"{program}: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        tqdm.write(f"{program}: interrupted; the same command goes on from here", file=sys.stderr)
-        return 130
-    return 0
 
 
 def _seeds(text: str) -> tuple[int, ...]:

@@ -85,7 +85,10 @@ def choose_models(asked: str | None) -> tuple[str, ...]:
         if absent:
             _say(f"evaluate: {', '.join(absent)} are left out: {missing}")
         return tuple(name for name in MODELS if name not in absent)
-    names = tuple(asked.split(","))
+    names = tuple(name.strip() for name in asked.split(","))
+    twice = [name for place, name in enumerate(names) if name in names[:place]]
+    if twice:
+        raise TrainingError(f"--models: expected each name once, got {twice[0]!r} twice")
     unknown = [name for name in names if name not in MODELS]
     if unknown:
         raise TrainingError(

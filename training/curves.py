@@ -8,8 +8,9 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 
-from training.comparing import add_options, base_of, conclude, default_run, guarded
+from training.comparing import add_options, base_of, conclude, default_run
 from training.curve_rows import AGES, WINDOWS, Windows, foundation_age, unseen_items
+from training.options import guarded
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -57,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.add_argument(
         "--ages",
-        type=lambda text: tuple(_count(each) for each in text.split(",")),
+        type=_counts,
         default=AGES,
         help=f"in windows; default: {','.join(map(str, AGES))}",
     )
@@ -65,10 +66,20 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _count(text: str) -> int:
-    count = int(text)
+    try:
+        count = int(text)
+    except ValueError:
+        count = -1
     if count < 0:
-        raise argparse.ArgumentTypeError(f"expected a number from 0 on, got {text!r}")
+        raise argparse.ArgumentTypeError(f"expected a whole number from 0 on, got {text!r}")
     return count
+
+
+def _counts(text: str) -> tuple[int, ...]:
+    counts = tuple(_count(each) for each in text.split(","))
+    if len(set(counts)) < len(counts):
+        raise argparse.ArgumentTypeError(f"expected distinct numbers, got {text!r}")
+    return counts
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from training.measurement import (
     MEASURED,
     REPEATED,
     TIED,
+    UNSEEN_ITEMS,
     Measurement,
     write_metrics,
 )
@@ -177,6 +178,9 @@ def _describe(part: Slice, cases: Cases) -> Iterator[Measurement]:
     for metric, flags in ((TIED, cases.tied), (REPEATED, cases.repeated)):
         share = float(flags[part.chosen].mean())
         yield Measurement(CASES, part.name, metric, share, None, None, users)
+    if part.scope is Scope.UNSEEN:
+        size = float(part.pool_size)
+        yield Measurement(CASES, part.name, UNSEEN_ITEMS, size, None, None, users)
 
 
 def _means(

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from graph.files import replace_text
 from training import metrics
 
 CASES = "(cases)"
@@ -12,6 +13,8 @@ CASES = "(cases)"
 TIED = "tied targets"
 REPEATED = "targets already seen"
 """Chosen or turned away before: nobody can find them."""
+UNSEEN_ITEMS = "unseen items"
+"""How many items the lists are drawn from, where these are the unseen ones alone."""
 COVERAGE = {depth: f"coverage@{depth}" for depth in (metrics.TOP, metrics.DEPTH)}
 POPULARITY = f"popularity@{metrics.TOP}"
 """Mean popularity percentile (`training.popularity`) of what is shown."""
@@ -52,6 +55,4 @@ class Measurement:
 def write_metrics(path: Path, measurements: Iterable[Measurement]) -> None:
     """Write metrics.json: a list of {model, slice, metric, value, low, high, users}."""
     records = [asdict(measurement) for measurement in measurements]
-    beside = path.with_name(path.name + ".partial")
-    beside.write_text(json.dumps(records, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    beside.replace(path)
+    replace_text(path, json.dumps(records, indent=1, allow_nan=False) + "\n")

@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from graph.files import replace_text
 from training import metrics
 from training.measurement import (
     CASES,
@@ -17,6 +18,7 @@ from training.measurement import (
     SHARE,
     TARGET_SHARE,
     TIED,
+    UNSEEN_ITEMS,
     Measurement,
 )
 from training.slices import SEPARATOR
@@ -41,7 +43,8 @@ def tables(
 ) -> tuple[Table, ...]:
     """Lay out one table per slice, in the order in which slices and models first appear.
 
-    The title tells how many users there are and what share of their targets is tied in time.
+    The title tells how many users there are, what share of their targets is tied in time, and how
+    many items compete where these are the unseen ones alone.
     Recall has a column only where it differs from HR, that is where users have several targets.
     A slice that `differences` speak of has a second table with them, one whose lists hold all
     types another with their mix. `slices` limits the tables to those names.
@@ -64,16 +67,25 @@ def headlines(measurements: Iterable[Measurement]) -> tuple[str, ...]:
     return tuple(name for name in names if SEPARATOR not in name)
 
 
+def counted(number: int, noun: str) -> str:
+    """Say how many there are."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def count_unseen(items: Measurement) -> str:
+    """Say how many unseen items a target competes with, itself among them."""
+    return f"among {counted(round(items.value), 'unseen item')}"
+
+
 def to_markdown(laid_out: Iterable[Table]) -> str:
     """Write tables as Markdown, a third-level heading over each."""
     blocks = []
     for table in laid_out:
-        widths = _widths(table)
+        header, *rows = [tuple(map(_escaped, row)) for row in (table.header, *table.rows)]
+        widths = _widths((header, *rows))
         rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
-        lines = [
-            f"| {' | '.join(_aligned(row, widths))} |" for row in (table.header, rule, *table.rows)
-        ]
-        blocks.append("\n".join([f"### {table.title}", "", *lines]))
+        lines = [f"| {' | '.join(_aligned(row, widths))} |" for row in (header, rule, *rows)]
+        blocks.append("\n".join([f"### {_one_line(table.title)}", "", *lines]))
     return "\n\n".join(blocks) + "\n"
 
 
@@ -81,18 +93,16 @@ def to_terminal(laid_out: Iterable[Table]) -> str:
     """Write tables as plain text with aligned columns."""
     blocks = []
     for table in laid_out:
-        widths = _widths(table)
+        widths = _widths((table.header, *table.rows))
         rule = ["-" * width for width in widths]
         lines = ["  ".join(_aligned(row, widths)) for row in (table.header, rule, *table.rows)]
         blocks.append("\n".join([table.title, "", *lines]))
     return "\n\n".join(blocks) + "\n"
 
 
-def write_markdown(path: Path, laid_out: Iterable[Table]) -> None:
-    """Write tables to a Markdown file, beside and renamed."""
-    beside = path.with_name(path.name + ".partial")
-    beside.write_text(to_markdown(laid_out), encoding="utf-8")
-    beside.replace(path)
+def write_markdown(path: Path, laid_out: Iterable[Table], introduction: str) -> None:
+    """Write a line and tables below it to a Markdown file, beside and renamed."""
+    replace_text(path, f"{introduction}\n\n{to_markdown(laid_out)}")
 
 
 def _by_slice(
@@ -120,7 +130,7 @@ def _table(name: str, models: Mapping[str, Mapping[str, Measurement]]) -> Table:
 def _difference_table(name: str, pairs: Mapping[str, Mapping[str, Measurement]]) -> Table:
     users = max(each.users for found in pairs.values() for each in found.values())
     return Table(
-        title=f"{name}: differences, user by user ({users:,} users)",
+        title=f"{name}: differences, user by user ({counted(users, 'user')})",
         header=("model - other", *(f"{metric} [95%]" for metric in COMPARED)),
         rows=tuple(
             (pair, *(_signed(found[metric]) for metric in COMPARED))
@@ -150,7 +160,7 @@ def _mix_table(name: str, models: Mapping[str, Mapping[str, Measurement]]) -> Ta
 
 
 def _signed(difference: Measurement) -> str:
-    return f"{difference.value:+.4f} [{difference.low:+.4f}, {difference.high:+.4f}]"
+    return f"{difference.value:+z.4f} [{difference.low:+z.4f}, {difference.high:+z.4f}]"
 
 
 def _worth_a_column(metric: str, models: Iterable[Mapping[str, Measurement]]) -> bool:
@@ -169,7 +179,9 @@ def _title(
     shown: Mapping[str, Mapping[str, Measurement]],
 ) -> str:
     counts = [each.users for found in (described, *shown.values()) for each in found.values()]
-    parts = [f"{max(counts):,} users"]
+    parts = [counted(max(counts), "user")]
+    if UNSEEN_ITEMS in described:
+        parts.append(count_unseen(described[UNSEEN_ITEMS]))
     if TIED in described:
         parts.append(f"{described[TIED].value:.0%} {TIED}")
     if REPEATED in described and described[REPEATED].value > 0:
@@ -202,8 +214,17 @@ def _with_interval(measurement: Measurement | None) -> str:
     return text
 
 
-def _widths(table: Table) -> list[int]:
-    columns = zip(table.header, *table.rows, strict=True)
+def _escaped(cell: str) -> str:
+    """Write a cell so that nothing in it ends the cell or the row."""
+    return _one_line(cell).replace("|", "\\|")
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _widths(rows: Sequence[Sequence[str]]) -> list[int]:
+    columns = zip(*rows, strict=True)
     return [max(len(cell) for cell in column) for column in columns]
 
 

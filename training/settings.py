@@ -65,8 +65,8 @@ def read_settings(path: Path | None, *, seed: int | None = None) -> Settings:
     """Read a TOML file over the defaults; `seed` wins over the file's.
 
     Raises:
-        TrainingError: no such file, not TOML, an unknown name, or a value of a wrong type or
-            without a meaning.
+        TrainingError: no such file, not TOML, an unknown name, a seed inside a table, or a value
+            of a wrong type or without a meaning.
     """
     content: dict[str, Any] = {}
     if path is not None:
@@ -78,7 +78,22 @@ def read_settings(path: Path | None, *, seed: int | None = None) -> Settings:
             raise TrainingError(f"{path}: expected TOML, got {error}") from error
     if seed is not None:
         content["seed"] = seed
-    return changed(Settings(), content, str(path) if path else "settings").seeded()
+    where = str(path) if path else "settings"
+    _refuse_seeds(content, where)
+    return changed(Settings(), content, where).seeded()
+
+
+def _refuse_seeds(content: Mapping[str, Any], where: str) -> None:
+    """Refuse a seed inside a table: one seed is handed down to all of them."""
+    for name, table in content.items():
+        if not isinstance(table, dict):
+            continue
+        if "seed" in table:
+            raise TrainingError(
+                f"{where}: {name}: seed: expected no seed of its own, got {table['seed']!r}; "
+                "`seed` above all tables, or --seed, is the seed of everything"
+            )
+        _refuse_seeds(table, f"{where}: {name}")
 
 
 def changed(settings: _Settings, content: Mapping[str, Any], where: str) -> _Settings:

@@ -1,16 +1,17 @@
 """The held-out cases -> the slices that are measured, each with a name.
 
 Slices without a prefix hold the targets that occur in training, be it by a weak signal alone,
-ranked inside their item type: "overall", each type by its name, "warm" and "cold" users (who had,
-or had not, touched the target's type before), "unseen users" (absent from training) and the data
-set's own `test...` names; "popularity fifth / 1" (the rarest targets) to 5, as
-`training.popularity` sorts those items of each type that somebody chose, and "history length /
+ranked inside their item type: "overall", each type by its name (see `type_names`), "warm" and
+"cold" users (who had, or had not, touched the target's type before), "unseen users" (absent from
+training) and the data set's own `test...` names; "popularity fifth / 1" (the rarest targets) to 5,
+as `training.popularity` sorts those items of each type that somebody chose, and "history length /
 1-4" and so on, by what the user did before. Targets that do not occur in training are apart:
 "unseen" ranks them inside their type, "unseen alone" among the unseen items of their type. "all
-types" ranks the familiar targets among the whole catalogue.
+types" ranks the familiar targets among the whole catalogue. A catalogue of one type has no slices
+by type: they would repeat the whole.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -22,10 +23,24 @@ from training.popularity import FIFTHS, fifths
 from training.ranking import Candidates, Scope
 
 OVERALL = "overall"
-SEPARATOR = " / "
-"""Stands between the name of a slice and that of its part."""
+WARM = "warm"
+COLD = "cold"
+UNSEEN_USERS = "unseen users"
+ALL_TYPES = "all types"
+UNSEEN = "unseen"
+UNSEEN_ALONE = "unseen alone"
 POPULARITY_FIFTH = "popularity fifth"
 HISTORY_LENGTH = "history length"
+_FIXED = frozenset(
+    {
+        *(OVERALL, WARM, COLD, UNSEEN_USERS, ALL_TYPES),
+        *(UNSEEN, UNSEEN_ALONE, POPULARITY_FIFTH, HISTORY_LENGTH),
+    }
+)
+_OWN = "test"
+"""The data set's own slices begin with it."""
+SEPARATOR = " / "
+"""Stands between the name of a slice and that of its part; no name of a part holds it."""
 FIFTH_NAMES: Mapping[int, str] = {fifth: str(fifth) for fifth in range(1, FIFTHS + 1)}
 _LONGER = (1, 5, 10, 20, 50, 100)
 """Lengths at which the next bucket of histories begins."""
@@ -51,6 +66,32 @@ class Slice:
     """How many items the lists of these cases are drawn from; coverage is a share of them."""
 
 
+def type_names(item_types: Sequence[str]) -> tuple[str, ...]:
+    """Name the slice of each item type, no two alike and none like a slice of another kind.
+
+    That is the type's own name, unless it could be taken for something else: the slice of a type
+    called `warm`, or one that begins like the data set's own slices, is `type warm`. A separator
+    inside a name becomes `/`.
+    """
+    return _distinct(item_types, "type ", lambda name: name in _FIXED or name.startswith(_OWN))
+
+
+def _distinct(
+    names: Sequence[str], prefix: str, reserved: Callable[[str], bool]
+) -> tuple[str, ...]:
+    """Write names that cannot be mistaken; those that need no change stay as they are."""
+    plain = {name for name in names if SEPARATOR not in name and not reserved(name)}
+    given = {name: name for name in plain}
+    for name in names:
+        if name in plain:
+            continue
+        written = "/".join(part.strip() for part in name.split("/")) if SEPARATOR in name else name
+        while reserved(written) or written in given.values():
+            written = prefix + written
+        given[name] = written
+    return tuple(given[name] for name in names)
+
+
 @dataclass(frozen=True)
 class _Part:
     name: str
@@ -67,9 +108,9 @@ def split_into_slices(cases: Cases, candidates: Candidates) -> tuple[Slice, ...]
     everything = np.ones(len(candidates), dtype=np.bool_)
     groups = [
         ("", Scope.TYPE, full, familiar, everything),
-        ("all types", Scope.ALL, simple, familiar, everything),
-        ("unseen", Scope.TYPE, simple, ~familiar, everything),
-        ("unseen alone", Scope.UNSEEN, simple, ~familiar, ~candidates.trained),
+        (ALL_TYPES, Scope.ALL, simple, familiar, everything),
+        (UNSEEN, Scope.TYPE, simple, ~familiar, everything),
+        (UNSEEN_ALONE, Scope.UNSEEN, simple, ~familiar, ~candidates.trained),
     ]
     if len(candidates.item_types) == 1:
         del groups[1]  # the same as inside the type
@@ -85,15 +126,17 @@ def split_into_slices(cases: Cases, candidates: Candidates) -> tuple[Slice, ...]
 
 def _by_type(cases: Cases, candidates: Candidates) -> Iterator[_Part]:
     yield _Part(OVERALL, np.ones(len(cases), np.bool_), np.ones(len(candidates), np.bool_))
+    if len(candidates.item_types) == 1:
+        return
     target_type = candidates.item_type[cases.target]
-    for number, name in enumerate(candidates.item_types):
+    for number, name in enumerate(type_names(candidates.item_types)):
         yield _Part(name, target_type == number, candidates.item_type == number)
 
 
 def _in_detail(cases: Cases, candidates: Candidates) -> Iterator[_Part]:
     by_type = list(_by_type(cases, candidates))
     yield from by_type
-    for whole, chosen in [("warm", cases.warm), ("cold", ~cases.warm), *_own(cases)]:
+    for whole, chosen in [(WARM, cases.warm), (COLD, ~cases.warm), *_own(cases)]:
         for part in by_type:
             yield _Part(_join(whole, part.name), chosen & part.chosen, part.items)
 
@@ -101,11 +144,12 @@ def _in_detail(cases: Cases, candidates: Candidates) -> Iterator[_Part]:
 def _own(cases: Cases) -> Iterator[tuple[str, NDArray[np.bool_]]]:
     """Yield users absent from training and the data set's `test...` names, where some differ."""
     if not cases.unseen_person.all():
-        yield "unseen users", cases.unseen_person
-    for name in np.unique(cases.slice_name):
+        yield UNSEEN_USERS, cases.unseen_person
+    own = [name for name in np.unique(cases.slice_name).tolist() if name.startswith(_OWN)]
+    for name, written in zip(own, _distinct(own, f"{_OWN} ", lambda _: False), strict=True):
         chosen = cases.slice_name == name
-        if str(name).startswith("test") and not chosen.all():
-            yield str(name), chosen
+        if not chosen.all():
+            yield written, chosen
 
 
 def _by_popularity(

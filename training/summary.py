@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from training import metrics
-from training.measurement import CASES, Measurement
-from training.report import Table, headlines
+from training.measurement import CASES, UNSEEN_ITEMS, Measurement
+from training.report import Table, count_unseen, headlines
 
 _BLANK = "-"
 _Cells = Mapping[tuple[str, str], Measurement]
@@ -17,13 +17,19 @@ def summary(
     """Lay out HR@10 by model and slice, and the same of the differences where there are any.
 
     Recall@10 has a table of its own where it is something else, that is where users have several
-    targets. Slices of a slice are left out; the header tells each slice's users.
+    targets. Slices of a slice are left out; the header tells each slice's users, and how many items
+    compete where these are the unseen ones alone.
     """
-    slices = headlines(measurements)
+    unseen = {each.slice: each for each in measurements if each.metric == UNSEEN_ITEMS}
+    slices = {
+        name: f", {count_unseen(unseen[name])}" if name in unseen else ""
+        for name in headlines(measurements)
+    }
     hits, recalls = _cells(measurements, metrics.HIT_RATE), _cells(measurements, metrics.RECALL)
     laid_out = [_table(f"{metrics.HIT_RATE} by slice", "model", hits, slices, _value)]
     if any(recalls[each].value != hits[each].value for each in recalls.keys() & hits.keys()):
-        laid_out.append(_table(f"{metrics.RECALL} by slice", "model", recalls, slices, _value))
+        title = f"{metrics.RECALL} by slice"
+        laid_out.append(_table(title, "model", recalls, slices, _value))
     gains = _cells(differences, metrics.HIT_RATE)
     if gains:
         title = f"{metrics.HIT_RATE} by slice: differences, user by user"
@@ -43,15 +49,16 @@ def _table(
     title: str,
     first: str,
     cells: _Cells,
-    slices: Sequence[str],
+    slices: Mapping[str, str],
     write: Callable[[Measurement], str],
 ) -> Table:
+    """Lay out a column per slice; `slices` says what the header adds to each one's users."""
     models = dict.fromkeys(model for model, _ in cells)
     there = [name for name in slices if any(part == name for _, part in cells)]
     users = {
         name: next(e.users for (_, part), e in cells.items() if part == name) for name in there
     }
-    header = (first, *(f"{name} ({users[name]:,})" for name in there))
+    header = (first, *(f"{name} ({users[name]:,}{slices[name]})" for name in there))
     rows = (
         (
             model,
@@ -67,4 +74,4 @@ def _value(each: Measurement) -> str:
 
 
 def _gain(each: Measurement) -> str:
-    return f"{each.value:+.4f} [{each.low:+.4f}, {each.high:+.4f}]"
+    return f"{each.value:+z.4f} [{each.low:+z.4f}, {each.high:+z.4f}]"

@@ -75,6 +75,10 @@ class AdaptationSettings:
         check_least(self, ("seed",), 0)
         check_above_zero(self, ("temperature",))
         check_share(self, ("dropout", "residual_dropout"))
+        if self.user_tower == "sequence" and self.dimensions % self.heads:
+            raise ValueError(
+                f"heads: expected a divisor of dimensions, {self.dimensions}, got {self.heads}"
+            )
         if not self.decays or not all(0 < decay <= 1 for decay in self.decays):
             raise ValueError(f"decays: expected numbers in (0, 1], got {self.decays}")
 

@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
+from graph.files import replace_text
 from graph.stage import StageResult, run_stage
 from training.library_peers import LIBRARY_SCRIPT, library_versions, peers_python
 from training.peers import PEERS, tune_peer
@@ -44,17 +45,22 @@ def load_peer(run: Run, key: str) -> Ranker:
 
 
 def write_tuning(run: Run, keys: Iterable[str]) -> None:
-    """Write every trial of some peers beside metrics.json, as tuning.json and tuning.md."""
+    """Write every trial of some peers beside metrics.json, as tuning.json and tuning.md.
+
+    Without any peer what an earlier evaluation wrote stays.
+    """
     trials = {key: read_trials(_folder(run, key)) for key in keys}
+    if not trials:
+        return
     records = [
         {"peer": PEERS[key].name, **dataclasses.asdict(trial)}
         for key, tried in trials.items()
         for trial in tried
     ]
     path = run.folder / "tuning.json"
-    path.write_text(json.dumps(records, indent=1) + "\n", encoding="utf-8")
+    replace_text(path, json.dumps(records, indent=1) + "\n")
     pages = [_overview(run, trials), *(_details(key, tried) for key, tried in trials.items())]
-    path.with_suffix(".md").write_text(to_markdown(pages) + "\n", encoding="utf-8")
+    replace_text(path.with_suffix(".md"), to_markdown(pages))
 
 
 def _overview(run: Run, trials: dict[str, list[Trial]]) -> Table:

@@ -9,12 +9,20 @@ from numpy.typing import NDArray
 
 from training import metrics
 from training.ranks import ABSENT, Ranks
-from training.slices import OVERALL, SEPARATOR, Slice, split_into_slices
+from training.slices import (
+    OVERALL,
+    SEPARATOR,
+    UNSEEN,
+    UNSEEN_ALONE,
+    Slice,
+    split_into_slices,
+    type_names,
+)
 from training.variant_runs import Comparison
 
 METRICS = (metrics.HIT_RATE, metrics.MRR_ALL)
 REPLICATES = 1000
-_UNSEEN = ("unseen", "unseen alone")
+_UNSEEN = (UNSEEN, UNSEEN_ALONE)
 
 
 @dataclass(frozen=True)
@@ -48,6 +56,8 @@ class Row:
     slice: str
     metric: str
     users: int
+    items: int
+    """How many items the lists are drawn from."""
     figure: Figure
     differences: tuple[Difference, ...]
 
@@ -89,12 +99,14 @@ def _rows(part: Slice, found: Comparison) -> Iterator[Row]:
         users = values[variant, model].shape[1]
         for place, metric in enumerate(METRICS):
             gained = (Difference(e.variant, e.model, gain[place]) for e, gain in against)
-            yield Row(variant, model, part.name, metric, users, own[place], tuple(gained))
+            yield Row(
+                variant, model, part.name, metric, users, part.pool_size, own[place], tuple(gained)
+            )
 
 
 def _slices(found: Comparison) -> list[Slice]:
     """Take the whole and the unseen items, in their type and alone, and each type of these."""
-    types = found.candidates.item_types
+    types = type_names(found.candidates.item_types)
     unseen = [f"{whole}{SEPARATOR}{name}" for whole in _UNSEEN for name in types]
     wanted = {OVERALL, *types, *_UNSEEN, *unseen}
     slices = split_into_slices(found.cases, found.candidates)

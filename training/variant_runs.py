@@ -36,7 +36,18 @@ class Base:
     strict: bool = False
 
     def run(self, variant: Variant, seed: int) -> Run:
-        """Open the run of a variant, with data and text vectors made."""
+        """Open the run of a variant, with data and text vectors made.
+
+        Raises:
+            SplitError: nothing can be held out so; no text is embedded then.
+        """
+        run = self.open(variant, seed)
+        _ = run.held_out
+        run.make_text(self.source, self.cache)
+        return run
+
+    def open(self, variant: Variant, seed: int) -> Run:
+        """Open the run of a variant, with nothing made but the data."""
         inputs = Inputs(
             data=self.data,
             holding=self.holding,
@@ -47,7 +58,6 @@ class Base:
         folder = self.folder / variant.name / f"seed-{seed}"
         run = Run(folder, inputs, shelf=self.folder / SHELF)
         run.make_dataset()
-        run.make_text(self.source, self.cache)
         return run
 
 

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from training.report import Table, to_markdown
-from training.slices import SEPARATOR
+from graph.files import replace_text
+from training.report import Table, counted, to_markdown
+from training.slices import SEPARATOR, UNSEEN_ALONE
 from training.variant_figures import METRICS, Figure, Row
 from training.variant_runs import Comparison
 
@@ -34,20 +35,23 @@ def write_comparison(
         ],
         "rows": [row.to_json() for row in rows],
     }
-    _write(folder / f"{name}.json", json.dumps(content, indent=1, allow_nan=False) + "\n")
+    replace_text(folder / f"{name}.json", json.dumps(content, indent=1, allow_nan=False) + "\n")
     page = folder / f"{name}.md"
     laid_out = [_variants(found), *_slices(rows)]
-    _write(page, f"## {title}\n\n{_introduction(found)}\n\n{to_markdown(laid_out)}")
+    replace_text(page, f"## {title}\n\n{_introduction(found)}\n\n{to_markdown(laid_out)}")
     return page
 
 
 def _introduction(found: Comparison) -> str:
     seeds = ", ".join(map(str, found.seeds))
-    spread = "; ± is the standard deviation over the seeds" if len(found.seeds) > 1 else ""
+    several = len(found.seeds) > 1
+    spread = "; ± is the standard deviation over the seeds" if several else ""
+    chance = "exceeds ± too" if several else "would also hold with other seeds (SEEDS=0,1,2)"
     return (
         f"Hold-out: {found.rule}. Seeds of training: {seeds}{spread}. Targets are ranked inside "
-        "their item type. Intervals are 95% bootstrap intervals over users; differences are taken "
-        "user by user on the same cases, and say something where their interval leaves out 0."
+        "their item type. Intervals are 95% bootstrap intervals over users alone: what another "
+        "seed of training would change is not in them. Differences are taken user by user on the "
+        f"same cases; one says something where its interval leaves out 0 and it {chance}."
     )
 
 
@@ -75,13 +79,20 @@ def _slices(rows: Sequence[Row]) -> list[Table]:
         lines.setdefault((row.variant, row.model), []).append(row)
     tables = []
     for name, lines in by_slice.items():
-        users = next(iter(lines.values()))[0].users
         laid_out = [line for of_model in lines.values() for line in _lines(of_model)]
         measured = [f"{each} [95%]" for each in METRICS]
         gains = [f"Δ {each} [95%]" for each in METRICS]
         header = ("row", "model", *measured, "less", *gains)
-        tables.append(Table(f"{name} ({users:,} users)", header, tuple(laid_out)))
+        title = f"{name} ({_described(next(iter(lines.values()))[0])})"
+        tables.append(Table(title, header, tuple(laid_out)))
     return tables
+
+
+def _described(row: Row) -> str:
+    users = counted(row.users, "user")
+    if row.slice != UNSEEN_ALONE:
+        return users
+    return f"{users}, among {counted(row.items, 'unseen item')}"
 
 
 def _lines(rows: Sequence[Row]) -> list[tuple[str, ...]]:
@@ -103,7 +114,8 @@ def _value(figure: Figure) -> str:
 
 
 def _gain(figure: Figure) -> str:
-    return f"{figure.value:+.4f}{_spread(figure)} [{figure.low:+.4f}, {figure.high:+.4f}]"
+    ends = f"[{figure.low:+z.4f}, {figure.high:+z.4f}]"
+    return f"{figure.value:+z.4f}{_spread(figure)} {ends}"
 
 
 def _spread(figure: Figure) -> str:
@@ -112,9 +124,3 @@ def _spread(figure: Figure) -> str:
 
 def _one_line(text: str) -> str:
     return " ".join(text.split()).replace("|", "/")
-
-
-def _write(path: Path, text: str) -> None:
-    beside = path.with_name(path.name + ".partial")
-    beside.write_text(text, encoding="utf-8")
-    beside.replace(path)

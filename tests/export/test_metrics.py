@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from export.errors import MetricsError
-from export.metrics import SERVED_MODEL, read_metrics
+from export.metrics import SERVED_MODEL, main, read_metrics
 from training.comparison import SERVED
 from training.evaluate import Measurement, write_metrics
 
@@ -78,6 +78,20 @@ def test_a_file_without_measurements_of_the_served_model_is_named(
 
     with pytest.raises(MetricsError, match=rf"metrics\.json: {problem}"):
         read_metrics(tmp_path / "metrics.json")
+
+
+def test_a_file_can_be_checked_before_long_work(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "metrics.json"
+    path.write_text(json.dumps([HIT_RATE]))
+    assert main([str(path)]) == 0
+    path.write_text("[]")
+    assert main([str(path)]) == 1
+    assert capsys.readouterr().err == (
+        f"export: {path}: expected measurements of 'nearfield', got []; "
+        "evaluate anew, or move the file away\n"
+    )
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from features.errors import CacheError, FeaturizerUnavailable, TextError
 from features.text import HashFeaturizer
-from features.text_cache import CachedFeaturizer, TextCache, cache_key
+from features.text_cache import CachedFeaturizer, Described, TextCache, cache_key
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXTS = [f"Volume {number}" for number in range(100)]
@@ -196,4 +196,35 @@ def test_a_vector_of_another_length_is_refused(tmp_path: Path) -> None:
     cache.put([b"key"], np.ones((1, 3), dtype=np.float32))
     with pytest.raises(CacheError, match=r"expected 4 float32 .* got 12 bytes"):
         cache.get([b"key"], 4)
+    cache.close()
+
+
+def test_what_is_all_here_is_recalled_without_a_featurizer(tmp_path: Path) -> None:
+    cache = TextCache(tmp_path / "cache.sqlite")
+    CachedFeaturizer(HashFeaturizer(32), cache).embed(TEXTS[:20])
+    known = cache.described(HashFeaturizer(32).revision)
+    assert known == Described("hash", "hash-1-32", 32, for_tests_only=True)
+    vectors = cache.recall(known, [TEXTS[3], TEXTS[0], TEXTS[3]])
+    assert vectors is not None
+    np.testing.assert_array_equal(vectors, HashFeaturizer(32).embed([TEXTS[3], TEXTS[0], TEXTS[3]]))
+    assert cache.recall(known, [TEXTS[0], TEXTS[20]]) is None
+    assert cache.described("another") is None
+    cache.close()
+
+
+def test_a_file_that_does_not_tell_who_filled_it_is_read_and_told(tmp_path: Path) -> None:
+    path = tmp_path / "cache.sqlite"
+    filled = CachedFeaturizer(CountingFeaturizer(), TextCache(path))
+    filled.embed(TEXTS)
+    filled.close()
+    with sqlite3.connect(path) as old:  # as it was written before
+        old.execute("DROP TABLE featurizers")
+    old.close()
+
+    cache = TextCache(path)
+    assert cache.described("r1") is None
+    again = CountingFeaturizer()
+    CachedFeaturizer(again, cache).embed(TEXTS)
+    assert again.seen.total() == 0
+    assert cache.described("r1") == Described.of(again)
     cache.close()

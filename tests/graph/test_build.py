@@ -253,6 +253,13 @@ def test_a_content_relation_that_is_no_column_is_named(tmp_path: Path) -> None:
         build_graph(dataset.items, dataset.interactions, settings)
 
 
+def test_a_content_relation_of_lists_is_refused_with_what_is_expected(tmp_path: Path) -> None:
+    dataset = dataset_of(tmp_path, IDS, [("ann", "b0", 1)])
+    settings = GraphSettings(content_relations=("creator", "genres"))
+    with pytest.raises(GraphError, match=r"'genres' holds lists; .* one value .*creator, year"):
+        build_graph(dataset.items, dataset.interactions, settings)
+
+
 @pytest.mark.parametrize(
     "change",
     [

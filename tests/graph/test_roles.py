@@ -37,6 +37,7 @@ def test_roles_and_rule_are_read(tmp_path: Path) -> None:
         ('[hold_out]\nrule = "luck"', r"hold_out\.rule: expected one of leave-last-out, time"),
         ("[hold_out]\ndays = 0", r"hold_out\.days: expected a number above 0, got 0"),
         ("[hold_out]\ndays = true", r"hold_out\.days"),
+        ("[hold_out]\ndays = inf", r"hold_out\.days: expected a number above 0, got inf"),
         ("[hold_out]\nday = 3", "unknown key of hold_out 'day'"),
     ],
 )

@@ -182,7 +182,10 @@ def test_rows_without_a_time_are_left_out_of_a_time_cut(tmp_path: Path) -> None:
     ("events", "message"),
     [
         ([("ann", "b1", None)], "no interaction has a timestamp"),
-        ([("ann", "b1", 5), ("ann", "b1", 6)], "before the last 14"),
+        (
+            [("ann", "b1", 5), ("ann", "b1", 6)],
+            r"no interaction before the last 14 days \(hold_out\.days of dataset\.toml\)",
+        ),
     ],
 )
 def test_a_time_cut_that_leaves_nothing_is_refused(

@@ -136,6 +136,17 @@ def test_columns_outside_the_contract_are_noticed_once_and_ignored(tmp_path: Pat
     assert notices == ["items.parquet: ignored columns outside the contract: price, shelf"]
 
 
+def test_rows_without_any_order_are_told_of(tmp_path: Path) -> None:
+    events = [("ann", "b1", None), ("ann", "b2", None), ("bob", "b1", 5)]
+    some = dataset_of(tmp_path / "some", ["b1", "b2"], events)
+    assert some.problems.notices == (
+        "interactions: 2 rows with neither time nor seq count as oldest",
+    )
+    none = dataset_of(tmp_path / "none", ["b1", "b2"], events[:2])
+    (notice,) = none.problems.notices
+    assert "a hash of the seed, the person and the item decides the whole order" in notice
+
+
 def test_nothing_after_as_of_is_visible(tmp_path: Path) -> None:
     write_folder(
         tmp_path,

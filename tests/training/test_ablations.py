@@ -157,6 +157,22 @@ def test_seeds_are_distinct_numbers(
     assert "argument --seeds: expected" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ("--ages=a", "argument --ages: expected a whole number from 0 on, got 'a'"),
+        ("--ages=1,1", "argument --ages: expected distinct numbers, got '1,1'"),
+        ("--windows=b", "argument --windows: expected a whole number from 0 on, got 'b'"),
+    ],
+)
+def test_ages_and_windows_are_numbers(
+    desk: Desk, capsys: pytest.CaptureFixture[str], given: str, told: str
+) -> None:
+    with pytest.raises(SystemExit):
+        desk.run(draw, "foundation-age", given)
+    assert told in capsys.readouterr().err
+
+
 def test_the_curve_of_unseen_items_asks_about_nothing_else(desk: Desk) -> None:
     rows = "text-only,copies-0-no-content,borrowed-0-no-content"
     assert desk.run(draw, "unseen-items", "--rows", rows) == 0

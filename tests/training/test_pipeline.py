@@ -17,6 +17,7 @@ from training.comparison import MODELS, answering, choose_models, fit_models
 from training.errors import TrainingError
 from training.evaluate import evaluate
 from training.library_peers import PYTHON_VARIABLE
+from training.needs import NEEDS, needed_stages
 from training.peers import PEERS
 from training.pipeline import Inputs, Run
 from training.ranking import Candidates
@@ -174,7 +175,8 @@ def test_evaluation_reports_what_the_served_model_gains_over_each_other_model(
     with EmbeddingsStub().running() as stub:
         vllm = ["--vllm-url", stub.url, "--vllm-model", MODEL]
         models = ["--models", "popularity,nearfield,ease-tuned"]
-        assert main(["evaluate", *base, *models, *vllm, "--settings", str(settings)]) == 0
+        told = ["--settings", str(settings), "--seed", "4"]
+        assert main(["evaluate", *base, *models, *vllm, *told]) == 0
     shown = capsys.readouterr().out
     written = (tmp_path / "run" / "metrics.md").read_text()
     records = json.loads((tmp_path / "run" / "metrics.json").read_text())
@@ -187,12 +189,65 @@ def test_evaluation_reports_what_the_served_model_gains_over_each_other_model(
         (f"nearfield - {other}", part) for other in ("popularity", "EASE, tuned") for part in slices
     }
     assert "popularity fifth" in written
+    made_with = json.loads((tmp_path / "run" / "evaluation.json").read_text())
+    assert (made_with["hold_out"], made_with["seed"], made_with["users"]) == (
+        "leave-last-out",
+        4,
+        60,
+    )
+    assert made_with["settings"]["adaptation"]["loop"]["epochs"] == 1
+    assert made_with["models"] == ["popularity", "nearfield", "ease-tuned"]
+    assert written.startswith("Hold-out: leave-last-out. Cases: 60, of 60 users. Learned from ")
+    assert "Seed: 4; all settings are in evaluation.json." in written.splitlines()[0]
     assert "popularity fifth" not in shown
     assert "report.html" in shown
     assert "overall: differences, user by user" in (tmp_path / "run" / "report.html").read_text()
     for text in (shown, written):
         assert "overall: differences, user by user (60 users)" in text
-        assert text.count("nearfield - EASE, tuned") == len(slices)
+        # Once in the lines that are read first, and once per slice.
+        assert text.count("nearfield - EASE, tuned") == 1 + len(slices)
+
+
+def test_every_model_says_which_stages_it_needs() -> None:
+    assert set(NEEDS) == set(MODELS)
+    assert needed_stages(("popularity", "2t")) == {"text", "two_tower"}
+
+
+def test_nothing_is_made_that_the_models_do_not_need(tmp_path: Path) -> None:
+    alone = WORLD.interactions.with_columns(user_id=pl.col("user_id") + pl.col("item_id"))
+    twice = pl.concat([alone, alone.with_columns(pl.col("timestamp") + 1)])
+    write_world(dataclasses.replace(WORLD, interactions=twice), tmp_path / "data")
+    base = ["--data", str(tmp_path / "data"), "--run", str(tmp_path / "run")]
+    nowhere = ["--vllm-url", "http://127.0.0.1:9/v1"]
+    # No vLLM, and no two items share a person: neither text nor graph could be made.
+    assert main(["evaluate", *base, *nowhere, "--models", "popularity,item-cosine"]) == 0
+    folders = {path.name for path in (tmp_path / "run").iterdir() if path.is_dir()}
+    assert folders == {"dataset"}
+    assert not (tmp_path / "run" / "tuning.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("command", "change", "told"),
+    [
+        (["all"], {"split": "test"}, "split: no row says train"),
+        (["evaluate", "--protocol", "time"], {"timestamp": 5}, "time cut: no interaction before"),
+    ],
+)
+def test_a_cut_that_cannot_be_is_refused_before_any_text_is_embedded(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    command: list[str],
+    change: dict[str, str | int],
+    told: str,
+) -> None:
+    rows = WORLD.interactions.with_columns(
+        pl.lit(value).alias(name) for name, value in change.items()
+    )
+    write_world(dataclasses.replace(WORLD, interactions=rows), tmp_path / "data")
+    base = ["--data", str(tmp_path / "data"), "--run", str(tmp_path / "run")]
+    assert main([*command, *base, "--vllm-url", "http://127.0.0.1:9/v1"]) == 1
+    assert f"training: {told}" in capsys.readouterr().err
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["dataset"]
 
 
 def test_command_line_names_what_is_wrong(
@@ -223,7 +278,9 @@ def test_models_whose_interpreter_is_missing_are_left_out_and_say_how_to_add_the
 
     with pytest.raises(TrainingError, match=r"--models: sasrec, als: there is no Python.*make"):
         choose_models("popularity,sasrec,als")
-    assert choose_models("popularity,lightgcn") == ("popularity", "lightgcn")
+    assert choose_models("popularity, lightgcn ") == ("popularity", "lightgcn")
+    with pytest.raises(TrainingError, match="--models: expected each name once, got '2t' twice"):
+        choose_models("2t,popularity, 2t")
 
     monkeypatch.setenv(PYTHON_VARIABLE, sys.executable)
     assert set(choose_models(None)) == set(MODELS)

@@ -1,11 +1,18 @@
 """The tables that people read."""
 
+import dataclasses
 from pathlib import Path
 
 from training.evaluate import CASES, COVERAGE, REPEATED, TIED, Measurement
-from training.measurement import HISTORY_SHARE, MISCALIBRATION, SHARE, TARGET_SHARE
+from training.measurement import (
+    HISTORY_SHARE,
+    MISCALIBRATION,
+    SHARE,
+    TARGET_SHARE,
+    UNSEEN_ITEMS,
+)
 from training.metrics import HIT_RATE, MRR_ALL, MRR_HIT, NDCG, RECALL, TOP
-from training.report import headlines, tables, to_markdown, to_terminal, write_markdown
+from training.report import Table, headlines, tables, to_markdown, to_terminal, write_markdown
 
 
 def of(
@@ -76,6 +83,33 @@ def test_differences_have_a_table_of_their_own_after_that_of_their_slice() -> No
     assert tables(MEASUREMENTS, DIFFERENCES, slices=["book / warm"]) == (last,)
 
 
+def test_a_difference_that_rounds_to_nothing_has_no_minus() -> None:
+    difference = Measurement("a - b", "book", HIT_RATE, -0.00001, -0.01, -0.00004, 1)
+    rest = [dataclasses.replace(difference, metric=metric) for metric in (NDCG, MRR_ALL)]
+    _, table, _ = tables(MEASUREMENTS, [difference, *rest])
+    assert table.title == "book: differences, user by user (1 user)"
+    assert table.rows[0][1] == "+0.0000 [-0.0100, +0.0000]"
+
+
+def test_a_bar_or_a_new_line_in_a_name_ends_no_cell() -> None:
+    table = Table("a|b\n# c", ("model", "x|y"), (("one\ntwo", "0.5"), ("three", "1")))
+    assert to_markdown([table]).splitlines() == [
+        "### a|b # c",
+        "",
+        "| model   | x\\|y |",
+        "| ------- | ---: |",
+        "| one two |  0.5 |",
+        "| three   |    1 |",
+    ]
+
+
+def test_the_unseen_items_alone_are_counted_in_the_title() -> None:
+    described = Measurement(CASES, "unseen alone", UNSEEN_ITEMS, 9.0, None, None, 1)
+    found = of("EASE", HIT_RATE, 0.1, part="unseen alone", users=1)
+    (table,) = tables([described, found])
+    assert table.title == "unseen alone (1 user, among 9 unseen items)"
+
+
 def test_terminal_table_is_aligned_and_has_no_markup() -> None:
     title, blank, *lines = to_terminal(tables(MEASUREMENTS, slices=["book"])).splitlines()
     assert title == "book (1,200 users, 42% tied targets)"
@@ -100,8 +134,9 @@ def test_recall_has_a_column_only_where_it_differs_from_the_hit_rate() -> None:
 
 
 def test_markdown_file_holds_all_slices(tmp_path: Path) -> None:
-    write_markdown(tmp_path / "metrics.md", tables(MEASUREMENTS, DIFFERENCES))
+    write_markdown(tmp_path / "metrics.md", tables(MEASUREMENTS, DIFFERENCES), "By hand.")
     text = (tmp_path / "metrics.md").read_text(encoding="utf-8")
+    assert text.startswith("By hand.\n\n### ")
     assert [line for line in text.splitlines() if line.startswith("###")] == [
         "### book (1,200 users, 42% tied targets)",
         "### book: differences, user by user (1,200 users)",

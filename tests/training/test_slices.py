@@ -5,7 +5,7 @@ import pytest
 
 from tests.support.cases import cases_of
 from training.ranking import Candidates
-from training.slices import SEPARATOR, Slice, split_into_slices
+from training.slices import SEPARATOR, Slice, split_into_slices, type_names
 
 
 def library(popularity: list[int]) -> Candidates:
@@ -54,7 +54,41 @@ def test_a_history_lies_in_the_bucket_of_its_length(length: int, bucket: str) ->
 
 def test_what_one_bucket_holds_whole_is_no_slice() -> None:
     slices = split_into_slices(cases_of([[1, 2], [1]], [0, 0]), library([3, 3, 3]))
-    assert {each.name for each in slices} == {"overall", "book", "cold", "cold / book"}
+    assert {each.name for each in slices} == {"overall", "cold"}
+
+
+def test_no_slice_has_the_name_of_another_whatever_the_types_are_called() -> None:
+    types = ("all types", "cold", "overall", "test", "unseen alone", "warm", "warm / cold")
+    shelf = Candidates(types, np.arange(14) // 2, np.tile([0, 3], 7).astype(np.int64))
+    flags = [number % 2 == 0 for number in range(14)]
+    cases = cases_of(
+        [[1]] * 14,
+        list(range(14)),
+        warm=flags[1:] + flags[:1],
+        unseen_person=[number > 8 for number in range(14)],
+        slices=["test"] * 5 + ["test / new"] * 5 + ["test/new"] * 4,
+    )
+    slices = split_into_slices(cases, shelf)
+    names = [each.name for each in slices]
+    assert len(set(names)) == len(names)
+    chosen = {each.name: np.flatnonzero(each.chosen).tolist() for each in slices}
+    familiar = list(range(1, 14, 2))
+    assert chosen["overall"] == familiar
+    assert chosen["all types"] == familiar
+    assert chosen["warm"] == [number for number in familiar if cases.warm[number]]
+    assert chosen["unseen alone"] == list(range(0, 14, 2))
+    assert chosen["test"] == [1, 3]
+    assert chosen["test test/new"] == [5, 7, 9]
+    assert chosen["test/new"] == [11, 13]
+    assert chosen["type overall"] == [5]
+    assert chosen["type warm"] == [11]
+    assert chosen["warm/cold"] == [13]
+    assert "warm/cold" in {name for name in names if SEPARATOR not in name}
+
+
+def test_a_type_keeps_its_name_where_that_says_what_it_is() -> None:
+    assert type_names(("book", "type warm", "warm")) == ("book", "type warm", "type type warm")
+    assert type_names(("a / b", "a/b", "tv/film")) == ("type a/b", "a/b", "tv/film")
 
 
 def test_coverage_of_these_slices_is_a_share_of_the_whole_catalogue() -> None:

@@ -1,6 +1,7 @@
 """The lines that are read first."""
 
 from training.evaluate import CASES, TIED, Measurement
+from training.measurement import UNSEEN_ITEMS
 from training.metrics import HIT_RATE, RECALL
 from training.summary import summary
 
@@ -24,6 +25,12 @@ def test_a_line_per_model_and_a_column_per_headline_slice() -> None:
     assert table.title == "HR@10 by slice"
     assert table.header == ("model", "overall (1,200)", "book (300)")
     assert table.rows == (("EASE", "0.1100", "0.1200"), ("nearfield", "0.2000", "-"))
+
+
+def test_the_header_tells_how_many_unseen_items_compete() -> None:
+    described = Measurement(CASES, "unseen alone", UNSEEN_ITEMS, 1009.0, None, None, 40)
+    (table,) = summary([described, of("EASE", "unseen alone", HIT_RATE, 0.1, 40)])
+    assert table.header == ("model", "unseen alone (40, among 1,009 unseen items)")
 
 
 def test_differences_follow() -> None:

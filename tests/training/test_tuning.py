@@ -211,6 +211,9 @@ def test_peers_are_stages_which_a_second_run_keeps(
     assert "at most 3 trials and 20 minutes each" in page
     assert page.count("3 of 3") == 3
     assert page.count(", best") == 3
+    write_tuning(again, ())
+    assert (run.folder / "tuning.md").read_text() == page
+    assert json.loads((run.folder / "tuning.json").read_text()) == records
 
     # What was tuned is what is evaluated: the half of a person is known, the item in it not.
     candidates = Candidates.of(run.dataset, run.split.train)

@@ -107,4 +107,7 @@ def test_while_rows_are_missing_the_tables_say_so(tmp_path: Path) -> None:
     assert [DEFAULT, "as it is", "yes"] in cells
     assert ["other", "as it is", "not yet"] in cells
     assert ["barred", "as it is", "no: no edges / at all"] in cells
+    assert "### unseen alone (1 user, among 1 unseen item)" in page
+    assert "### unseen (1 user)" in page
+    assert "would also hold with other seeds" in page
     assert json.loads((tmp_path / "some.json").read_text())["cases"] == 4

@@ -8,6 +8,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from training.needs import needed_stages
+
 
 @dataclass(frozen=True)
 class Stage:
@@ -16,14 +18,12 @@ class Stage:
     folder: str
     title: str
     score: str
-    trained_for: frozenset[str] | None
-    """Models on the command line that need it; None if all do."""
 
 
 STAGES = (
-    Stage("foundation", "Foundation", "minus held-out loss", None),
-    Stage("adaptation", "Towers", "MRR of validation", frozenset({"2t-hgnn", "nearfield"})),
-    Stage("two_tower", "Towers without graph", "MRR of validation", frozenset({"2t"})),
+    Stage("foundation", "Foundation", "minus held-out loss"),
+    Stage("adaptation", "Towers", "MRR of validation"),
+    Stage("two_tower", "Towers without graph", "MRR of validation"),
 )
 
 
@@ -53,12 +53,11 @@ def trained_stages(run: Path, models: Iterable[str]) -> tuple[Stage, ...]:
 
     Others may lie in the run too, left by another evaluation; they are not spoken of.
     """
-    asked = frozenset(models)
+    needed = needed_stages(models)
     return tuple(
         stage
         for stage in STAGES
-        if (stage.trained_for is None or stage.trained_for & asked)
-        and (run / stage.folder / "log.csv").exists()
+        if stage.folder in needed and (run / stage.folder / "log.csv").exists()
     )
 
 

@@ -71,5 +71,5 @@ class Numbers:
 def written(measurement: Measurement) -> str:
     """Write a number with its interval, as the text of a page has it."""
     if measurement.low is None or measurement.high is None:
-        return f"{measurement.value:.3f}"
-    return f"{measurement.value:.3f} [{measurement.low:.3f}, {measurement.high:.3f}]"
+        return f"{measurement.value:z.3f}"
+    return f"{measurement.value:z.3f} [{measurement.low:z.3f}, {measurement.high:z.3f}]"

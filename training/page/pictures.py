@@ -12,15 +12,28 @@ from training.measurement import (
     SHARE,
     TARGET_POPULARITY,
     TARGET_SHARE,
+    UNSEEN_ITEMS,
 )
 from training.metrics import HIT_RATE, MRR_ALL, NDCG
 from training.page.dots import DotStyle, Panel, draw_dots
 from training.page.drawings import Mix, draw_mix
 from training.page.numbers import Numbers, written
-from training.slices import HISTORY_LENGTH, OVERALL, POPULARITY_FIFTH, SEPARATOR
+from training.report import count_unseen, counted
+from training.slices import (
+    ALL_TYPES,
+    COLD,
+    HISTORY_LENGTH,
+    OVERALL,
+    POPULARITY_FIFTH,
+    SEPARATOR,
+    UNSEEN,
+    UNSEEN_ALONE,
+    UNSEEN_USERS,
+    WARM,
+    type_names,
+)
 
-ALL_TYPES = "all types"
-_USERS = ("warm", "cold", "unseen users")
+_USERS = (WARM, COLD, UNSEEN_USERS)
 
 
 @dataclass(frozen=True)
@@ -43,7 +56,8 @@ class _Group:
     shared: bool
     """Whether its panels have one scale."""
     holds: Callable[[str, Sequence[str]], bool]
-    """Whether a slice, given what stands before its first separator and all types, belongs."""
+    """Whether a slice, given what stands before its first separator and the names of the types'
+    slices, belongs."""
 
 
 _GROUPS = (
@@ -90,7 +104,7 @@ _GROUPS = (
         "the unseen ones alone.",
         4,
         False,
-        lambda head, types: head in ("unseen", "unseen alone"),
+        lambda head, types: head in (UNSEEN, UNSEEN_ALONE),
     ),
     _Group("The data set's own slices", "", 4, False, lambda head, types: head.startswith("test")),
 )
@@ -99,18 +113,19 @@ _GROUPS = (
 def slice_pictures(numbers: Numbers, types: Sequence[str]) -> Iterator[Picture]:
     """Draw the hit rate of every model on every slice, a drawing per kind of slice."""
     taken: set[str] = set()
+    named = type_names(types)
     for group in _GROUPS:
         parts = [
             part
             for part in numbers.slices
-            if part not in taken and group.holds(part.split(SEPARATOR)[0], types)
+            if part not in taken and group.holds(part.split(SEPARATOR)[0], named)
         ]
         taken.update(parts)
         if parts:
             panels = [
                 Panel(
                     _called(part),
-                    f"{numbers.users(part):,} users",
+                    _counts(numbers, part),
                     numbers.by_model(part, HIT_RATE),
                 )
                 for part in parts
@@ -122,6 +137,12 @@ def slice_pictures(numbers: Numbers, types: Sequence[str]) -> Iterator[Picture]:
                 draw_dots(panels, numbers.models, look),
                 _told(f"{HIT_RATE} by model", panels, numbers.served or numbers.models[-1]),
             )
+
+
+def _counts(numbers: Numbers, part: str) -> str:
+    users = counted(numbers.users(part), "user")
+    unseen = numbers.of_cases(part, UNSEEN_ITEMS)
+    return users if unseen is None else f"{users}, {count_unseen(unseen)}"
 
 
 def _called(part: str) -> str:
@@ -142,7 +163,9 @@ def difference_picture(numbers: Numbers) -> Picture | None:
     if not parts:
         return None
     panels = [
-        Panel(f"{metric}, {part}", f"{numbers.users(part):,} users", numbers.gains(part, metric))
+        Panel(
+            f"{metric}, {part}", counted(numbers.users(part), "user"), numbers.gains(part, metric)
+        )
         for part in parts
         for metric in metrics
     ]

@@ -9,6 +9,7 @@ import jinja2
 import numpy as np
 from markupsafe import Markup
 
+from graph.files import replace_text
 from training.comparison import MODELS, SERVED
 from training.evaluate import Evaluation
 from training.measurement import COVERAGE, TIED, Measurement
@@ -74,9 +75,7 @@ def write_report(
         ),
         tables=tables(numbers.measurements, numbers.differences),
     )
-    beside = path.with_name(path.name + ".partial")
-    beside.write_text(page, encoding="utf-8")
-    beside.replace(path)
+    replace_text(path, page)
 
 
 def _template() -> jinja2.Template:
@@ -122,8 +121,8 @@ def _tiles(numbers: Numbers) -> list[tuple[str, str, str]]:
     if gains:
         strongest = min(gains, key=lambda other: gains[other].value)
         gain = gains[strongest]
-        ends = f"95%: {gain.low:+.3f} to {gain.high:+.3f}, user by user"
-        tiles.append((f"{HIT_RATE} above {strongest}, the best other", f"{gain.value:+.3f}", ends))
+        ends = f"95%: {gain.low:+z.3f} to {gain.high:+z.3f}, user by user"
+        tiles.append((f"{HIT_RATE} above {strongest}, the best other", f"{gain.value:+z.3f}", ends))
     shown = numbers.of(model, part, COVERAGE[TOP])
     if shown is not None:
         tiles.append(

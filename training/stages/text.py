@@ -1,5 +1,6 @@
 """Embed the text of every item."""
 
+import dataclasses
 import json
 from contextlib import closing
 from pathlib import Path
@@ -12,7 +13,7 @@ from tqdm import tqdm
 
 from features.schema import TEXT_RECIPE, compose_text
 from features.text import TextFeaturizer
-from features.text_cache import CachedFeaturizer, TextCache
+from features.text_cache import CachedFeaturizer, Described, TextCache
 from training.featurizers import FeaturizerSource
 from training.records import item_records
 
@@ -25,18 +26,20 @@ def item_texts(items: pl.DataFrame) -> list[str]:
 def embed_texts(
     folder: Path, texts: list[str], source: FeaturizerSource, cache: Path
 ) -> dict[str, Any]:
-    """Write the vectors and what made them; texts embedded before come from `cache`."""
-    with source.open() as featurizer, closing(TextCache(cache)) as store:
-        vectors = _embed(featurizer, store, texts)
-        described = {
-            "name": featurizer.name,
-            "revision": featurizer.revision,
-            "recipe": TEXT_RECIPE,
-            "dimensions": featurizer.dimensions,
-            "for_tests_only": featurizer.for_tests_only,
-        }
+    """Write the vectors and what made them; texts embedded before come from `cache`.
+
+    Where it has them all, nothing is opened.
+    """
+    with closing(TextCache(cache)) as store:
+        described = store.described(source.revision)
+        vectors = None if described is None else store.recall(described, texts)
+        if described is None or vectors is None:
+            with source.open() as featurizer:
+                vectors = _embed(featurizer, store, texts)
+                described = Described.of(featurizer)
     np.save(folder / "vectors.npy", vectors)
-    (folder / "featurizer.json").write_text(json.dumps(described, indent=2) + "\n")
+    told = dataclasses.asdict(described) | {"recipe": TEXT_RECIPE}
+    (folder / "featurizer.json").write_text(json.dumps(told, indent=2) + "\n")
     return {"texts": len(texts)}
 
 

@@ -37,7 +37,8 @@ def test_only_stages_that_the_models_need_are_told_of(tmp_path: Path) -> None:
     def names(*models: str) -> list[str]:
         return [stage.folder for stage in trained_stages(tmp_path, models)]
 
-    assert names("popularity") == ["foundation"]
+    assert names("popularity", "text-knn") == []
+    assert names("hgnn-knn") == ["foundation"]
     assert names("popularity", "nearfield") == ["foundation", "adaptation"]
     assert names("2t-hgnn", "2t") == ["foundation", "adaptation", "two_tower"]
     assert trained_stages(tmp_path / "none", ["nearfield"]) == ()

@@ -135,7 +135,7 @@ def test_sections_tell_the_whole_story(text: str) -> None:
 def test_one_model_without_towers_has_a_page_without_differences_and_paths(
     run: Run, tmp_path: Path
 ) -> None:
-    page = Page(written(run, tmp_path, "popularity"))
+    page = Page(written(run, tmp_path, "hgnn-knn"))
     assert sections(page) == [
         "models",
         "slices",
@@ -149,6 +149,11 @@ def test_one_model_without_towers_has_a_page_without_differences_and_paths(
     assert "nearest in the space" not in page.texts
     assert [each for each in page.texts if each.startswith("MRR of validation")] == []
     assert any("vectors from the foundation" in each for each in page.texts)
+
+
+def test_a_model_of_no_trained_stage_has_neither_curves_nor_a_map(run: Run, tmp_path: Path) -> None:
+    page = Page(written(run, tmp_path, "popularity"))
+    assert not {"training", "map"} & set(sections(page))
 
 
 def test_without_a_familiar_target_the_unseen_ones_are_the_headline(tmp_path: Path) -> None:
