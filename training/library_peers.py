@@ -115,11 +115,12 @@ def library_versions(python: Path) -> dict[str, str]:
     return dict(zip(_PACKAGES, answer.stdout.split(), strict=True))
 
 
-def _arrays(problem: Problem) -> dict[str, NDArray[np.int64]]:
+def _arrays(problem: Problem) -> dict[str, NDArray[np.int64] | NDArray[np.bool_]]:
     touched = problem.train.filter(pl.col("role") != "negative")
-    arrays = {
+    arrays: dict[str, NDArray[np.int64] | NDArray[np.bool_]] = {
         "train_user": touched["user_row"].to_numpy().astype(np.int64),
         "train_item": touched["item_row"].to_numpy().astype(np.int64),
+        "train_strong": (touched["role"] == "strong").to_numpy(),
         "item_type": problem.item_type,
         "valid_target": problem.valid.target,
     }
