@@ -18,7 +18,7 @@ from features.errors import FeatureError
 from graph.errors import GraphError
 from graph.roles import Rule
 from models.checkpoint import CheckpointError
-from training.comparison import MODELS, answering, choose_models, compare_served, fit_models
+from training.comparison import MODELS, choose_models, compare_served, fit_models
 from training.errors import TrainingError
 from training.evaluate import EvaluationSettings, evaluate, write_metrics
 from training.options import add_text_options, featurizer_source
@@ -74,7 +74,6 @@ def _evaluate(options: argparse.Namespace) -> None:
     run = _run(options, f"test by {options.protocol}" if options.protocol else "test")
     names = choose_models(options.models)
     _foundation_stages(run, options)
-    names = answering(run, names)
     if {"2t-hgnn", "nearfield"} & set(names):
         run.make_adaptation()
     if "nearfield" in names:

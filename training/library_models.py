@@ -13,7 +13,8 @@ Reads from the folder `request.json` (model, settings, seed, users, items) and `
     valid_indptr, test_indptr: (C + 1,); valid_rows, test_rows: (H,) histories, oldest first
 
 Writes `items.npy` (N, D) and `familiar.npy` (N,), which items were learned from, and for the two
-lists of cases `valid.npy` and `test.npy` (C, D), whose dot products with the items rank them.
+lists of cases `valid.npy` and `test.npy` (C, D), whose dot products with the items rank them; a
+person of whom the model knows nothing has the zero vector.
 """
 
 import copy
@@ -106,10 +107,15 @@ def fit_als(task: Task) -> Fitted:
     model = AlternatingLeastSquares(**task.settings, random_state=task.seed, num_threads=1)
     model.fit(task.touched(), show_progress=False)
 
-    def embed(asked: Asked) -> Floats:
-        return np.asarray(model.recalculate_user(asked.user, task.histories(asked)))
+    familiar = task.in_training()
 
-    return Fitted(model.item_factors, task.in_training(), embed(task.valid), embed(task.test))
+    def embed(asked: Asked) -> Floats:
+        histories = task.histories(asked)
+        told = histories @ familiar.astype(np.float32) > 0
+        people: Floats = model.recalculate_user(asked.user, histories) * told[:, None]
+        return people
+
+    return Fitted(model.item_factors, familiar, embed(task.valid), embed(task.test))
 
 
 def fit_bpr(task: Task) -> Fitted:
@@ -119,7 +125,8 @@ def fit_bpr(task: Task) -> Fitted:
     # More threads would write into each other's factors, in an order that nothing repeats.
     model = BayesianPersonalizedRanking(**task.settings, random_state=task.seed, num_threads=1)
     model.fit(task.touched(), show_progress=False)
-    people = model.user_factors
+    learned = np.bincount(task.train_user, minlength=task.users) > 0
+    people = model.user_factors * learned[:, None]
     return Fitted(
         model.item_factors, task.in_training(), people[task.valid.user], people[task.test.user]
     )

@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from graph.stage import StageResult, run_stage
+from training.fallback import or_popular
 from training.library_peers import LIBRARY_SCRIPT, library_versions, peers_python
-from training.peers import PEERS, tune_peer
+from training.peers import PEERS, candidates, tune_peer
 from training.pipeline import Run
 from training.ranking import Ranker
 from training.report import Table, to_markdown
@@ -40,7 +41,8 @@ def make_peer(run: Run, key: str) -> StageResult:
 
 def load_peer(run: Run, key: str) -> Ranker:
     """Give the tuned peer that `make_peer` left."""
-    return fit_best(_folder(run, key), PEERS[key].prepare(run, run.settings.tuning))
+    ranker = fit_best(_folder(run, key), PEERS[key].prepare(run, run.settings.tuning))
+    return or_popular(ranker, candidates(run))
 
 
 def write_tuning(run: Run, keys: Iterable[str]) -> None:
