@@ -18,7 +18,7 @@ from features.errors import FeatureError
 from graph.errors import GraphError
 from graph.roles import Rule
 from models.checkpoint import CheckpointError
-from training.comparison import MODELS, choose_models, compare_served, fit_models
+from training.comparison import MODELS, choose_models, compare_served, fit_models, fitted
 from training.errors import TrainingError
 from training.evaluate import EvaluationSettings, evaluate, write_metrics
 from training.options import add_text_options, featurizer_source
@@ -83,6 +83,8 @@ def _evaluate(options: argparse.Namespace) -> None:
     tuned = [name for name in names if name in PEERS]
     for name in tuned:
         make_peer(run, name)
+    write_tuning(run, tuned)
+    names = fitted(run, names)
     with tqdm(desc="evaluate", disable=None) as bar:
 
         def report(name: str, done: int, total: int) -> None:
@@ -100,7 +102,6 @@ def _evaluate(options: argparse.Namespace) -> None:
     shown = headlines(result.measurements)
     differences = compare_served(result, shown)
     write_metrics(run.folder / "metrics.json", (*result.measurements, *differences))
-    write_tuning(run, tuned)
     table = run.folder / "metrics.md"
     first = summary(result.measurements, differences)
     write_markdown(table, (*first, *tables(result.measurements, differences)))

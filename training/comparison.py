@@ -18,7 +18,7 @@ from training.library_peers import HOW_TO_ADD, peers_python
 from training.peers import PEERS, candidates, touched
 from training.pipeline import Run
 from training.ranking import Ranker
-from training.tuning_stage import load_peer
+from training.tuning_stage import load_peer, why_failed
 
 SERVED = "nearfield"
 """Name of the model that a generation serves, in every measurement."""
@@ -96,6 +96,15 @@ def choose_models(asked: str | None) -> tuple[str, ...]:
     if wanted:
         raise TrainingError(f"--models: {', '.join(wanted)}: {missing}")
     return names
+
+
+def fitted(run: Run, names: Iterable[str]) -> tuple[str, ...]:
+    """Leave out tuned peers none of whose trials came to a model, and say why."""
+    why = {name: why_failed(run, name) for name in names if name in PEERS}
+    for name, reason in why.items():
+        if reason is not None:
+            _say(f"evaluate: without {name}, all of whose trials failed: {reason}")
+    return tuple(name for name in names if why.get(name) is None)
 
 
 def fit_models(run: Run, names: tuple[str, ...]) -> Iterator[Ranker]:

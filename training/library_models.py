@@ -14,12 +14,14 @@ Reads from the folder `request.json` (model, settings, seed, users, items) and `
 
 Writes `items.npy` (N, D) and `familiar.npy` (N,), which items were learned from, and for the two
 lists of cases `valid.npy` and `test.npy` (C, D), whose dot products with the items rank them; a
-person of whom the model knows nothing has the zero vector.
+person of whom the model knows nothing has the zero vector. Where the fit itself fails, `failed.txt`
+says why instead, and the exit status is 3; a library that cannot be imported is no such failure.
 """
 
 import copy
 import json
 import sys
+import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +40,7 @@ _LONGEST = 100  # items of a sequence that SASRec reads
 _EPOCHS = 100
 _PATIENCE, _PATIENT_STEPS = 5, 250  # epochs, and at least so many steps, without a better score
 _BATCH, _TRAIN_BATCH = 256, 128
+_FAILED = 3  # exit status
 
 
 @dataclass(frozen=True)
@@ -418,7 +421,14 @@ def main(folder: Path) -> None:
         valid_target=arrays["valid_target"],
         test=asked("test"),
     )
-    fitted = _MODELS[request["model"]](task)
+    try:
+        fitted = _MODELS[request["model"]](task)
+    except ImportError:
+        raise
+    except Exception as error:  # noqa: BLE001 (whatever a library raises about data and settings)
+        (folder / "failed.txt").write_text(f"{type(error).__name__}: {error}", encoding="utf-8")
+        traceback.print_exc()
+        sys.exit(_FAILED)
     for name in ("items", "valid", "test"):
         np.save(folder / f"{name}.npy", np.asarray(getattr(fitted, name), dtype=np.float32))
     np.save(folder / "familiar.npy", fitted.familiar)

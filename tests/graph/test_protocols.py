@@ -129,7 +129,7 @@ def test_what_random_draws_of_a_person_does_not_depend_on_others(tmp_path: Path)
 
 def test_random_says_when_nobody_has_ten_items(tmp_path: Path) -> None:
     events: list[Event] = [(f"u{user}", IDS[item], item) for user in range(50) for item in range(9)]
-    with pytest.raises(SplitError, match="random: nothing was drawn .* with ten items or more"):
+    with pytest.raises(SplitError, match=r"random: nothing was drawn .* with ten items or more"):
         random_rows(dataset_of(tmp_path, IDS, events))
 
 
