@@ -2,47 +2,75 @@
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from graph.cases import Visible, before, case_rows, make_cases
 from graph.dataset import Dataset
 from graph.errors import SplitError
 from graph.lending import Split, draw, lend_last, rank_from_last, strong_positions
+from graph.order import hash_ids, tie_hash
 
 HELD_SHARE = 0.1
-"""Share of the interactions, the people or the items that is reported."""
+"""Share of each person's interactions, of the people or of the items that is reported."""
 _SALT = {"people": 101, "items": 102, "rows": 103}
 """Keeps one protocol's draws apart from another's, and from those of early stopping."""
 
 
 def random_rows(dataset: Dataset, *, seed: int = 0) -> Split:
-    """Hold out a tenth of the strong interactions, and another tenth for early stopping.
+    """Hold out a tenth of each person's strong interactions, and another for early stopping.
 
-    Time plays no part: a case's history is everything of the person that is learned from, what
-    came later too. Somebody with several held-out items has a case for each, and the lists of
-    one type are judged together. Other rows of a held-out pair of person and item are not
-    learned from.
+    Tenths are rounded down, so people with fewer than ten items are learned from alone. Which
+    items are held out is a seeded hash of person and item. Time plays no part: a case's history
+    is everything of the person that is learned from, what came later too. Somebody with several
+    held-out items has a case for each, and the lists of one type are judged together. Other rows
+    of a held-out pair of person and item are not learned from.
 
     Raises:
-        SplitError: nothing is drawn, or nothing left.
+        SplitError: nobody has ten items, or nothing is left to learn from.
+
+    Source: the ratios 8:1:1 by person and their rounding are RecBole's (Zhao et al., CIKM 2021,
+        doi:10.1145/3459637.3482016).
     """
     rows = dataset.interactions
     strong = strong_positions(rows)
-    pair = rows["user_row"].to_numpy() * len(dataset.items) + rows["item_row"].to_numpy()
-    pairs, first = np.unique(pair[strong], return_index=True)
-    drawn = np.random.default_rng([seed, _SALT["rows"]]).random(len(pairs))
-    test = np.sort(strong[first[drawn < HELD_SHARE]])
-    valid = np.sort(strong[first[(drawn >= HELD_SHARE) & (drawn < 2 * HELD_SHARE)]])
-    learned = ~np.isin(pair, pairs[drawn < 2 * HELD_SHARE])
-    train = rows.filter(pl.Series(learned))
-    _check("random", len(test), len(train))
     user = rows["user_row"].to_numpy()
+    pair = user * len(dataset.items) + rows["item_row"].to_numpy()
+    pairs, first = np.unique(pair[strong], return_index=True)
+    first = strong[first]
+    place, tenth = _places(dataset, first, seed)
+    test = np.sort(first[place < tenth])
+    valid = np.sort(first[(place >= tenth) & (place < 2 * tenth)])
+    learned = ~np.isin(pair, pairs[place < 2 * tenth])
+    train = rows.filter(pl.Series(learned))
+    _check("random", len(test), len(train), "; only people with ten items or more lend one")
     visible = Visible(rows, learned)
     return Split(
         train,
         make_cases(dataset, valid, case_rows(user, valid), visible, "valid", train),
         make_cases(dataset, test, case_rows(user, test), visible, "test", train),
-        "random: a tenth of the interactions",
+        "random: a tenth of each person's interactions",
     )
+
+
+def _places(
+    dataset: Dataset, positions: NDArray[np.int64], seed: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Shuffle each person's interactions, and count a tenth of them, rounded down.
+
+    Shapes:
+        positions: (n,), of interactions, sorted by person. returns: (n,), the place of each in its
+            person's new order, from 0, and (n,), the person's tenth.
+    """
+    rows = dataset.interactions[positions]
+    user, item = rows["user_row"].to_numpy(), rows["item_row"].to_numpy()
+    users, items = hash_ids(dataset.users["user_id"]), hash_ids(dataset.items["item_id"])
+    order = np.lexsort((tie_hash(users[user], items[item], seed + _SALT["rows"]), user))
+    _, start, group, count = np.unique(
+        user, return_index=True, return_inverse=True, return_counts=True
+    )
+    place = np.empty(len(user), dtype=np.int64)
+    place[order] = np.arange(len(user)) - start[group]
+    return place, (HELD_SHARE * count).astype(np.int64)[group]
 
 
 def unseen_people(dataset: Dataset, *, seed: int = 0) -> Split:
@@ -94,8 +122,8 @@ def unseen_items(dataset: Dataset, *, seed: int = 0) -> Split:
     return Split(train, valid, cases.take(answerable), "a tenth of the items, unseen in training")
 
 
-def _check(rule: str, asked: int, learned: int) -> None:
+def _check(rule: str, asked: int, learned: int, hint: str = "") -> None:
     if not asked:
-        raise SplitError(f"{rule}: nothing was drawn that could be asked")
+        raise SplitError(f"{rule}: nothing was drawn that could be asked{hint}")
     if not learned:
         raise SplitError(f"{rule}: nothing is left to learn from")

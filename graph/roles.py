@@ -27,7 +27,8 @@ class HoldOutRule:
 
     rule: Rule = "leave-last-out"
     """`leave-last-out`: each person's last strong interaction; `time`: one cut for everybody;
-    `random`, `unseen-people`, `unseen-items`: a tenth drawn by the seed (`graph.protocols`)."""
+    `random`: a tenth of each person's, drawn by the seed; `unseen-people`, `unseen-items`: a
+    tenth of the people or the items, drawn likewise (`graph.protocols`)."""
     days: float = 14.0
     """Length of the held-out end under `time`, in days; longer leaves less to learn from."""
 

@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from graph.roles import Rule
 from training.circumstances import tell_circumstances, write_circumstances
-from training.comparison import MODELS, answering, choose_models, compare_served, fit_models
+from training.comparison import MODELS, choose_models, compare_served, fit_models, fitted
 from training.errors import TrainingError
 from training.evaluate import EvaluationSettings, evaluate, write_metrics
 from training.needs import needed_stages
@@ -64,11 +64,12 @@ def _evaluate(options: argparse.Namespace) -> None:
     run = _run(options, f"test by {options.protocol}" if options.protocol else "test")
     names = choose_models(options.models)
     _dataset(run)
-    names = answering(run, names)
     _make(run, options, needed_stages(names))
     tuned = [name for name in names if name in PEERS]
     for name in tuned:
         make_peer(run, name)
+    write_tuning(run, tuned)
+    names = fitted(run, names)
     with tqdm(desc="evaluate", disable=None) as bar:
 
         def report(name: str, done: int, total: int) -> None:
@@ -87,7 +88,6 @@ def _evaluate(options: argparse.Namespace) -> None:
     differences = compare_served(result, shown)
     write_metrics(run.folder / "metrics.json", (*result.measurements, *differences))
     write_circumstances(run, names, result)
-    write_tuning(run, tuned)
     table = run.folder / "metrics.md"
     first = summary(result.measurements, differences)
     laid_out = (*first, *tables(result.measurements, differences))

@@ -11,13 +11,14 @@ from retrieval.pairwise import PairTable
 from training.baselines import ItemCosine, Popularity, TwoTowerRanker, VectorKnn
 from training.errors import TrainingError
 from training.evaluate import Evaluation, Measurement
+from training.fallback import or_popular
 from training.fusion import FusedRanker
 from training.hearing import Hearing
 from training.library_peers import HOW_TO_ADD, peers_python
-from training.peers import PEERS, touched
+from training.peers import PEERS, candidates, touched
 from training.pipeline import Run
 from training.ranking import Ranker
-from training.tuning_stage import load_peer
+from training.tuning_stage import load_peer, why_failed
 
 SERVED = "nearfield"
 """Name of the model that a generation serves, in every measurement."""
@@ -28,15 +29,15 @@ def _popularity(run: Run) -> Ranker:
 
 
 def _text_knn(run: Run) -> Ranker:
-    return VectorKnn("text-kNN", run.text)
+    return or_popular(VectorKnn("text-kNN", run.text), candidates(run))
 
 
 def _item_cosine(run: Run) -> Ranker:
-    return ItemCosine.fit(touched(run))
+    return or_popular(ItemCosine.fit(touched(run)), candidates(run))
 
 
 def _hgnn_knn(run: Run) -> Ranker:
-    return VectorKnn("HGNN-kNN", run.hgnn_vectors)
+    return or_popular(VectorKnn("HGNN-kNN", run.hgnn_vectors), candidates(run))
 
 
 def _plain_two_tower(run: Run) -> Ranker:
@@ -100,16 +101,13 @@ def choose_models(asked: str | None) -> tuple[str, ...]:
     return names
 
 
-def answering(run: Run, names: Iterable[str]) -> tuple[str, ...]:
-    """Leave out models that have no answer for some of the people reported, and say so."""
-    unseen = int(run.split.test.unseen_person.sum())
-    mute = [name for name in names if unseen and name in PEERS and PEERS[name].seen_people_only]
-    if mute:
-        _say(
-            f"evaluate: without {', '.join(mute)}: {unseen:,} of {len(run.split.test):,} cases "
-            "are of people absent from training, for whom a vector per person has no answer"
-        )
-    return tuple(name for name in names if name not in mute)
+def fitted(run: Run, names: Iterable[str]) -> tuple[str, ...]:
+    """Leave out tuned peers none of whose trials came to a model, and say why."""
+    why = {name: why_failed(run, name) for name in names if name in PEERS}
+    for name, reason in why.items():
+        if reason is not None:
+            _say(f"evaluate: without {name}, all of whose trials failed: {reason}")
+    return tuple(name for name in names if why.get(name) is None)
 
 
 def fit_models(run: Run, names: tuple[str, ...]) -> Iterator[Ranker]:

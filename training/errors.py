@@ -11,3 +11,7 @@ class DivergedError(TrainingError):
 
 class NotLearningError(TrainingError):
     """The loss has not moved in several epochs."""
+
+
+class FitError(TrainingError):
+    """A model of another library cannot be fitted with these settings."""

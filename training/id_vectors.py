@@ -14,7 +14,8 @@ class IdVectorRanker:
     """Score an item by its vector's dot product with the person's.
 
     An item that was not learned from has no vector that means anything. All such items score
-    one less than the worst of the others, so that they come last and tie.
+    one less than the worst of the others, so that they come last and tie. A person of whom
+    nothing is known has the zero vector, and then all items score the same.
 
     Shapes:
         item_vectors: (N, D) float32; biases are a dimension in which people have 1.
@@ -29,9 +30,11 @@ class IdVectorRanker:
 
     def score(self, cases: Cases) -> NDArray[np.float32]:
         """Compare every familiar item with the case's vector."""
-        scores = np.asarray(self.embed_users(cases) @ self.item_vectors.T, dtype=np.float32)
+        people = self.embed_users(cases)
+        scores = np.asarray(people @ self.item_vectors.T, dtype=np.float32)
         worst = scores[:, self.familiar].min(axis=1, keepdims=True, initial=np.inf)
-        return np.where(self.familiar, scores, worst - 1)
+        nothing = ~people.any(axis=1, keepdims=True)
+        return np.where(self.familiar | nothing, scores, worst - 1)
 
 
 class VectorsOfCases:

@@ -7,18 +7,22 @@ The libraries want a numpy that the application cannot have, so this file import
 Reads from the folder `request.json` (model, settings, seed, users, items) and `arrays.npz`:
 
     train_user, train_item: (E,) who touched what, sorted by person, oldest first
+    train_strong: (E,) bool, what is worth predicting; the rest is context
     item_type: (N,)
     valid_user, test_user: (C,); valid_target: (C,)
     valid_indptr, test_indptr: (C + 1,); valid_rows, test_rows: (H,) histories, oldest first
     barred_indptr: (C + 1,), barred_rows: (B,) what is no candidate of a validation case
 
 Writes `items.npy` (N, D) and `familiar.npy` (N,), which items were learned from, and for the two
-lists of cases `valid.npy` and `test.npy` (C, D), whose dot products with the items rank them.
+lists of cases `valid.npy` and `test.npy` (C, D), whose dot products with the items rank them; a
+person of whom the model knows nothing has the zero vector. Where the fit itself fails, `failed.txt`
+says why instead, and the exit status is 3; a library that cannot be imported is no such failure.
 """
 
 import copy
 import json
 import sys
+import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +41,7 @@ _LONGEST = 100  # items of a sequence that SASRec reads
 _EPOCHS = 100
 _PATIENCE, _PATIENT_STEPS = 5, 250  # epochs, and at least so many steps, without a better score
 _BATCH, _TRAIN_BATCH = 256, 128
+_FAILED = 3  # exit status
 
 
 @dataclass(frozen=True)
@@ -81,6 +86,7 @@ class Task:
     items: int
     train_user: Whole
     train_item: Whole
+    train_strong: Flags
     item_type: Whole
     valid: Asked
     valid_target: Whole
@@ -107,10 +113,15 @@ def fit_als(task: Task) -> Fitted:
     model = AlternatingLeastSquares(**task.settings, random_state=task.seed, num_threads=1)
     model.fit(task.touched(), show_progress=False)
 
-    def embed(asked: Asked) -> Floats:
-        return np.asarray(model.recalculate_user(asked.user, task.histories(asked)))
+    familiar = task.in_training()
 
-    return Fitted(model.item_factors, task.in_training(), embed(task.valid), embed(task.test))
+    def embed(asked: Asked) -> Floats:
+        histories = task.histories(asked)
+        told = histories @ familiar.astype(np.float32) > 0
+        people: Floats = model.recalculate_user(asked.user, histories) * told[:, None]
+        return people
+
+    return Fitted(model.item_factors, familiar, embed(task.valid), embed(task.test))
 
 
 def fit_bpr(task: Task) -> Fitted:
@@ -120,7 +131,8 @@ def fit_bpr(task: Task) -> Fitted:
     # More threads would write into each other's factors, in an order that nothing repeats.
     model = BayesianPersonalizedRanking(**task.settings, random_state=task.seed, num_threads=1)
     model.fit(task.touched(), show_progress=False)
-    people = model.user_factors
+    learned = np.bincount(task.train_user, minlength=task.users) > 0
+    people = model.user_factors * learned[:, None]
     return Fitted(
         model.item_factors, task.in_training(), people[task.valid.user], people[task.test.user]
     )
@@ -131,16 +143,25 @@ def fit_sasrec(task: Task) -> Fitted:
 
     Source: Kang and McAuley, ICDM 2018, arXiv 1808.09781; gBCE, for catalogues too large for the
         softmax, is Petrov and Macdonald's, RecSys 2023, arXiv 2308.07192.
+
+    Raises:
+        ValueError: nobody has a strong signal after another one.
     """
     import pytorch_lightning as lightning  # noqa: PLC0415 (one library a run)
+    import torch  # noqa: PLC0415 (one library a run)
     from rectools import Columns  # noqa: PLC0415 (one library a run)
     from rectools.dataset import Dataset  # noqa: PLC0415 (one library a run)
     from rectools.models import SASRecModel  # noqa: PLC0415 (one library a run)
 
     lightning.seed_everything(task.seed, verbose=False)
+    # A guard that costs a tenth of the time.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     lengths = np.bincount(task.train_user, minlength=task.users)
     length = max(1, min(_LONGEST, int(np.percentile(lengths[lengths > 0], 99))))
-    steps = -(-int((lengths > 1).sum()) // _TRAIN_BATCH)  # per epoch
+    stretches = cut(task.train_user, task.train_strong, length)
+    if not len(stretches.row):
+        raise ValueError("SASRec learns what comes after what, and nobody has two rows in order")
+    steps = -(-stretches.count // _TRAIN_BATCH)  # per epoch
     patience = max(_PATIENCE, _PATIENT_STEPS // max(steps, 1))
     watcher = _Watcher(task, length, patience)
     model = SASRecModel(
@@ -150,15 +171,86 @@ def fit_sasrec(task: Task) -> Fitted:
         n_negatives=_NEGATIVES,
         gbce_t=0.75,
         batch_size=_TRAIN_BATCH,
+        lightning_module_type=_training_module(),
     )
     watcher.model = model
     model._trainer = watcher.make_trainer()  # as its documentation says
-    model.fit(Dataset.construct(_frame(task, Columns)))
+    model.fit(Dataset.construct(_frame(task, stretches, Columns)))
     return watcher.fitted()
 
 
+@dataclass(frozen=True)
+class Stretches:
+    """Long sequences cut into stretches, each to be learned from like a person of its own.
+
+    Shapes:
+        number: (M,) int64, the stretch of each entry, ascending.
+        row: (M,) int64, the training row of each entry, oldest first inside a stretch.
+    """
+
+    number: Whole
+    row: Whole
+
+    @property
+    def count(self) -> int:
+        """How many stretches there are."""
+        return len(np.unique(self.number))
+
+
+def cut(user: Whole, strong: Flags, length: int) -> Stretches:
+    """Cut each person's rows into stretches of `length` targets, laid backwards from the newest.
+
+    A stretch begins with the row before its first target, which is the last target of the stretch
+    before. So every row but a person's first is a target exactly once. A stretch without a strong
+    target has nothing to teach and is left out.
+
+    Shapes:
+        user: (E,), sorted. strong: (E,).
+    """
+    newer = np.searchsorted(user, user, side="right") - 1 - np.arange(len(user))
+    block = newer // length
+    target = np.append(False, user[1:] == user[:-1])[: len(user)]
+    begins = target & ~np.append(False, target[:-1] & (block[1:] == block[:-1]))[: len(user)]
+    targets, first = np.flatnonzero(target), np.flatnonzero(begins)
+    of_target = np.cumsum(begins)[targets] - 1
+    worth = np.bincount(of_target[strong[targets]], minlength=len(first)) > 0
+    number = np.concatenate([np.arange(len(first)), of_target])
+    row = np.concatenate([first - 1, targets])
+    order = np.lexsort((row, number))
+    order = order[worth[number[order]]]
+    return Stretches(number[order], row[order])
+
+
+def _training_module() -> Any:  # noqa: ANN401 (untyped library)
+    """Make RecTools' training module, with scores for those positions alone that have a target."""
+    import torch  # noqa: PLC0415 (one library a run)
+    from rectools.models.nn.transformers.lightning import (  # noqa: PLC0415 (one library a run)
+        TransformerLightningModule,
+    )
+
+    class TargetsAlone(TransformerLightningModule):  # type: ignore[misc]  # untyped
+        """Learns the same: pads and weak targets have no part in the loss."""
+
+        def training_step(self, batch: Any, _batch_idx: int) -> Any:  # noqa: ANN401 (untyped)
+            network = self.torch_model
+            chosen = (batch["y"] != 0) & (batch["yw"] > 0)  # (B, L)
+            target = batch["y"][chosen]  # (M,)
+            items = network.item_model.get_all_embeddings()
+            states = network.encode_sessions(batch, items)[chosen]  # (M, D)
+            if self.loss == "softmax":
+                return torch.nn.functional.cross_entropy(states @ items.T, target)
+            among = torch.cat([target[:, None], batch["negatives"][chosen]], dim=1)[:, None]
+            scores = network.similarity_module(states[:, None], items, among)  # (M, 1, 1 + K)
+            return self.loss_calculator(scores, target[:, None], batch["yw"][chosen][:, None])
+
+    return TargetsAlone
+
+
 class _Watcher:
-    """Scores a SASRec after every epoch, says when to stop and keeps the best weights."""
+    """Scores a SASRec after every epoch, says when to stop and keeps the best weights.
+
+    Without a validation case all epochs are trained and the last weights kept.
+    """
 
     def __init__(self, task: Task, length: int, patience: int) -> None:
         self._task = task
@@ -171,9 +263,16 @@ class _Watcher:
     def make_trainer(self) -> Any:  # noqa: ANN401 (untyped library)
         """Make what RecTools trains with."""
         import pytorch_lightning as lightning  # noqa: PLC0415 (one library a run)
+        import torch  # noqa: PLC0415 (one library a run)
         from pytorch_lightning.callbacks import LambdaCallback  # noqa: PLC0415 (as above)
 
+        def begin(_trainer: Any, _module: Any) -> None:  # noqa: ANN401 (untyped library)
+            # Steps may round products to bfloat16 where there are units for it; people are
+            # embedded in full precision.
+            torch.set_float32_matmul_precision("medium")
+
         def look(trainer: Any, module: Any) -> None:  # noqa: ANN401 (untyped library)
+            torch.set_float32_matmul_precision("highest")
             self._look(trainer, module)
 
         # RecTools trains with a deep copy, in which a bound method would be that of a copied
@@ -188,13 +287,14 @@ class _Watcher:
             enable_checkpointing=False,
             enable_progress_bar=False,
             enable_model_summary=False,
-            callbacks=[LambdaCallback(on_train_epoch_end=look)],
+            callbacks=[LambdaCallback(on_train_epoch_start=begin, on_train_epoch_end=look)],
         )
 
     def fitted(self) -> Fitted:
-        """Go back to the best weights and embed everything."""
+        """Go back to the best weights, if any were kept, and embed everything."""
         network = self.model.torch_model
-        network.load_state_dict(self._best_state)
+        if self._best_state is not None:
+            network.load_state_dict(self._best_state)
         network.eval()
         items, familiar = self._items(network)
         valid, test = (
@@ -203,15 +303,17 @@ class _Watcher:
         return Fitted(items, familiar, valid, test)
 
     def _look(self, trainer: Any, module: Any) -> None:  # noqa: ANN401 (untyped library)
+        epoch = trainer.current_epoch + 1
+        if not len(self._task.valid.user):
+            _say(f"SASRec: epoch {epoch} of {_EPOCHS}, nothing to validate on")
+            return
         network = module.torch_model
         network.eval()
         items, familiar = self._items(network)
         people = self._people(network, self._task.valid)
         score = mean_reciprocal_rank(people, items, familiar, self._task)
         network.train()
-        epoch = trainer.current_epoch + 1
-        sys.stdout.write(f"SASRec: epoch {epoch}, valid {score:.4f}\n")
-        sys.stdout.flush()
+        _say(f"SASRec: epoch {epoch}, valid {score:.4f}")
         if score > self._best_score:
             self._best_score, self._best_epoch = score, epoch
             self._best_state = copy.deepcopy(network.state_dict())
@@ -231,6 +333,8 @@ class _Watcher:
 
     def _people(self, network: Any, asked: Asked) -> Floats:  # noqa: ANN401 (untyped library)
         """Embed histories; one of no item that the model knows is the zero vector."""
+        import torch  # noqa: PLC0415 (one library a run)
+
         every = network.item_model.get_all_embeddings().detach()
         entries = self._numbers()[asked.newest(self._length)]
         order = np.argsort(entries > 0, axis=1, kind="stable")  # unknown ones to the front
@@ -238,21 +342,26 @@ class _Watcher:
         found = []
         for start in range(0, len(entries), _BATCH):
             part = entries[start : start + _BATCH]
-            states = network.encode_sessions({"x": every.new_tensor(part).long()}, every)
-            found.append(states[:, -1, :].detach().numpy() * (part[:, -1:] > 0))
+            with torch.no_grad():
+                states = network.encode_sessions({"x": torch.from_numpy(part)}, every)
+            found.append(states[:, -1, :].numpy() * (part[:, -1:] > 0))
         return np.concatenate(found) if found else np.zeros((0, every.shape[1]), np.float32)
 
 
-def _frame(task: Task, columns: Any) -> Any:  # noqa: ANN401 (untyped library)
-    """Lay out the interactions as RecTools wants them; their order stands for the time."""
+def _frame(task: Task, stretches: Stretches, columns: Any) -> Any:  # noqa: ANN401 (untyped library)
+    """Lay out the stretches as RecTools wants them.
+
+    A stretch stands for a person, the order of the rows for the time. The weight of a row is that
+    of its loss where it is the target: weak ones are read but not predicted.
+    """
     import pandas as pd  # noqa: PLC0415 (one library a run)
 
     return pd.DataFrame(
         {
-            columns.User: task.train_user,
-            columns.Item: task.train_item,
-            columns.Weight: 1.0,
-            columns.Datetime: pd.to_datetime(np.arange(len(task.train_user)), unit="s"),
+            columns.User: stretches.number,
+            columns.Item: task.train_item[stretches.row],
+            columns.Weight: task.train_strong[stretches.row].astype(np.float32),
+            columns.Datetime: pd.to_datetime(np.arange(len(stretches.row)), unit="s"),
         }
     )
 
@@ -272,6 +381,11 @@ def mean_reciprocal_rank(people: Floats, items: Floats, familiar: Flags, task: T
         rank = (scores >= own[:, None]).sum(axis=1)
         total += float((np.isfinite(own) / rank).sum())
     return total / max(len(people), 1)
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
 
 
 def _binary(row: Whole, column: Whole, shape: tuple[int, int]) -> sp.csr_matrix:
@@ -305,6 +419,7 @@ def read_task(folder: Path) -> Task:
         items=request["items"],
         train_user=arrays["train_user"],
         train_item=arrays["train_item"],
+        train_strong=arrays["train_strong"],
         item_type=arrays["item_type"],
         valid=asked("valid"),
         valid_target=arrays["valid_target"],
@@ -316,7 +431,14 @@ def read_task(folder: Path) -> Task:
 def main(folder: Path) -> None:
     """Do what the folder's request asks for."""
     task = read_task(folder)
-    fitted = _MODELS[task.model](task)
+    try:
+        fitted = _MODELS[task.model](task)
+    except ImportError:
+        raise
+    except Exception as error:  # noqa: BLE001 (whatever a library raises about data and settings)
+        (folder / "failed.txt").write_text(f"{type(error).__name__}: {error}", encoding="utf-8")
+        traceback.print_exc()
+        sys.exit(_FAILED)
     for name in ("items", "valid", "test"):
         np.save(folder / f"{name}.npy", np.asarray(getattr(fitted, name), dtype=np.float32))
     np.save(folder / "familiar.npy", fitted.familiar)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 import features.supervise
 from graph.cases import Cases
-from training.errors import TrainingError
+from training.errors import FitError, TrainingError
 from training.id_vectors import IdVectorRanker, VectorsOfCases
 from training.tuning import Drawn
 
@@ -33,6 +33,8 @@ _PACKAGES = ("pm-implicit", "rectools", "torch")
 _GRACE_S = 5
 _TAIL_LINES = 12
 _OURS = ("request.json", "arrays.npz")
+_WHY = "failed.txt"
+_SIGNALLED = 128  # plus the signal's number: the status of a process that a signal ended
 
 
 @dataclass(frozen=True)
@@ -66,15 +68,20 @@ class LibraryModel:
         """Fit in a process of its own unless `folder` holds the vectors already.
 
         Raises:
-            TrainingError: the process fails or takes longer than `timeout_s`.
+            FitError: the fit fails, takes longer than `timeout_s` or is killed, or its vectors are
+                not finite.
+            TrainingError: the process fails for another reason, such as a library that is missing.
         """
         if not (folder / "test.npy").exists():
             self._fit(problem, settings, folder)
+        vectors = {name: _read(folder / f"{name}.npy") for name in ("items", "valid", "test")}
+        if not all(np.isfinite(each).all() for each in vectors.values()):
+            raise FitError(f"{self.name}: the vectors are not finite")
         people = VectorsOfCases()
-        people.add(problem.valid, _read(folder / "valid.npy"))
-        people.add(problem.test, _read(folder / "test.npy"))
+        people.add(problem.valid, vectors["valid"])
+        people.add(problem.test, vectors["test"])
         familiar = np.load(folder / "familiar.npy", allow_pickle=False)
-        return IdVectorRanker(self.name, _read(folder / "items.npy"), familiar, people)
+        return IdVectorRanker(self.name, vectors["items"], familiar, people)
 
     def ask(self, problem: Problem, settings: Drawn, folder: Path) -> None:
         """Write down in `folder` what is to be fitted."""
@@ -90,7 +97,14 @@ class LibraryModel:
 
     def _fit(self, problem: Problem, settings: Drawn, folder: Path) -> None:
         self.ask(problem, settings, folder)
-        _run([str(self.python), "-I", str(_SCRIPT), str(folder)], self.timeout_s, self.name)
+        command = [str(self.python), "-I", str(_SCRIPT), str(folder)]
+        status, tail = _run(command, self.timeout_s, self.name)
+        if (folder / _WHY).exists():
+            raise FitError(f"{self.name}: {(folder / _WHY).read_text(encoding='utf-8')}")
+        if status > _SIGNALLED:
+            raise FitError(f"{self.name}: the fit was killed by signal {status - _SIGNALLED}")
+        if status != 0:
+            raise TrainingError(f"{self.name}: {self.python} ended with {status}. {tail}")
         for name in _OURS:
             (folder / name).unlink()
 
@@ -119,11 +133,12 @@ def library_versions(python: Path) -> dict[str, str]:
     return dict(zip(_PACKAGES, answer.stdout.split(), strict=True))
 
 
-def _arrays(problem: Problem) -> dict[str, NDArray[np.int64]]:
+def _arrays(problem: Problem) -> dict[str, NDArray[np.int64] | NDArray[np.bool_]]:
     touched = problem.train.filter(pl.col("role") != "negative")
-    arrays = {
+    arrays: dict[str, NDArray[np.int64] | NDArray[np.bool_]] = {
         "train_user": touched["user_row"].to_numpy().astype(np.int64),
         "train_item": touched["item_row"].to_numpy().astype(np.int64),
+        "train_strong": (touched["role"] == "strong").to_numpy(),
         "item_type": problem.item_type,
         "valid_target": problem.valid.target,
         "barred_indptr": problem.valid.barred_indptr,
@@ -141,11 +156,14 @@ def _read(path: Path) -> NDArray[np.float32]:
     return vectors
 
 
-def _run(command: list[str], timeout_s: float, name: str) -> None:
+def _run(command: list[str], timeout_s: float, name: str) -> tuple[int, str]:
     """Run a command that ends when we do; what it prints goes to our standard error.
 
+    Returns its exit status, 128 more than its number for a signal, and the end of its standard
+    error in words.
+
     Raises:
-        TrainingError: it fails or takes too long; the message has the end of its standard error.
+        FitError: it takes too long.
     """
     supervisor = [sys.executable, "-I", features.supervise.__file__, str(_GRACE_S)]
     with tempfile.TemporaryFile(prefix="peer-", suffix=".log") as log:
@@ -160,11 +178,10 @@ def _run(command: list[str], timeout_s: float, name: str) -> None:
         try:
             status = process.wait(timeout_s)
         except subprocess.TimeoutExpired as error:
-            raise TrainingError(f"{name}: no answer after {timeout_s:g} s") from error
+            raise FitError(f"{name}: no answer after {timeout_s:g} s") from error
         finally:
             _stop(process)
-        if status != 0:
-            raise TrainingError(f"{name}: {command[0]} ended with {status}. {_tail(log)}")
+        return status, _tail(log)
 
 
 def _stop(process: "subprocess.Popen[bytes]") -> None:

@@ -109,7 +109,7 @@ def train_lightgcn(
 
 
 def load_lightgcn(folder: Path, touched: sp.csr_array) -> IdVectorRanker:
-    """Rank by what `train_lightgcn` left; people who touched nothing have no answer."""
+    """Rank by what `train_lightgcn` left; of people who touched nothing it knows nothing."""
     people = np.load(folder / "people.npy", allow_pickle=False)
     items = np.load(folder / "items.npy", allow_pickle=False)
     return _ranker(people, items, touched)
@@ -118,8 +118,10 @@ def load_lightgcn(folder: Path, touched: sp.csr_array) -> IdVectorRanker:
 def _ranker(
     people: NDArray[np.float32], items: NDArray[np.float32], touched: sp.csr_array
 ) -> IdVectorRanker:
+    learned = np.asarray(touched.sum(axis=1)) > 0
     familiar = np.asarray(touched.sum(axis=0)) > 0
-    return IdVectorRanker(NAME, items, familiar, lambda cases: people[cases.user_row])
+    vectors = people * learned[:, None]
+    return IdVectorRanker(NAME, items, familiar, lambda cases: vectors[cases.user_row])
 
 
 def normalised_adjacency(touched: sp.csr_array) -> Tensor:

@@ -1,8 +1,7 @@
 """The peers that are tuned: what each may be set to, and how it is fitted on a run.
 
 Spaces are what is usually tuned, in steps of the usual size; the default is the library's or the
-paper's own where there is one. A peer that cannot speak of people absent from training, because
-it learns a vector per person, says so.
+paper's own where there is one.
 """
 
 import dataclasses
@@ -13,12 +12,12 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-import numpy as np
 import scipy.sparse as sp
 
 from graph.cases import Cases
 from training.baselines import ItemCosine, VectorKnn, centred, interaction_matrix
 from training.ease import Ease
+from training.fallback import or_popular
 from training.library_peers import LibraryModel, Problem, peers_python
 from training.lightgcn import LightGcnSettings, load_lightgcn, train_lightgcn
 from training.material import Material
@@ -60,8 +59,6 @@ class Peer:
     in_library: bool = False
     """Fitted by the interpreter of `peers_python`."""
     reads_text: bool = False
-    seen_people_only: bool = False
-    """Has no answer for people absent from training."""
 
 
 def tune_peer(folder: Path, material: Material, key: str, tuning: TuningSettings) -> dict[str, int]:
@@ -71,7 +68,7 @@ def tune_peer(folder: Path, material: Material, key: str, tuning: TuningSettings
         TrainingError: a process of another interpreter fails.
     """
     peer = PEERS[key]
-    cases = asked(material, peer, tuning)
+    cases = asked(material, tuning)
     # Without a case to tell settings apart there is only the default.
     drawn = draw(peer.space, tuning.trials if len(cases) else 1, tuning.seed, peer.grouped_by)
     fit, judge = peer.prepare(material, tuning), judge_by(material, cases)
@@ -85,18 +82,15 @@ def touched(material: Material) -> sp.csr_array:
     return interaction_matrix(material.split.train, len(dataset.users), len(dataset.items))
 
 
-def asked(material: Material, peer: Peer, tuning: TuningSettings) -> Cases:
-    """Take the validation cases that a peer is tuned on."""
-    valid = material.split.valid
-    if peer.seen_people_only:
-        valid = valid.take(np.flatnonzero(~valid.unseen_person))
-    return validation_cases(valid, candidates(material), tuning)
+def asked(material: Material, tuning: TuningSettings) -> Cases:
+    """Take the validation cases that peers are tuned on."""
+    return validation_cases(material.split.valid, candidates(material), tuning)
 
 
 def judge_by(material: Material, cases: Cases) -> Callable[[Ranker], float]:
-    """Score rankers on some cases."""
+    """Score rankers on some cases, with popularity to fall back on as in the evaluation."""
     among = candidates(material)
-    return lambda ranker: mean_reciprocal_rank(ranker, cases, among)
+    return lambda ranker: mean_reciprocal_rank(or_popular(ranker, among), cases, among)
 
 
 def candidates(material: Material) -> Candidates:
@@ -152,7 +146,7 @@ def _ease(material: Material, _tuning: TuningSettings) -> Fit:
 
 def _lightgcn(material: Material, tuning: TuningSettings) -> Fit:
     matrix, seed = touched(material), tuning.seed
-    cases = asked(material, PEERS["lightgcn"], tuning)
+    cases = asked(material, tuning)
     judge = judge_by(material, cases) if len(cases) else None
 
     def fit(drawn: Drawn, folder: Path) -> Ranker:
@@ -171,7 +165,7 @@ def _library(model: str, material: Material, tuning: TuningSettings) -> Fit:
         split.train,
         len(dataset.users),
         dataset.item_type,
-        asked(material, peer, tuning),
+        asked(material, tuning),
         split.test,
     )
     return partial(fitter.ranker, problem)
@@ -238,7 +232,6 @@ PEERS: dict[str, Peer] = {
         ),
         partial(_library, "bpr"),
         in_library=True,
-        seen_people_only=True,
     ),
     "lightgcn": Peer(
         "LightGCN",
@@ -250,7 +243,6 @@ PEERS: dict[str, Peer] = {
             regularization=(1e-5, 1e-4, 1e-3),
         ),
         _lightgcn,
-        seen_people_only=True,
     ),
     "sasrec": Peer(
         "SASRec",

@@ -12,6 +12,8 @@ from tqdm import tqdm
 from graph.stage import StageResult
 from training.baselines import VectorKnn
 from training.comparison import MODELS
+from training.fallback import or_popular
+from training.peers import candidates
 from training.pipeline import Run
 from training.ranking import Candidates, Ranker, Scope, rank
 from training.tripartite import STAGE as TRIPARTITE
@@ -28,7 +30,7 @@ Ranks = Mapping[Scope, NDArray[np.int64]]
 
 def _with_people(run: Run) -> Ranker:
     vectors = np.load(run.folder / TRIPARTITE / "vectors.npy", allow_pickle=False)
-    return VectorKnn("HGNN-kNN, people in the graph", vectors)
+    return or_popular(VectorKnn("HGNN-kNN, people in the graph", vectors), candidates(run))
 
 
 @dataclass(frozen=True)
@@ -78,14 +80,14 @@ def make_ranks(run: Run, model: str) -> Ranks:
 
 
 def _rank(run: Run, ranker: Ranker) -> Ranks:
-    candidates = Candidates.of(run.dataset, run.held_out.train)
+    among = Candidates.of(run.dataset, run.held_out.train)
     with tqdm(desc=ranker.name, unit="case", disable=None) as bar:
 
         def report(done: int, total: int) -> None:
             bar.total = total
             bar.update(done - bar.n)
 
-        found = rank(ranker, run.split.test, candidates, SCOPES, on_progress=report)
+        found = rank(ranker, run.split.test, among, SCOPES, on_progress=report)
     return {scope: ranking.rank for scope, ranking in found.items()}
 
 

@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from graph.cases import Cases
 from training.bounds import check_above_zero, check_least
-from training.errors import DivergedError, NotLearningError
+from training.errors import DivergedError, FitError, NotLearningError, TrainingError
 from training.metrics import UNRANKED
 from training.ranking import Candidates, Ranker, RankingError, Scope, rank
 
@@ -31,6 +31,8 @@ Fit = Callable[[Drawn, Path], Ranker]
 with the same settings and the same folder it need not fit a second time."""
 
 _TRIALS = "trials.json"
+_FAILURES = (DivergedError, FitError, NotLearningError, RankingError, np.linalg.LinAlgError)
+"""What is the settings' fault and ends a trial; anything else ends the tuning."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +44,7 @@ class TuningSettings:
     minutes: float = 20.0
     """No trial starts once those before it took so long; the first always runs, to its end."""
     fit_minutes: float = 240.0
-    """A fit in another process that takes longer is given up, and the evaluation with it."""
+    """A fit in another process that takes longer is given up and counts as failed."""
     cases: int = 4096
     """Validation cases that a trial is scored on, drawn where there are more."""
     seed: int = 0
@@ -63,6 +65,8 @@ class Trial:
     """Mean reciprocal rank; 0 too where the fit came to nothing."""
     seconds: float
     """Of fitting and scoring; small where the trial before had already fitted the same."""
+    failed: str | None = None
+    """Why the fit came to nothing, if it did."""
 
 
 def space(default: Drawn, **choices: Sequence[object]) -> tuple[Drawn, ...]:
@@ -102,8 +106,8 @@ def tune(
 ) -> list[Trial]:
     """Try the drawn settings in order while there is time, and keep what the best one left.
 
-    Trials already noted in `folder` are not run again. A fit that diverges or learns nothing
-    counts 0.
+    Trials already noted in `folder` are not run again. A fit that fails, diverges or learns
+    nothing counts 0 and is never the best.
     """
     trials = read_trials(folder) if (folder / _TRIALS).exists() else []
     for number in range(len(trials), len(drawn)):
@@ -112,13 +116,7 @@ def tune(
         own = _own_folder(folder, number)
         shutil.rmtree(own, ignore_errors=True)
         own.mkdir(parents=True)
-        began = perf_counter()
-        try:
-            score = judge(fit(drawn[number], own))
-        except (DivergedError, NotLearningError, RankingError) as error:
-            tqdm.write(f"{title}: {error}", file=sys.stderr)
-            score = 0.0
-        trials.append(Trial(dict(drawn[number]), score, round(perf_counter() - began, 2)))
+        trials.append(_try(drawn[number], fit, judge, own))
         _note(folder, trials)
         tqdm.write(f"{title}: {_told(trials[-1], number + 1, len(drawn))}", file=sys.stderr)
         best = best_of(trials)
@@ -128,9 +126,20 @@ def tune(
     return trials
 
 
-def best_of(trials: Sequence[Trial]) -> int:
-    """Find the best trial; of equal ones the first."""
-    return max(range(len(trials)), key=lambda number: trials[number].score)
+def _try(drawn: Drawn, fit: Fit, judge: Callable[[Ranker], float], own: Path) -> Trial:
+    began = perf_counter()
+    score, failed = 0.0, None
+    try:
+        score = judge(fit(drawn, own))
+    except _FAILURES as error:
+        failed = str(error)
+    return Trial(dict(drawn), score, round(perf_counter() - began, 2), failed)
+
+
+def best_of(trials: Sequence[Trial]) -> int | None:
+    """Find the best trial, of equal ones the first; None where all failed."""
+    fitted = [number for number, trial in enumerate(trials) if trial.failed is None]
+    return max(fitted, key=lambda number: trials[number].score, default=None)
 
 
 def read_trials(folder: Path) -> list[Trial]:
@@ -140,9 +149,15 @@ def read_trials(folder: Path) -> list[Trial]:
 
 
 def fit_best(folder: Path, fit: Fit) -> Ranker:
-    """Give the ranker of the best trial, from what it left in `folder` or fitted once more."""
+    """Give the ranker of the best trial, from what it left in `folder` or fitted once more.
+
+    Raises:
+        TrainingError: every trial failed.
+    """
     trials = read_trials(folder)
     best = best_of(trials)
+    if best is None:
+        raise TrainingError(f"{folder}: all trials failed, the first because: {trials[0].failed}")
     own = _own_folder(folder, best)
     own.mkdir(exist_ok=True)
     return fit(trials[best].settings, own)
@@ -176,4 +191,5 @@ def _note(folder: Path, trials: Sequence[Trial]) -> None:
 
 
 def _told(trial: Trial, number: int, total: int) -> str:
-    return f"trial {number} of {total}, {trial.score:.4f}, {trial.seconds:.0f} s, {trial.settings}"
+    came = f"{trial.score:.4f}" if trial.failed is None else f"failed ({trial.failed})"
+    return f"trial {number} of {total}, {came}, {trial.seconds:.0f} s, {trial.settings}"

@@ -7,14 +7,15 @@ from pathlib import Path
 
 from graph.files import replace_text
 from graph.stage import StageResult, run_stage
+from training.fallback import or_popular
 from training.library_peers import LIBRARY_SCRIPT, library_versions, peers_python
-from training.peers import PEERS, tune_peer
+from training.peers import PEERS, candidates, tune_peer
 from training.pipeline import Run
 from training.ranking import Ranker
 from training.report import Table, to_markdown
 from training.tuning import Trial, best_of, fit_best, read_trials
 
-_SCORE = "valid MRR"
+_YARDSTICK = "valid MRR"
 
 
 def make_peer(run: Run, key: str) -> StageResult:
@@ -40,8 +41,19 @@ def make_peer(run: Run, key: str) -> StageResult:
 
 
 def load_peer(run: Run, key: str) -> Ranker:
-    """Give the tuned peer that `make_peer` left."""
-    return fit_best(_folder(run, key), PEERS[key].prepare(run, run.settings.tuning))
+    """Give the tuned peer that `make_peer` left.
+
+    Raises:
+        TrainingError: none of its trials came to a model.
+    """
+    ranker = fit_best(_folder(run, key), PEERS[key].prepare(run, run.settings.tuning))
+    return or_popular(ranker, candidates(run))
+
+
+def why_failed(run: Run, key: str) -> str | None:
+    """Say why a peer has no model, by its first trial; None where some trial came to one."""
+    trials = read_trials(_folder(run, key))
+    return trials[0].failed if best_of(trials) is None else None
 
 
 def write_tuning(run: Run, keys: Iterable[str]) -> None:
@@ -67,15 +79,15 @@ def _overview(run: Run, trials: dict[str, list[Trial]]) -> Table:
     tuning = run.settings.tuning
     rows = []
     for key, tried in trials.items():
-        peer, best = PEERS[key], tried[best_of(tried)]
+        peer, best = PEERS[key], best_of(tried)
         seconds = sum(trial.seconds for trial in tried)
         count = f"{len(tried)} of {min(tuning.trials, len(peer.space))}"
-        told = ", ".join(f"{name} {_text(value)}" for name, value in best.settings.items())
         size = str(len(peer.space))
-        rows.append((peer.name, count, size, f"{seconds:.0f}", f"{best.score:.4f}", told))
+        came = ("failed", "") if best is None else (_score(tried[best]), _settings(tried[best]))
+        rows.append((peer.name, count, size, f"{seconds:.0f}", *came))
     return Table(
         f"tuned peers: at most {tuning.trials} trials and {tuning.minutes:g} minutes each",
-        ("peer", "trials run", "settings in all", "seconds", _SCORE, "best settings"),
+        ("peer", "trials run", "settings in all", "seconds", _YARDSTICK, "best settings"),
         tuple(rows),
     )
 
@@ -84,17 +96,25 @@ def _details(key: str, trials: list[Trial]) -> Table:
     best = best_of(trials)
     return Table(
         PEERS[key].name,
-        ("trial", *trials[0].settings, _SCORE, "seconds"),
+        ("trial", *trials[0].settings, _YARDSTICK, "seconds"),
         tuple(
             (
                 f"{number + 1}, best" if number == best else str(number + 1),
                 *map(_text, trial.settings.values()),
-                f"{trial.score:.4f}",
+                _score(trial),
                 f"{trial.seconds:.1f}",
             )
             for number, trial in enumerate(trials)
         ),
     )
+
+
+def _score(trial: Trial) -> str:
+    return f"{trial.score:.4f}" if trial.failed is None else "failed"
+
+
+def _settings(trial: Trial) -> str:
+    return ", ".join(f"{name} {_text(value)}" for name, value in trial.settings.items())
 
 
 def _text(value: object) -> str:

@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from graph.cases import Cases
 from graph.dataset import Dataset
 from graph.errors import SplitError
 from graph.lending import Split
@@ -26,7 +27,7 @@ def dataset(tmp_path: Path) -> Dataset:
     events: list[Event] = [
         (f"u{user:03d}", IDS[item], 1000 * user + place)
         for user in range(100)
-        for place, item in enumerate(rng.choice(40, 8, replace=False))
+        for place, item in enumerate(rng.choice(40, 12, replace=False))
     ]
     return dataset_of(tmp_path, IDS, events)
 
@@ -35,12 +36,13 @@ def pairs(rows: pl.DataFrame) -> set[tuple[int, int]]:
     return set(rows.select("user_row", "item_row").iter_rows())
 
 
+def asked_of(cases: Cases) -> tuple[list[int], list[int]]:
+    return cases.user_row.tolist(), cases.target.tolist()
+
+
 def asked(split: Split) -> set[tuple[int, int]]:
-    cases = (split.test, split.valid)
     return {
-        pair
-        for each in cases
-        for pair in zip(each.user_row.tolist(), each.target.tolist(), strict=True)
+        pair for cases in (split.test, split.valid) for pair in zip(*asked_of(cases), strict=True)
     }
 
 
@@ -94,14 +96,47 @@ def test_random_cases_share_the_persons_training_rows(dataset: Dataset) -> None:
         user = int(split.test.user_row[case])
         own = {item for person, item in learned if person == user}
         assert set(split.test.history(case).tolist()) == own
-    assert len(split.test) == pytest.approx(80, abs=30)
-    assert len(split.train) == len(dataset.interactions) - len(split.test) - len(split.valid)
+    assert len(split.test) == len(split.valid) == 100
+    assert len(split.train) == len(dataset.interactions) - 200
+
+
+def test_random_takes_a_tenth_of_each_person_rounded_down(tmp_path: Path) -> None:
+    counts = [1, 9, 10, 19, 20, 39]
+    events: list[Event] = [
+        (f"u{user}", IDS[item], item) for user, count in enumerate(counts) for item in range(count)
+    ]
+    events += [("u1", IDS[0], 50), ("u1", IDS[1], 51)]  # eleven rows, but nine items
+    split = random_rows(dataset_of(tmp_path, IDS, events))
+    for cases in (split.test, split.valid):
+        assert np.bincount(cases.user_row, minlength=6).tolist() == [0, 0, 1, 1, 2, 3]
+    assert not set(zip(*asked_of(split.test), strict=True)) & set(
+        zip(*asked_of(split.valid), strict=True)
+    )
+    left = split.train.group_by("user_row").len().sort("user_row")["len"].to_list()
+    assert left == [1, 11, 8, 17, 16, 33]
+
+
+def test_what_random_draws_of_a_person_does_not_depend_on_others(tmp_path: Path) -> None:
+    own: list[Event] = [("u1", IDS[item], item) for item in range(30)]
+    others: list[Event] = [("u0", IDS[item], item) for item in range(35)]
+    alone, among = (
+        dataset_of(tmp_path / name, IDS, events)
+        for name, events in (("alone", own), ("among", own + others))
+    )
+    one, both = random_rows(alone).test, random_rows(among).test
+    assert set(one.target.tolist()) == set(both.target[both.user_row == 1].tolist())
+
+
+def test_random_says_when_nobody_has_ten_items(tmp_path: Path) -> None:
+    events: list[Event] = [(f"u{user}", IDS[item], item) for user in range(50) for item in range(9)]
+    with pytest.raises(SplitError, match=r"random: nothing was drawn .* with ten items or more"):
+        random_rows(dataset_of(tmp_path, IDS, events))
 
 
 @pytest.mark.parametrize(
     ("rule", "words"),
     [
-        ("random", "random: a tenth of the interactions"),
+        ("random", "random: a tenth of each person's interactions"),
         ("unseen-people", "a tenth of the people, unseen in training"),
         ("unseen-items", "a tenth of the items, unseen in training"),
     ],

@@ -89,6 +89,16 @@ def test_nothing_is_learned_without_steps(tmp_path: Path) -> None:
     assert learned(tmp_path, learning_rate=0.0) < 0.9
 
 
+def test_of_people_who_touched_nothing_nothing_is_known(tmp_path: Path) -> None:
+    matrix, _, _ = two_halves()
+    wider = sp.vstack([matrix, sp.csr_array((1, ITEMS), dtype=np.float32)], format="csr")
+    settings = LightGcnSettings(layers=1, dimensions=4, epochs=2)
+    train_lightgcn(wider, None, settings, tmp_path)
+    scores = load_lightgcn(tmp_path, wider).score(cases_of([[], []], [0, 0], users=[0, PEOPLE]))
+    assert np.ptp(scores[0]) > 0
+    assert np.ptp(scores[1]) == 0
+
+
 def test_a_seed_repeats_the_vectors(tmp_path: Path) -> None:
     for name, seed in (("one", 3), ("two", 3), ("other", 4)):
         learned(tmp_path / name, learning_rate=0.05, seed=seed)

@@ -13,16 +13,18 @@ from graph.worlds import two_communities, write_world
 from tests.support.embeddings_stub import MODEL, EmbeddingsStub
 from tests.support.runs import QUICK, SMALL, HashSource, make_run, make_stages
 from training.__main__ import main
-from training.comparison import MODELS, answering, choose_models, fit_models
-from training.errors import TrainingError
+from training.comparison import MODELS, choose_models, fit_models
+from training.errors import DivergedError, TrainingError
 from training.evaluate import evaluate
 from training.library_peers import PYTHON_VARIABLE
+from training.material import Material
 from training.needs import NEEDS, needed_stages
 from training.peers import PEERS
 from training.pipeline import Inputs, Run
-from training.ranking import Candidates
+from training.ranking import Candidates, Ranker
 from training.slices import OVERALL
-from training.tuning_stage import make_peer
+from training.tuning import Drawn, Fit, TuningSettings
+from training.tuning_stage import load_peer, make_peer
 
 WORLD = two_communities(people=60, items_per_type=24, withheld=2)
 IN_PROCESS = tuple(key for key, peer in PEERS.items() if not peer.in_library)
@@ -250,6 +252,33 @@ def test_a_cut_that_cannot_be_is_refused_before_any_text_is_embedded(
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["dataset"]
 
 
+def test_an_evaluation_goes_on_without_a_peer_that_cannot_be_fitted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def prepare(_material: Material, _tuning: TuningSettings) -> Fit:
+        def fit(_drawn: Drawn, _folder: Path) -> Ranker:
+            raise DivergedError("the loss is nan")
+
+        return fit
+
+    monkeypatch.setitem(PEERS, "lightgcn", dataclasses.replace(PEERS["lightgcn"], prepare=prepare))
+    write_world(WORLD, tmp_path / "data")
+    settings = tmp_path / "quick.toml"
+    settings.write_text("[foundation.loop]\nepochs = 1\n[tuning]\ntrials = 2\n")
+    base = ["--data", str(tmp_path / "data"), "--run", str(tmp_path / "run")]
+    with EmbeddingsStub().running() as stub:
+        vllm = ["--vllm-url", stub.url, "--vllm-model", MODEL]
+        models = ["--models", "popularity,lightgcn"]
+        assert main(["evaluate", *base, *models, *vllm, "--settings", str(settings)]) == 0
+    told = capsys.readouterr().err
+    assert "evaluate: without lightgcn, all of whose trials failed: the loss is nan" in told
+    records = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    assert {one["model"] for one in records} >= {"popularity"}
+    assert "LightGCN" not in {one["model"] for one in records}
+    tried = json.loads((tmp_path / "run" / "tuning.json").read_text())
+    assert {(one["peer"], one["failed"]) for one in tried} == {("LightGCN", "the loss is nan")}
+
+
 def test_command_line_names_what_is_wrong(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -287,17 +316,14 @@ def test_models_whose_interpreter_is_missing_are_left_out_and_say_how_to_add_the
     assert capsys.readouterr().err == ""
 
 
-def test_models_with_a_vector_per_person_are_left_out_where_somebody_is_unseen(
-    run: Run, capsys: pytest.CaptureFixture[str]
-) -> None:
-    names = ("popularity", "als", "bpr", "lightgcn", "sasrec")
-    assert answering(run, names) == names
-    assert capsys.readouterr().err == ""
-
+def test_of_unseen_people_a_vector_per_person_says_what_is_popular(run: Run) -> None:
     strangers = Run(run.folder, dataclasses.replace(run.inputs, holding="test by unseen-people"))
     assert strangers.split.test.unseen_person.all()
-    assert answering(strangers, names) == ("popularity", "als", "sasrec")
-    assert "without bpr, lightgcn: " in capsys.readouterr().err
+    make_peer(strangers, "lightgcn")
+    ranker = load_peer(strangers, "lightgcn")
+    scores = ranker.score(strangers.split.test)
+    popular = Candidates.of(strangers.dataset, strangers.split.train).popularity
+    np.testing.assert_array_equal(scores, np.broadcast_to(popular, scores.shape))
 
 
 def test_a_refused_data_folder_leaves_no_stage(tmp_path: Path) -> None:

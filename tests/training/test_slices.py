@@ -59,7 +59,8 @@ def test_what_one_bucket_holds_whole_is_no_slice() -> None:
 
 def test_no_slice_has_the_name_of_another_whatever_the_types_are_called() -> None:
     types = ("all types", "cold", "overall", "test", "unseen alone", "warm", "warm / cold")
-    shelf = Candidates(types, np.arange(14) // 2, np.tile([0, 3], 7).astype(np.int64))
+    people = np.tile([0, 3], 7).astype(np.int64)
+    shelf = Candidates(types, np.arange(14) // 2, people, people > 0)
     flags = [number % 2 == 0 for number in range(14)]
     cases = cases_of(
         [[1]] * 14,

@@ -1,7 +1,7 @@
 """Tuning: who wins where the answer is known, what everybody may spend, what is kept."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import sleep
 
@@ -15,9 +15,10 @@ from tests.support.cases import cases_of
 from training import tuning
 from training.adaptation import mean_reciprocal_rank as of_vectors
 from training.baselines import TwoTowerRanker
-from training.comparison import fit_models
-from training.errors import DivergedError
+from training.comparison import fit_models, fitted
+from training.errors import DivergedError, FitError, TrainingError
 from training.library_peers import peers_python
+from training.material import Material
 from training.peers import PEERS
 from training.pipeline import Inputs, Run
 from training.ranking import Candidates, Ranker, rank
@@ -102,14 +103,19 @@ def test_the_best_settings_win_and_only_what_they_left_is_kept(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     trials = tune(OPTIONS, fit, judge, 60, tmp_path, title="peer")
-    best = trials[tuning.best_of(trials)]
+    place = tuning.best_of(trials)
+    assert place is not None
+    best = trials[place]
     assert best.settings == {"a": 3, "b": "x"}
     assert best.score == 1.0
-    assert {trial.score for trial in trials if trial.settings["b"] == "y"} == {0.0}
+    failed = [trial for trial in trials if trial.settings["b"] == "y"]
+    assert {(trial.score, trial.failed) for trial in failed} == {(0.0, "the loss is nan")}
     assert trials[0].score == pytest.approx((1 / 3 + 1 / 2) / 2)
     assert read_trials(tmp_path) == trials
     assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == ["trial-06"]
-    assert capsys.readouterr().err.count("peer: trial ") == 8
+    told = capsys.readouterr().err
+    assert told.count("peer: trial ") == 8
+    assert told.count("failed (the loss is nan)") == 4
 
     fit_best(tmp_path, fit)
     assert (tmp_path / "trial-06" / "fitted").read_text() == "xx"
@@ -118,6 +124,27 @@ def test_the_best_settings_win_and_only_what_they_left_is_kept(
 def test_of_equal_settings_the_first_wins() -> None:
     trials = [tuning.Trial({"a": a}, score, 0.0) for a, score in enumerate((0.1, 0.4, 0.4))]
     assert tuning.best_of(trials) == 1
+
+
+def test_a_trial_that_failed_is_never_the_best(tmp_path: Path) -> None:
+    nothing = tuning.Trial({"a": 0}, 0.0, 0.0, failed="no")
+    assert tuning.best_of([nothing, tuning.Trial({"a": 1}, 0.0, 0.0)]) == 1
+    assert tuning.best_of([nothing, nothing]) is None
+
+    failing = [one for one in OPTIONS if one["b"] == "y"]
+    trials = tune(failing, fit, judge, 60, tmp_path, title="peer")
+    assert len(trials) == 4
+    assert [path for path in tmp_path.iterdir() if path.is_dir()] == []
+    with pytest.raises(TrainingError, match="all trials failed, the first because: the loss is"):
+        fit_best(tmp_path, fit)
+
+
+def test_an_error_that_is_not_of_the_settings_ends_the_tuning(tmp_path: Path) -> None:
+    def broken(_drawn: tuning.Drawn, _folder: Path) -> Ranker:
+        raise TrainingError("no such library")
+
+    with pytest.raises(TrainingError, match="no such library"):
+        tune(OPTIONS, broken, judge, 60, tmp_path, title="peer")
 
 
 def test_when_the_time_is_used_up_only_the_default_was_tried(tmp_path: Path) -> None:
@@ -141,7 +168,7 @@ def test_tuning_goes_on_where_it_was_stopped(tmp_path: Path) -> None:
     assert len(first) == 6
     resumed = tune(OPTIONS, fit, judge, 60, tmp_path, title="peer")
     assert resumed[:6] == first
-    assert resumed[tuning.best_of(resumed)].settings["a"] == 3
+    assert max(resumed, key=lambda trial: trial.score).settings["a"] == 3
 
 
 def test_the_yardstick_is_the_one_of_early_stopping() -> None:
@@ -206,7 +233,7 @@ def test_peers_are_stages_which_a_second_run_keeps(
     records = json.loads((run.folder / "tuning.json").read_text())
     counts = {key: [one["peer"] for one in records].count(PEERS[key].name) for key in IN_PROCESS}
     assert set(counts.values()) == {3}
-    assert {*records[0]} == {"peer", "settings", "score", "seconds"}
+    assert {*records[0]} == {"peer", "settings", "score", "seconds", "failed"}
     page = (run.folder / "tuning.md").read_text()
     assert "at most 3 trials and 20 minutes each" in page
     assert page.count("3 of 3") == 3
@@ -235,3 +262,32 @@ def test_a_peer_of_another_library_is_fitted_once(run: Run) -> None:
     rank(ranker, run.split.test, Candidates.of(run.dataset, run.split.train))
     assert len(kept) == 1
     assert (kept[0] / "test.npy").stat().st_mtime_ns == before
+
+
+def test_a_peer_that_cannot_be_fitted_is_left_out_and_recorded(
+    run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def prepare(_material: Material, _tuning: TuningSettings) -> tuning.Fit:
+        def fit(_drawn: tuning.Drawn, _folder: Path) -> Ranker:
+            raise FitError("BPR: ValueError: NaN in factors")
+
+        return fit
+
+    for key in ("item-cosine-tuned", "bpr"):
+        peer = replace(PEERS[key], in_library=False)
+        monkeypatch.setitem(PEERS, key, replace(peer, prepare=prepare) if key == "bpr" else peer)
+        make_peer(run, key)
+    capsys.readouterr()
+    assert fitted(run, ("popularity", "bpr", "item-cosine-tuned")) == (
+        "popularity",
+        "item-cosine-tuned",
+    )
+    told = capsys.readouterr().err
+    assert told == "evaluate: without bpr, all of whose trials failed: BPR: ValueError: NaN in " + (
+        "factors\n"
+    )
+    write_tuning(run, ("bpr",))
+    records = json.loads((run.folder / "tuning.json").read_text())
+    assert {one["failed"] for one in records} == {"BPR: ValueError: NaN in factors"}
+    assert {one["score"] for one in records} == {0.0}
+    assert "failed" in (run.folder / "tuning.md").read_text()
