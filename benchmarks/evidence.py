@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from retrieval.evidence import EDGE_KINDS, Catalogue, Person, gather, reach
 from retrieval.pairwise import PairTable
 
-VECTOR, KNOWN = 128, 512
+VECTOR, KNOWN, TEXT = 128, 512, 384
 TYPES = 2
 NEAREST = 150
 POPULARITY = 0.6
@@ -38,6 +38,7 @@ class Draw:
             PairTable.from_lists(owner, self._popular(len(owner)), said, items),
             self._unit_rows(VECTOR),
             self._unit_rows(KNOWN),
+            TEXT,
             rng.integers(0, 1000, items).astype(np.float32),
             np.sort(rng.integers(0, TYPES, items)),
         )

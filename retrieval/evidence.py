@@ -7,10 +7,17 @@ Columns, in the order of `NAMES`:
 - likeness: dot product of the user vector and the item vector
 - closest: largest dot product of the item vector with those of the newest `CLOSEST_AMONG` items of
   the history
-- kinship: dot product of what is known of the item (its HGNN vector) with the mean of that of
-  the history, each newer item halving the weight of the one before by `KINSHIP_DECAY`
+- closest text: the same with the text parts of their HGNN vectors
+- kinship, text kinship: dot product of the graph part, or the text part, of the item's HGNN vector
+  with the mean of that of the history, each item weighing `KINSHIP_DECAY` times the next newer one
 - popularity: log(1 + people who chose it)
 - affinity: log of the share of the history that has the candidate's type, smoothed
+
+and of an item that nobody has chosen yet, 0 for any other:
+
+- new: 1
+- for each of `OF_NEW` what its column says once more, so that it may weigh differently there: what
+  people did says nothing of such an item, and for want of it other things have to say more
 
 `models.scorer` weighs them.
 """
@@ -36,14 +43,30 @@ _DENSE = 2.5
 """Rows per candidate up to which those in between are multiplied along; measured."""
 _CHUNK = 256  # rows copied at a time; with more of them a processor's cache overflows
 
-NAMES: tuple[str, ...] = (
+_GENERAL: tuple[str, ...] = (
     *(f"{kind} {decay}" for kind in EDGE_KINDS for decay in DECAYS),
     "likeness",
     "closest",
+    "closest text",
     "kinship",
+    "text kinship",
     "popularity",
     "affinity",
 )
+OF_NEW: tuple[str, ...] = (
+    *(f"content {decay}" for decay in DECAYS),
+    "likeness",
+    "closest",
+    "closest text",
+    "kinship",
+    "text kinship",
+)
+NAMES: tuple[str, ...] = (
+    *_GENERAL,
+    "new",
+    *(f"{name}, new" for name in OF_NEW),
+)
+_AGAIN = np.array([_GENERAL.index(name) for name in OF_NEW])
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,12 +87,15 @@ class Catalogue:
     """What is known of the candidates.
 
     Shapes:
-        item_vectors: (N, V). known: (N, H). people: (N,) float32. item_type: (N,) int64.
+        item_vectors: (N, V). known: (N, H), HGNN vectors. people: (N,) float32, how many chose
+            each item. item_type: (N,) int64.
     """
 
     pairs: PairTable
     item_vectors: NDArray[np.float32]
     known: NDArray[np.float32]
+    text_width: int
+    """How many of the H columns, the last, are the text part."""
     people: NDArray[np.float32]
     item_type: NDArray[np.int64]
 
@@ -96,17 +122,34 @@ def gather(
     Shapes:
         rows: (M,). returns: (M, F), columns as in `NAMES`.
     """
-    edges = len(EDGE_KINDS) * len(DECAYS)
-    columns = np.empty((len(NAMES), len(rows)), dtype=np.float32)
+    edges, general = len(EDGE_KINDS) * len(DECAYS), len(_GENERAL)
+    columns = np.zeros((len(NAMES), len(rows)), dtype=np.float32)
     columns[:edges] = reached.of(rows).T
-    newest = catalogue.item_vectors[person.history[:CLOSEST_AMONG]]
-    alike = _products(catalogue.item_vectors, rows, np.vstack((person.vector, newest)))
+    newest = person.history[:CLOSEST_AMONG]
+    vectors = np.vstack((person.vector, catalogue.item_vectors[newest]))
+    alike = _products(catalogue.item_vectors, rows, vectors)
+    kin = _products(catalogue.known, rows, _known_of(catalogue, person, newest))
     columns[edges] = alike[0]
-    columns[edges + 1] = alike[1:].max(axis=0) if len(newest) else 0
-    columns[edges + 2] = _products(catalogue.known, rows, _mean_known(catalogue, person)[None])[0]
-    columns[edges + 3] = catalogue.popularity[rows]
-    columns[edges + 4] = _affinity(catalogue, person)[catalogue.item_type[rows]]
+    if len(newest):
+        columns[edges + 1] = alike[1:].max(axis=0)
+        columns[edges + 2] = kin[2:].max(axis=0)
+    columns[edges + 3 : edges + 5] = kin[:2]
+    columns[edges + 5] = catalogue.popularity[rows]
+    columns[edges + 6] = _affinity(catalogue, person)[catalogue.item_type[rows]]
+    new = np.flatnonzero(catalogue.people[rows] == 0)
+    if len(new):
+        columns[general, new] = 1
+        say_again(columns, new)
     return np.ascontiguousarray(columns.T)
+
+
+def say_again(columns: NDArray[np.float32], new: NDArray[np.int64]) -> None:
+    """Copy what is said of new items into the columns that are for them alone.
+
+    Shapes:
+        columns: (F, M), written to. new: (n,), which of the M.
+    """
+    columns[len(_GENERAL) + 1 :, new] = columns[np.ix_(_AGAIN, new)]
 
 
 def _products(
@@ -131,6 +174,23 @@ def _products(
         part = slice(start, start + _CHUNK)
         products[:, part] = others @ vectors.take(rows[part], axis=0).T
     return products
+
+
+def _known_of(
+    catalogue: Catalogue, person: Person, newest: NDArray[np.int64]
+) -> NDArray[np.float32]:
+    """Give what candidates' HGNN vectors are multiplied with, 0 in the part that does not count.
+
+    Shapes:
+        newest: (n,). returns: (2 + n, H), the graph part and the text part of the history's mean,
+            and the text parts of its newest items.
+    """
+    graph = catalogue.known.shape[1] - catalogue.text_width
+    mean = _mean_known(catalogue, person)
+    known = np.vstack((mean, mean, catalogue.known[newest]))
+    known[0, graph:] = 0
+    known[1:, :graph] = 0
+    return known
 
 
 def _mean_known(catalogue: Catalogue, person: Person) -> NDArray[np.float32]:

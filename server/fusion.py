@@ -38,6 +38,7 @@ def evidence_of(generation: Generation) -> Catalogue:
         generation.pairs,
         generation.item_vectors,
         generation.hgnn,
+        generation.text.shape[1],
         generation.popularity,
         generation.item_type,
     )

@@ -54,13 +54,15 @@ class Catalogue:
         )
         return out
 
-    @torch.no_grad()
     def embed_all(self, towers: TwoTower) -> Tensor:
         """Apply the item tower to the whole catalogue and return (N, D)."""
+        return self.embed_rows(towers, torch.arange(len(self)))
+
+    @torch.no_grad()
+    def embed_rows(self, towers: TwoTower, rows: Tensor) -> Tensor:
+        """Apply the item tower to many items (B,), a chunk at a time, and return (B, D)."""
         towers.eval()
-        starts = range(0, len(self), _CHUNK)
-        rows = (torch.arange(start, min(start + _CHUNK, len(self))) for start in starts)
-        return torch.cat([self.embed(towers, part) for part in rows])
+        return torch.cat([self.embed(towers, part) for part in torch.split(rows, _CHUNK)])
 
 
 def build_catalogue(

@@ -20,7 +20,7 @@ from tqdm import tqdm
 from graph.cases import Cases
 from models.scorer import Scorer
 from retrieval.evidence import NAMES, Catalogue, Person, gather, reach
-from training.bounds import check_above_zero, check_least
+from training.bounds import check_above_zero, check_least, check_share
 from training.users import EmbedUsers
 
 
@@ -42,6 +42,9 @@ class FusionSettings:
     """Items nearest to the user vector, of each type, that are candidates."""
     cases: int = 3000
     """Most cases to learn from, drawn; more settle the weights and take memory."""
+    pretended: float = 0.2
+    """Share of the items that the scorer is shown as if nobody had chosen them yet, from which it
+    learns what to make of new ones (`training.pretending`); 0 leaves that to what few there are."""
     prior: float = 50.0
     """How many cases the prior counts for, under which every weight of the standardised columns
     is small. Larger trusts each column by what it tells alone, smaller by what it tells beside
@@ -52,6 +55,7 @@ class FusionSettings:
     def __post_init__(self) -> None:
         check_least(self, ("nearest", "cases", "speakers", "max_user_items"), 1)
         check_least(self, ("prior", "seed"), 0)
+        check_share(self, ("pretended",))
         check_above_zero(self, ("ridge", "succession_decay"))
         if self.succession_decay >= 1:
             raise ValueError(f"succession_decay: expected less than 1, got {self.succession_decay}")

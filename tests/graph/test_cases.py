@@ -29,18 +29,18 @@ def names(rows: NDArray[np.int64]) -> list[str]:
     return [IDS[row] for row in rows]
 
 
-def shop(folder: Path, *, splits: bool = False) -> Dataset:
-    """Forty people buy three things, turn away from one, look at one more and buy that last."""
+def shop(folder: Path, *, splits: bool = False, bought: int = 3) -> Dataset:
+    """Forty people buy some things, turn away from one, look at one more and buy that last."""
     events: list[Event] = []
     signals: list[str] = []
     for person in range(40):
         wanted = IDS[person % 20]
-        others = [IDS[(person + step) % 20] for step in (1, 2, 3, 4)]
+        others = [IDS[(person + step) % 20] for step in range(1, bought + 2)]
         for place, item in enumerate([*others, wanted]):
             events.append((f"u{person:02d}", item, 1 + 10 * person + place))
         events.append((f"u{person:02d}", wanted, 5 * DAY + person))
-        signals += ["play", "play", "play", "skip", "follow", "play"]
-    split = (["train"] * 5 + ["test" if splits else "train"]) * 40
+        signals += ["play"] * bought + ["skip", "follow", "play"]
+    split = (["train"] * (bought + 2) + ["test" if splits else "train"]) * 40
     return dataset_of(folder, IDS, events, toml=ROLES, signal=signals, split=split)
 
 
@@ -59,7 +59,7 @@ def check_shop(dataset: Dataset, cases: Cases) -> None:
 def test_what_somebody_looked_at_before_they_bought_it_can_be_answered(
     rule: HoldOutRule, tmp_path: Path
 ) -> None:
-    dataset = shop(tmp_path)
+    dataset = shop(tmp_path, bought=10 if rule.rule == "random" else 3)
     split = hold_out(dataset, rule)
     assert len(split.test) > 1
     assert not split.test.repeated.any()

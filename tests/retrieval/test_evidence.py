@@ -12,6 +12,7 @@ from retrieval.evidence import (
     HISTORY_LENGTH,
     KINSHIP_DECAY,
     NAMES,
+    OF_NEW,
     Catalogue,
     Person,
     gather,
@@ -20,6 +21,8 @@ from retrieval.evidence import (
 from retrieval.pairwise import FAINTEST, PairTable
 
 ITEMS = 300
+TEXT = 4
+"""Columns of the text part, of 10."""
 EVERYTHING = np.arange(ITEMS)
 
 
@@ -38,6 +41,7 @@ def catalogue() -> Catalogue:
         PairTable.from_lists(edges[:, 0], edges[:, 1], weights, ITEMS),
         unit_rows(rng, ITEMS, 6),
         unit_rows(rng, ITEMS, 10),
+        TEXT,
         rng.integers(0, 50, ITEMS).astype(np.float32),
         np.sort(rng.integers(0, 3, ITEMS)),
     )
@@ -81,7 +85,7 @@ def test_closest_looks_at_the_newest_alone(catalogue: Catalogue) -> None:
 def test_without_a_history_nothing_is_close_and_nothing_is_reached(catalogue: Catalogue) -> None:
     nobody = person_of()
     for name in NAMES:
-        if name not in ("likeness", "popularity", "affinity"):
+        if name not in ("likeness", "popularity", "affinity", "new", "likeness, new"):
             assert not column(name, catalogue, nobody).any(), name
     np.testing.assert_allclose(column("affinity", catalogue, nobody), np.log(1 / 3), rtol=1e-6)
     np.testing.assert_allclose(
@@ -116,6 +120,7 @@ def test_other_columns_equal_plain_loops(catalogue: Catalogue, length: int) -> N
         mean += weight * KINSHIP_DECAY**place * catalogue.known[person.history[place]]
         total += weight * KINSHIP_DECAY**place
         share[catalogue.item_type[person.history[place]]] += weight
+    texts = catalogue.known[:, -TEXT:]
     expected = {
         "likeness": catalogue.item_vectors @ person.vector,
         "closest": [
@@ -125,12 +130,21 @@ def test_other_columns_equal_plain_loops(catalogue: Catalogue, length: int) -> N
             for newest in (person.history[:CLOSEST_AMONG],)
             for row in range(ITEMS)
         ],
-        "kinship": catalogue.known @ (mean / total),
+        "closest text": (texts @ texts[person.history[:CLOSEST_AMONG]].T).max(axis=1),
+        "kinship": catalogue.known[:, :-TEXT] @ (mean / total)[:-TEXT],
+        "text kinship": catalogue.known[:, -TEXT:] @ (mean / total)[-TEXT:],
         "popularity": np.log(1 + catalogue.people),
         "affinity": np.log(share / share.sum())[catalogue.item_type],
     }
     for name, values in expected.items():
         np.testing.assert_allclose(column(name, catalogue, person), values, atol=1e-5, err_msg=name)
+    new = catalogue.people == 0
+    for name in OF_NEW:
+        said = np.where(new, column(name, catalogue, person), 0)
+        again = column(f"{name}, new", catalogue, person)
+        np.testing.assert_array_equal(again, said, err_msg=name)
+    np.testing.assert_array_equal(column("new", catalogue, person), new)
+    assert 1 < new.sum() < ITEMS / 10
 
 
 @pytest.mark.parametrize("dense", [0.0, 2.5, float("inf")])

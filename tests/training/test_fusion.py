@@ -27,6 +27,7 @@ def make_catalogue(rng: np.random.Generator) -> Catalogue:
         PairTable.from_lists(owner, owner - 1, weights, ITEMS),
         vectors,
         vectors,
+        4,
         np.ones(ITEMS, dtype=np.float32),
         np.arange(ITEMS) * TYPES // ITEMS,
     )

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from graph.cases import Cases
 from graph.dataset import Dataset
-from retrieval.evidence import DECAYS, EDGE_KINDS, HISTORY_LENGTH, NAMES
+from retrieval.evidence import DECAYS, EDGE_KINDS, HISTORY_LENGTH, NAMES, say_again
 from retrieval.pairwise import FAINTEST
 from training.fusion import FusedRanker, people_of
 from training.metrics import UNRANKED
@@ -122,12 +122,14 @@ def path_strengths(
     history = person.history[:HISTORY_LENGTH]
     decays = np.array(DECAYS, dtype=np.float32)
     evidence = np.zeros((len(history), len(rows), len(NAMES)), dtype=np.float32)
+    new = np.flatnonzero(ranker.catalogue.people[rows] == 0)
     for place in range(len(history)):
         alone = slice(place, place + 1)
         reached = ranker.catalogue.pairs.reach(history[alone], person.weight[alone], decays)
         fade = decays**place
         faded = np.tile(np.where(fade < FAINTEST, 0, fade), len(EDGE_KINDS))
         evidence[place, :, : len(faded)] = reached.of(rows) * faded
+        say_again(evidence[place].T, new)
     with torch.no_grad():
         flat = torch.from_numpy(evidence.reshape(-1, len(NAMES)))
         scores = ranker.scorer(flat) - ranker.scorer(torch.zeros(1, len(NAMES)))

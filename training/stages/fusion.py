@@ -15,6 +15,7 @@ from retrieval.pairwise import PairTable
 from training.fusion import FusionSettings, fit_scorer
 from training.material import Material
 from training.pairs import build_pairs
+from training.pretending import draw_items, pretend_new
 from training.stages.towers import load_towers
 
 
@@ -31,14 +32,18 @@ def fuse(
         pairs = build_pairs(material.graph, material.heard, edges, settings, on_progress=report)
     pairs.save(folder)
     people, items = load_towers(towers, material, material.hgnn_vectors)
+    catalogue = evidence_of(material, pairs, items)
+    as_new = draw_items(catalogue.people, settings.pretended, settings.seed)
+    if as_new.any():
+        catalogue = pretend_new(material, towers, catalogue, as_new)
     lent = material.hear(material.split.valid)
-    scorer = fit_scorer(evidence_of(material, pairs, items), people, lent, settings)
-    save_scorer(folder, scorer)
-    return {"pairs": len(pairs.targets)}
+    save_scorer(folder, fit_scorer(catalogue, people, lent, settings))
+    return {"pairs": len(pairs.targets), "pretended": int(as_new.sum())}
 
 
 def evidence_of(material: Material, pairs: PairTable, items: NDArray[np.float32]) -> Catalogue:
     """Put together what the scorer weighs; `items` (N, V) are the item tower's vectors."""
     dataset = material.dataset
     people = popularity(material.split.train, len(dataset.items)).astype(np.float32)
-    return Catalogue(pairs, items, material.hgnn_vectors, people, dataset.item_type)
+    known, width = material.hgnn_vectors, material.text.shape[1]
+    return Catalogue(pairs, items, known, width, people, dataset.item_type)

@@ -59,6 +59,7 @@ def chain(weights: dict[str, float]) -> FusedRanker:
         PairTable.from_lists(owner, owner - 1, edges, ITEMS),
         vectors,
         vectors,
+        2,
         np.arange(ITEMS, dtype=np.float32),
         np.repeat([0, 1], 6),
     )
@@ -90,10 +91,12 @@ def test_strengths_of_all_paths_sum_to_what_the_graph_adds() -> None:
 
     person = people_of(cases, nobody(cases))[1]
     evidence = gather(ranker.catalogue, person, reach(ranker.catalogue, person), rows)
-    evidence[:, EDGES:] = 0
+    of_edges = [name.startswith(EDGE_KINDS) for name in NAMES]
+    evidence[:, ~np.array(of_edges)] = 0
     with torch.no_grad():
         expected = ranker.scorer(torch.from_numpy(evidence)).numpy()
     np.testing.assert_allclose(strengths.sum(axis=0), expected, atol=1e-5)
+    assert evidence[0, NAMES.index("content 0.8, new")] > 0  # nobody chose item 0
 
 
 def test_an_example_shows_every_type_and_the_path_to_each_item(tmp_path: Path) -> None:

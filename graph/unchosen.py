@@ -1,0 +1,31 @@
+"""A graph as it would be had nobody chosen some of its items."""
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from graph.item_graph import ItemGraph
+
+
+def as_unchosen(graph: ItemGraph, items: NDArray[np.bool_]) -> ItemGraph:
+    """Take away the edges that people made of some items, and the people behind those.
+
+    Content relations stay: they are known of an item on its first day.
+
+    Shapes:
+        items: (N,).
+    """
+    lists = np.repeat(np.arange(len(graph.indptr) - 1), np.diff(graph.indptr))
+    slot, owner = np.divmod(lists, graph.num_items)
+    by_people = slot < len(graph.item_types)
+    kept = ~(by_people & (items[owner] | items[graph.neighbours]))
+    lengths = np.bincount(lists[kept], minlength=len(graph.indptr) - 1)
+    return replace(
+        graph,
+        indptr=np.concatenate(([0], np.cumsum(lengths))).astype(np.int64),
+        neighbours=graph.neighbours[kept],
+        weights=graph.weights[kept],
+        users=graph.users[kept],
+        people=np.where(items, 0, graph.people),
+    )

@@ -1,0 +1,79 @@
+"""The catalogue with some items as if nobody had chosen them, and what the scorer makes of it."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from graph.worlds import two_communities
+from models.scorer_checkpoint import load_scorer
+from retrieval.evidence import EDGE_KINDS, NAMES
+from retrieval.pairwise import PairTable
+from tests.support.runs import QUICK, make_run
+from training.fusion import FusionSettings
+from training.pipeline import Run
+from training.pretending import draw_items, pretend_new
+
+PEOPLE = np.array([0, 3, 1, 0, 2, 5, 1], dtype=np.float32)
+
+
+def test_only_chosen_items_are_drawn_and_as_many_as_asked() -> None:
+    drawn = draw_items(PEOPLE, 0.4, 0)
+    assert drawn.sum() == 2
+    assert (PEOPLE[drawn] > 0).all()
+    assert not draw_items(PEOPLE, 0.0, 0).any()
+
+
+def test_draws_follow_the_seed() -> None:
+    people = np.ones(100, dtype=np.float32)
+    assert (draw_items(people, 0.2, 1) == draw_items(people, 0.2, 1)).all()
+    assert (draw_items(people, 0.2, 1) != draw_items(people, 0.2, 2)).any()
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    made = make_run(
+        tmp_path_factory.mktemp("run"), two_communities(people=60, withheld=2), settings=QUICK
+    )
+    made.make_adaptation()
+    made.make_fusion()
+    return made
+
+
+def test_drawn_items_are_as_unknown_as_new_ones_and_others_stay(run: Run) -> None:
+    _, items = run.tower_vectors("adaptation", run.hgnn_vectors)
+    catalogue = run.evidence(PairTable.load(run.folder / "fusion"), items)
+    new = draw_items(catalogue.people, 0.2, 0)
+    shown = pretend_new(run, run.folder / "adaptation", catalogue, new)
+    assert 0 < new.sum() < len(new) / 2
+    assert not shown.people[new].any()
+    np.testing.assert_array_equal(shown.people[~new], catalogue.people[~new])
+    text = catalogue.text_width
+    np.testing.assert_allclose(shown.known[:, -text:], catalogue.known[:, -text:], atol=1e-6)
+    for now, before in (
+        (shown.known, catalogue.known),
+        (shown.item_vectors, catalogue.item_vectors),
+    ):
+        np.testing.assert_array_equal(now[~new], before[~new])
+        assert (np.abs(now[new] - before[new]).max(axis=1) > 1e-4).all()
+        np.testing.assert_allclose(np.linalg.norm(now, axis=1), 1, rtol=1e-5)
+    said, of_new = shown.pairs.weights, new[shown.pairs.targets]
+    content = EDGE_KINDS.index("content")
+    assert not np.delete(said[of_new], content, axis=1).any()
+    np.testing.assert_array_equal(said[:, content], catalogue.pairs.weights[:, content])
+    np.testing.assert_array_equal(said[~of_new], catalogue.pairs.weights[~of_new])
+
+
+def test_the_scorer_learns_what_new_items_are_worth(run: Run, tmp_path: Path) -> None:
+    places = [NAMES.index("new"), NAMES.index("likeness, new"), NAMES.index("closest text, new")]
+    assert load_scorer(run.folder / "fusion").weight[places].abs().min() > 0
+    record = json.loads((run.folder / "fusion" / "stage.json").read_text())
+    assert record["summary"]["pretended"] > 0
+    settings = dataclasses.replace(QUICK, fusion=FusionSettings(pretended=0.0))
+    none = make_run(tmp_path, two_communities(people=60), settings=settings)
+    none.make_adaptation()
+    none.make_fusion()
+    record = json.loads((none.folder / "fusion" / "stage.json").read_text())
+    assert record["summary"]["pretended"] == 0
