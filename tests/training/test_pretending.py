@@ -14,7 +14,7 @@ from retrieval.pairwise import PairTable
 from tests.support.runs import QUICK, make_run
 from training.fusion import FusionSettings
 from training.pipeline import Run
-from training.pretending import draw_items, pretend_new
+from training.stages.pretending import draw_items, pretend_new
 
 PEOPLE = np.array([0, 3, 1, 0, 2, 5, 1], dtype=np.float32)
 

@@ -15,7 +15,7 @@ from retrieval.pairwise import PairTable
 from training.fusion import FusionSettings, fit_scorer
 from training.material import Material
 from training.pairs import build_pairs
-from training.pretending import draw_items, pretend_new
+from training.stages.pretending import draw_items, pretend_new
 from training.stages.towers import load_towers
 
 
