@@ -44,7 +44,8 @@ class FusionSettings:
     """Most cases to learn from, drawn; more settle the weights and take memory."""
     pretended: float = 0.2
     """Share of the items that the scorer is shown as if nobody had chosen them yet, from which it
-    learns what to make of new ones (`training.stages.pretending`); 0 leaves that to what few there are."""
+    learns what to make of new ones (`training.stages.pretending`); 0 leaves that to what few there
+    are."""
     prior: float = 50.0
     """How many cases the prior counts for, under which every weight of the standardised columns
     is small. Larger trusts each column by what it tells alone, smaller by what it tells beside
