@@ -13,6 +13,13 @@ from graph.item_graph import ItemGraph
 from graph.lists import Lists
 
 _CHUNK = 1024
+_LENT = 30
+"""Neighbours per slot that are lent at most."""
+
+
+def lend(graph: ItemGraph, text: NDArray[np.float32], lenders: int) -> ItemGraph:
+    """Lend items without neighbours those of the `lenders` nearest texts; 0 lends nothing."""
+    return with_borrowed(graph, text, lenders, _LENT) if lenders else graph
 
 
 def with_borrowed(graph: ItemGraph, text: NDArray[np.float32], lenders: int, cap: int) -> ItemGraph:

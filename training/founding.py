@@ -5,16 +5,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from graph.borrowing import with_borrowed
+from graph.borrowing import lend
 from graph.duplicates import with_copies
 from graph.item_graph import ItemGraph
 from models.hgnn import HGNN
 from training.foundation import FoundationSettings, train_foundation
 from training.inference import embed_catalogue
 from training.loop import Progress
-
-_LENT = 30
-"""Neighbours per slot that are lent at most."""
 
 
 def found(
@@ -31,7 +28,5 @@ def found(
         copied = with_copies(graph, settings.copied_up_to)
         graph, text, place = copied.graph, text[copied.origin], copied.place
     hgnn, progress = train_foundation(graph, text, settings, folder)
-    if settings.lenders:
-        graph = with_borrowed(graph, text, settings.lenders, _LENT)
-    layers = embed_catalogue(hgnn, graph, text)
+    layers = embed_catalogue(hgnn, lend(graph, text, settings.lenders), text)
     return hgnn, progress, tuple(layer[place] for layer in layers)

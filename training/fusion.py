@@ -51,7 +51,7 @@ class FusionSettings:
     is small. Larger trusts each column by what it tells alone, smaller by what it tells beside
     the others."""
     seed: int = 0
-    """Of the drawn cases."""
+    """Of the drawn cases, and of the items that are shown as new."""
 
     def __post_init__(self) -> None:
         check_least(self, ("nearest", "cases", "speakers", "max_user_items"), 1)

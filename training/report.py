@@ -23,7 +23,7 @@ from training.measurement import (
 )
 from training.slices import SEPARATOR
 
-_BLANK = "-"
+BLANK = "-"
 
 
 @dataclass(frozen=True)
@@ -133,8 +133,7 @@ def _difference_table(name: str, pairs: Mapping[str, Mapping[str, Measurement]])
         title=f"{name}: differences, user by user ({counted(users, 'user')})",
         header=("model - other", *(f"{metric} [95%]" for metric in COMPARED)),
         rows=tuple(
-            (pair, *(_signed(found[metric]) for metric in COMPARED))
-            for pair, found in pairs.items()
+            (pair, *(signed(found[metric]) for metric in COMPARED)) for pair, found in pairs.items()
         ),
     )
 
@@ -145,7 +144,7 @@ def _mix_table(name: str, models: Mapping[str, Mapping[str, Measurement]]) -> Ta
         metric.removeprefix(TARGET_SHARE) for metric in described if metric.startswith(TARGET_SHARE)
     ]
     rows = [
-        (label, *(_share(described.get(prefix + each)) for each in types), _BLANK)
+        (label, *(_share(described.get(prefix + each)) for each in types), BLANK)
         for label, prefix in (("(histories)", HISTORY_SHARE), ("(targets)", TARGET_SHARE))
     ]
     for model, found in models.items():
@@ -159,7 +158,8 @@ def _mix_table(name: str, models: Mapping[str, Mapping[str, Measurement]]) -> Ta
     )
 
 
-def _signed(difference: Measurement) -> str:
+def signed(difference: Measurement) -> str:
+    """Write a difference with its interval."""
     return f"{difference.value:+z.4f} [{difference.low:+z.4f}, {difference.high:+z.4f}]"
 
 
@@ -191,7 +191,7 @@ def _title(
 
 def _cell(measurement: Measurement | None) -> str:
     if measurement is None:
-        return _BLANK
+        return BLANK
     if measurement.metric.startswith("coverage"):
         return f"{measurement.value:.1%}"
     if measurement.metric in (POPULARITY, GINI):
@@ -202,12 +202,12 @@ def _cell(measurement: Measurement | None) -> str:
 
 
 def _share(measurement: Measurement | None) -> str:
-    return _BLANK if measurement is None else f"{measurement.value:.1%}"
+    return BLANK if measurement is None else f"{measurement.value:.1%}"
 
 
 def _with_interval(measurement: Measurement | None) -> str:
     if measurement is None:
-        return _BLANK
+        return BLANK
     text = f"{measurement.value:.4f}"
     if measurement.low is not None:
         text += f" [{measurement.low:.4f}, {measurement.high:.4f}]"

@@ -4,9 +4,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from training import metrics
 from training.measurement import CASES, UNSEEN_ITEMS, Measurement
-from training.report import Table, count_unseen, headlines
+from training.report import BLANK, Table, count_unseen, headlines, signed
 
-_BLANK = "-"
 _Cells = Mapping[tuple[str, str], Measurement]
 """By model and slice."""
 
@@ -33,7 +32,7 @@ def summary(
     gains = _cells(differences, metrics.HIT_RATE)
     if gains:
         title = f"{metrics.HIT_RATE} by slice: differences, user by user"
-        laid_out.append(_table(title, "model - other", gains, slices, _gain))
+        laid_out.append(_table(title, "model - other", gains, slices, signed))
     return tuple(laid_out)
 
 
@@ -62,7 +61,7 @@ def _table(
     rows = (
         (
             model,
-            *(write(cells[model, name]) if (model, name) in cells else _BLANK for name in there),
+            *(write(cells[model, name]) if (model, name) in cells else BLANK for name in there),
         )
         for model in models
     )
@@ -71,7 +70,3 @@ def _table(
 
 def _value(each: Measurement) -> str:
     return f"{each.value:.4f}"
-
-
-def _gain(each: Measurement) -> str:
-    return f"{each.value:+z.4f} [{each.low:+z.4f}, {each.high:+z.4f}]"

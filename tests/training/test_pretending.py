@@ -46,7 +46,7 @@ def test_drawn_items_are_as_unknown_as_new_ones_and_others_stay(run: Run) -> Non
     _, items = run.tower_vectors("adaptation", run.hgnn_vectors)
     catalogue = run.evidence(PairTable.load(run.folder / "fusion"), items)
     new = draw_items(catalogue.people, 0.2, 0)
-    shown = pretend_new(run, run.folder / "adaptation", catalogue, new)
+    shown = pretend_new(run, run.folder / "adaptation", catalogue, new, 0)
     assert 0 < new.sum() < len(new) / 2
     assert not shown.people[new].any()
     np.testing.assert_array_equal(shown.people[~new], catalogue.people[~new])

@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from models.config import TowerConfig
 from models.towers import TwoTower
-from training.catalogue import Catalogue
+from tests.support.towers import blank_catalogue, tiny_config
 from training.histories import Sequences
 from training.pooled_steps import PooledSteps
 from training.seeding import seed_epoch
@@ -33,27 +32,10 @@ def test_losses_of_an_epoch_do_not_depend_on_what_was_drawn_before(
     tower: Literal["sequence", "pooled"], steps: type[SequenceSteps] | type[PooledSteps]
 ) -> None:
     torch.manual_seed(0)
-    config = TowerConfig(
-        item_types=("book",),
-        countries=1,
-        ages=1,
-        genders=1,
-        languages=1,
-        genres=0,
-        text_dimensions=6,
-        graph_dimensions=6,
-        hidden_dimensions=(8,),
-        dimensions=8,
-        history_length=LENGTH,
-        user_tower=tower,
-        familiar_items=ITEMS,
-        residual_dropout=0.5,
-    )
+    config = tiny_config(items=ITEMS, length=LENGTH, user_tower=tower, residual_dropout=0.5)
     towers = TwoTower(config)
     torch.nn.init.normal_(towers.residual)
-    vectors = torch.nn.functional.normalize(torch.randn(ITEMS, 6), dim=1)
-    none = torch.zeros(ITEMS, dtype=torch.int64)
-    catalogue = Catalogue(vectors, vectors, none, none, torch.zeros(ITEMS, 0))
+    catalogue = blank_catalogue(ITEMS)
     rows = np.random.default_rng(0).integers(0, ITEMS, PEOPLE * LENGTH)
     ones = np.ones(len(rows))
     sequences = Sequences(

@@ -7,11 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from models.config import TowerConfig
 from models.towers import TwoTower
 from tests.support.cases import cases_of
+from tests.support.towers import blank_catalogue, tiny_config
 from training.adaptation import train_adaptation
-from training.catalogue import Catalogue
 from training.histories import Sequences
 from training.loop import LoopSettings
 from training.sequence_steps import SequenceSteps
@@ -31,33 +30,6 @@ SETTINGS = AdaptationSettings(
 )
 
 
-def make_config() -> TowerConfig:
-    return TowerConfig(
-        item_types=("book",),
-        countries=1,
-        ages=1,
-        genders=1,
-        languages=1,
-        genres=0,
-        text_dimensions=6,
-        graph_dimensions=6,
-        hidden_dimensions=(16,),
-        dimensions=16,
-        history_length=LENGTH,
-        familiar_items=ITEMS,
-        dropout=0.0,
-        residual_dropout=0.0,
-    )
-
-
-def make_catalogue() -> Catalogue:
-    """Items of which nothing is known that could help."""
-    rng = torch.Generator().manual_seed(0)
-    vectors = torch.nn.functional.normalize(torch.randn(ITEMS, 6, generator=rng), dim=1)
-    none = torch.zeros(ITEMS, dtype=torch.int64)
-    return Catalogue(vectors, vectors, none, none, torch.zeros(ITEMS, 0))
-
-
 def walks(rng: np.random.Generator) -> Sequences:
     """Everybody goes round and round from a start of their own: item n is followed by n + 7."""
     starts = rng.integers(0, ITEMS, PEOPLE)
@@ -72,7 +44,7 @@ def walks(rng: np.random.Generator) -> Sequences:
 
 
 def steps_of(sequences: Sequences, settings: AdaptationSettings = SETTINGS) -> SequenceSteps:
-    catalogue, towers = make_catalogue(), TwoTower(make_config())
+    catalogue, towers = blank_catalogue(ITEMS), TwoTower(tiny_config(items=ITEMS, length=LENGTH))
     nobody = torch.zeros(len(sequences.indptr) - 1, 3, dtype=torch.int64)
     people = UserEmbedder(towers, catalogue, nobody)
     return SequenceSteps(towers, catalogue, people, sequences, settings)
@@ -92,7 +64,13 @@ def test_order_that_nothing_but_the_sequence_tells_is_learned(
     )
     users = np.zeros((PEOPLE, 3), dtype=np.int64)
     _, progress = train_adaptation(
-        make_config(), make_catalogue(), users, walks(rng), valid, settings, tmp_path
+        tiny_config(items=ITEMS, length=LENGTH),
+        blank_catalogue(ITEMS),
+        users,
+        walks(rng),
+        valid,
+        settings,
+        tmp_path,
     )
     assert progress.best_score is not None
     assert (progress.best_score > 0.9) is learned

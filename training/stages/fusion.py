@@ -20,9 +20,17 @@ from training.stages.towers import load_towers
 
 
 def fuse(
-    folder: Path, material: Material, towers: Path, edges: GraphSettings, settings: FusionSettings
+    folder: Path,
+    material: Material,
+    towers: Path,
+    edges: GraphSettings,
+    settings: FusionSettings,
+    lenders: int,
 ) -> dict[str, Any]:
-    """Write the pair table and the scorer that weighs it against the `towers` of a stage."""
+    """Write the pair table and the scorer that weighs it against the `towers` of a stage.
+
+    `lenders` is the foundation's.
+    """
     with tqdm(desc="pairs", unit="item", disable=None) as bar:
 
         def report(done: int, total: int) -> None:
@@ -35,7 +43,7 @@ def fuse(
     catalogue = evidence_of(material, pairs, items)
     as_new = draw_items(catalogue.people, settings.pretended, settings.seed)
     if as_new.any():
-        catalogue = pretend_new(material, towers, catalogue, as_new)
+        catalogue = pretend_new(material, towers, catalogue, as_new, lenders)
     lent = material.hear(material.split.valid)
     save_scorer(folder, fit_scorer(catalogue, people, lent, settings))
     return {"pairs": len(pairs.targets), "pretended": int(as_new.sum())}

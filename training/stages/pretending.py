@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from graph.borrowing import lend
 from graph.unchosen import as_unchosen
 from models.hgnn_checkpoint import load_hgnn
 from models.tower_checkpoint import load_two_tower
@@ -37,15 +38,22 @@ def draw_items(people: NDArray[np.float32], share: float, seed: int) -> NDArray[
 
 
 def pretend_new(
-    material: Material, towers: Path, catalogue: Catalogue, items: NDArray[np.bool_]
+    material: Material,
+    towers: Path,
+    catalogue: Catalogue,
+    items: NDArray[np.bool_],
+    lenders: int,
 ) -> Catalogue:
     """Describe some items as if nobody had chosen them yet; all others stay as they are.
 
+    `towers` is the stage whose item vectors the catalogue holds, `lenders` how many items lend
+    neighbours to one without any, as when the foundation embedded the catalogue.
+
     Shapes:
-        items: (N,). `towers` is the stage whose item vectors the catalogue holds.
+        items: (N,).
     """
     hgnn = load_hgnn(material.folder / "foundation")
-    unchosen = as_unchosen(material.graph, items)
+    unchosen = lend(as_unchosen(material.graph, items), material.text, lenders)
     known = catalogue.known.copy()
     known[items] = embed_catalogue(hgnn, unchosen, material.text)[-1][items]
     weights = catalogue.pairs.weights.copy()
