@@ -7,7 +7,6 @@ Columns, in the order of `NAMES`:
 - likeness: dot product of the user vector and the item vector
 - closest: largest dot product of the item vector with those of the newest `CLOSEST_AMONG` items of
   the history
-- closest text: the same with the text parts of their HGNN vectors
 - kinship, text kinship: dot product of the graph part, or the text part, of the item's HGNN vector
   with the mean of that of the history, each item weighing `KINSHIP_DECAY` times the next newer one
 - popularity: log(1 + people who chose it)
@@ -18,6 +17,7 @@ and of an item that nobody has chosen yet, 0 for any other:
 - new: 1
 - for each of `OF_NEW` what its column says once more, so that it may weigh differently there: what
   people did says nothing of such an item, and for want of it other things have to say more
+- closest text: as closest, with the text parts of the HGNN vectors
 
 `models.scorer` weighs them.
 """
@@ -47,7 +47,6 @@ _GENERAL: tuple[str, ...] = (
     *(f"{kind} {decay}" for kind in EDGE_KINDS for decay in DECAYS),
     "likeness",
     "closest",
-    "closest text",
     "kinship",
     "text kinship",
     "popularity",
@@ -57,7 +56,6 @@ OF_NEW: tuple[str, ...] = (
     *(f"content {decay}" for decay in DECAYS),
     "likeness",
     "closest",
-    "closest text",
     "kinship",
     "text kinship",
 )
@@ -65,6 +63,7 @@ NAMES: tuple[str, ...] = (
     *_GENERAL,
     "new",
     *(f"{name}, new" for name in OF_NEW),
+    "closest text, new",
 )
 _AGAIN = np.array([_GENERAL.index(name) for name in OF_NEW])
 
@@ -122,24 +121,27 @@ def gather(
     Shapes:
         rows: (M,). returns: (M, F), columns as in `NAMES`.
     """
-    edges, general = len(EDGE_KINDS) * len(DECAYS), len(_GENERAL)
+    edges, graph = len(EDGE_KINDS) * len(DECAYS), catalogue.known.shape[1] - catalogue.text_width
     columns = np.zeros((len(NAMES), len(rows)), dtype=np.float32)
     columns[:edges] = reached.of(rows).T
     newest = person.history[:CLOSEST_AMONG]
     vectors = np.vstack((person.vector, catalogue.item_vectors[newest]))
     alike = _products(catalogue.item_vectors, rows, vectors)
-    kin = _products(catalogue.known, rows, _known_of(catalogue, person, newest))
     columns[edges] = alike[0]
     if len(newest):
         columns[edges + 1] = alike[1:].max(axis=0)
-        columns[edges + 2] = kin[2:].max(axis=0)
-    columns[edges + 3 : edges + 5] = kin[:2]
-    columns[edges + 5] = catalogue.popularity[rows]
-    columns[edges + 6] = _affinity(catalogue, person)[catalogue.item_type[rows]]
+    mean = _mean_known(catalogue, person)
+    columns[edges + 2] = _products(catalogue.known[:, :graph], rows, mean[None, :graph])
+    columns[edges + 3] = _products(catalogue.known[:, graph:], rows, mean[None, graph:])
+    columns[edges + 4] = catalogue.popularity[rows]
+    columns[edges + 5] = _affinity(catalogue, person)[catalogue.item_type[rows]]
     new = np.flatnonzero(catalogue.people[rows] == 0)
     if len(new):
-        columns[general, new] = 1
+        columns[len(_GENERAL), new] = 1
         say_again(columns, new)
+    if len(new) and len(newest):
+        texts = catalogue.known[:, graph:]
+        columns[-1, new] = _products(texts, rows[new], texts[newest]).max(axis=0)
     return np.ascontiguousarray(columns.T)
 
 
@@ -149,7 +151,8 @@ def say_again(columns: NDArray[np.float32], new: NDArray[np.int64]) -> None:
     Shapes:
         columns: (F, M), written to. new: (n,), which of the M.
     """
-    columns[len(_GENERAL) + 1 :, new] = columns[np.ix_(_AGAIN, new)]
+    first = len(_GENERAL) + 1
+    columns[first : first + len(_AGAIN), new] = columns[np.ix_(_AGAIN, new)]
 
 
 def _products(
@@ -172,25 +175,8 @@ def _products(
     products = np.empty((len(others), len(rows)), dtype=np.float32)
     for start in range(0, len(rows), _CHUNK):
         part = slice(start, start + _CHUNK)
-        products[:, part] = others @ vectors.take(rows[part], axis=0).T
+        products[:, part] = others @ vectors[rows[part]].T
     return products
-
-
-def _known_of(
-    catalogue: Catalogue, person: Person, newest: NDArray[np.int64]
-) -> NDArray[np.float32]:
-    """Give what candidates' HGNN vectors are multiplied with, 0 in the part that does not count.
-
-    Shapes:
-        newest: (n,). returns: (2 + n, H), the graph part and the text part of the history's mean,
-            and the text parts of its newest items.
-    """
-    graph = catalogue.known.shape[1] - catalogue.text_width
-    mean = _mean_known(catalogue, person)
-    known = np.vstack((mean, mean, catalogue.known[newest]))
-    known[0, graph:] = 0
-    known[1:, :graph] = 0
-    return known
 
 
 def _mean_known(catalogue: Catalogue, person: Person) -> NDArray[np.float32]:

@@ -7,6 +7,7 @@ python -m tests.golden.write_generation FOLDER
 """
 
 import json
+import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -84,8 +85,9 @@ def _user(generation: Generation, user_id: str) -> dict[str, Any]:
 
 if __name__ == "__main__":
     folder = Path(sys.argv[1])
-    path = write(folder, contents(), created=CREATED)
     name = f"generation_{FORMAT}"
+    shutil.rmtree(folder / name, ignore_errors=True)
+    path = write(folder, contents(), created=CREATED)
     path.rename(folder / name)
     opened = read(folder / name, allow_test_featurizer=True)
     text = json.dumps(answers(opened), indent=1, ensure_ascii=False)

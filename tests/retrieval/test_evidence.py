@@ -120,7 +120,6 @@ def test_other_columns_equal_plain_loops(catalogue: Catalogue, length: int) -> N
         mean += weight * KINSHIP_DECAY**place * catalogue.known[person.history[place]]
         total += weight * KINSHIP_DECAY**place
         share[catalogue.item_type[person.history[place]]] += weight
-    texts = catalogue.known[:, -TEXT:]
     expected = {
         "likeness": catalogue.item_vectors @ person.vector,
         "closest": [
@@ -130,7 +129,6 @@ def test_other_columns_equal_plain_loops(catalogue: Catalogue, length: int) -> N
             for newest in (person.history[:CLOSEST_AMONG],)
             for row in range(ITEMS)
         ],
-        "closest text": (texts @ texts[person.history[:CLOSEST_AMONG]].T).max(axis=1),
         "kinship": catalogue.known[:, :-TEXT] @ (mean / total)[:-TEXT],
         "text kinship": catalogue.known[:, -TEXT:] @ (mean / total)[-TEXT:],
         "popularity": np.log(1 + catalogue.people),
@@ -143,6 +141,11 @@ def test_other_columns_equal_plain_loops(catalogue: Catalogue, length: int) -> N
         said = np.where(new, column(name, catalogue, person), 0)
         again = column(f"{name}, new", catalogue, person)
         np.testing.assert_array_equal(again, said, err_msg=name)
+    texts = catalogue.known[:, -TEXT:]
+    closest = (texts @ texts[person.history[:CLOSEST_AMONG]].T).max(axis=1)
+    np.testing.assert_allclose(
+        column("closest text, new", catalogue, person), np.where(new, closest, 0), atol=1e-5
+    )
     np.testing.assert_array_equal(column("new", catalogue, person), new)
     assert 1 < new.sum() < ITEMS / 10
 
