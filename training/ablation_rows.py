@@ -43,6 +43,11 @@ def _models() -> Iterator[Variant]:
         against="2t-hgnn",
     )
     yield Variant(
+        name="no-text",
+        meaning="a drawn vector in place of each item's text",
+        view=View(without_text=True),
+    )
+    yield Variant(
         name="people-in-graph",
         meaning="people as nodes, joined with what they chose; neighbours by these vectors",
         models=("people-knn",),

@@ -79,7 +79,7 @@ class Material:
     def text(self) -> NDArray[np.float32]:
         """Text vectors (N, F), unit rows, of the items that the run is shown."""
         first, end = self._view.rows(self.whole)
-        return _vectors(self.folder / "text" / "vectors.npy")[first:end]
+        return self._view.of_text(_vectors(self.folder / "text" / "vectors.npy"))[first:end]
 
     @cached_property
     def graph(self) -> ItemGraph:

@@ -3,7 +3,9 @@
 import dataclasses
 from dataclasses import dataclass
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from graph.cases import Cases
 from graph.dataset import Dataset
@@ -28,12 +30,19 @@ class View:
     towers_until: int | None = None
     """Unix seconds; the towers and the scorer have learned only from what came before. The
     histories of the cases are as new as ever."""
+    without_text: bool = False
+    """In place of its text vector each item has a drawn one, which tells items apart and says
+    nothing of them."""
 
     @property
     def described(self) -> str:
         """Name what differs from the whole view; "" for nothing."""
-        values = dataclasses.asdict(self).items()
-        return ", ".join(f"{name} {value}" for name, value in values if value is not None)
+        told = (
+            (name, value)
+            for name, value in dataclasses.asdict(self).items()
+            if value is not None and value is not False
+        )
+        return ", ".join(name if value is True else f"{name} {value}" for name, value in told)
 
     def of_dataset(self, dataset: Dataset) -> Dataset:
         """Leave the items of the one type; people keep their rows.
@@ -77,6 +86,14 @@ class View:
             _cases(split.test, first, end),
             f"{split.rule}; {self.item_type} alone",
         )
+
+    def of_text(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Give the text vectors that the run is shown. Shapes: vectors, returns (N, F)."""
+        if not self.without_text:
+            return vectors
+        drawn = np.random.default_rng(0).normal(size=vectors.shape).astype(np.float32)
+        unit: NDArray[np.float32] = drawn / np.linalg.norm(drawn, axis=1, keepdims=True)
+        return unit
 
     def of_graph(self, train: pl.DataFrame) -> pl.DataFrame:
         """Leave what the graph may know."""

@@ -62,15 +62,19 @@ def picked(content: dict[str, Any], **wanted: str) -> list[dict[str, Any]]:
 def test_ablations_stand_beside_the_default_on_the_same_cases(
     desk: Desk, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    names = "2t,people-in-graph,alone-book,mean,no-weak-signals"
+    names = "2t,no-text,people-in-graph,alone-book,mean,no-weak-signals"
     assert desk.run(ablate, "--ablations", names, "--seeds", "0,1") == 0
     first = capsys.readouterr()
-    assert len(list((desk.folder / "run" / "stages").glob("text-*"))) == 1
+    shelf = desk.folder / "run" / "stages"
+    assert len(list(shelf.glob("text-*"))) == 1
+    of_each_seed = {"default", "no-text", "alone-book", "mean"}
+    assert len(list(shelf.glob("foundation-*"))) == 2 * len(of_each_seed)
     content = desk.read("ablations")
     assert content["seeds"] == [0, 1]
     assert [row["name"] for row in content["variants"]] == [
         "default",
         "2t",
+        "no-text",
         "people-in-graph",
         "no-weak-signals",
         "alone-book",

@@ -72,6 +72,16 @@ def test_the_texts_of_a_single_type_are_its_own(tmp_path: Path) -> None:
     assert len(alone.graph.edges("film-film")) > 0
 
 
+def test_without_text_items_differ_and_nothing_is_said_of_them() -> None:
+    said = np.eye(50, 384, dtype=np.float32)
+    drawn = View(without_text=True).of_text(said)
+    assert drawn.shape == said.shape
+    np.testing.assert_allclose(np.linalg.norm(drawn, axis=1), 1, rtol=1e-5)
+    assert np.abs((drawn @ drawn.T)[~np.eye(50, dtype=bool)]).max() < 0.3
+    np.testing.assert_array_equal(View(without_text=True).of_text(said), drawn)
+    assert View().of_text(said) is said
+
+
 def test_a_type_that_is_none_is_named(dataset: Dataset) -> None:
     with pytest.raises(SplitError, match="item type 'game', expected one of"):
         View(item_type="game").of_dataset(dataset)
@@ -111,3 +121,4 @@ def test_old_towers_of_a_divided_data_set_learn_from_its_train_part(tmp_path: Pa
 def test_a_view_is_described_by_what_differs() -> None:
     assert View().described == ""
     assert View(item_type="book", graph_until=7).described == "item_type book, graph_until 7"
+    assert View(held_days=0.0, without_text=True).described == "held_days 0.0, without_text"
