@@ -104,10 +104,11 @@ serve: venv ## answer requests: GENERATION=folder PORT=50051
 vllm: venv vllm-venv ## embed new items for `make serve`: VLLM_PORT=8000
 	$(PYTHON_IN_VENV) -m features.serve_vllm --port $(VLLM_PORT)
 
-evaluate: venv vllm-venv ## measure on held-out interactions: DATA=folder OUT=folder PROTOCOL= MODELS=
+evaluate: venv vllm-venv ## measure on what is held out: DATA=folder OUT=folder PROTOCOL= MODELS= SEEDS=0,1,2
 	$(PYTHON_IN_VENV) -m training evaluate --data "$(DATA)" --run "$(OUT)/evaluation" \
 		--cache "$(OUT)/text.sqlite" $(HYPERPARAMETERS) \
-		$(if $(PROTOCOL),--protocol "$(PROTOCOL)") $(if $(MODELS),--models "$(MODELS)")
+		$(if $(PROTOCOL),--protocol "$(PROTOCOL)") $(if $(MODELS),--models "$(MODELS)") \
+		$(if $(SEEDS),--seeds "$(SEEDS)")
 
 # Stages made from the same are made once for all rows, and for both targets in one OUT.
 COMPARED = --data "$(DATA)" --run "$(OUT)/comparison" --cache "$(OUT)/text.sqlite" \

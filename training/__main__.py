@@ -2,7 +2,7 @@
 
 python -m training all --data FOLDER --run FOLDER
 python -m training adaptation --data FOLDER --run FOLDER      (on the foundation as it is)
-python -m training evaluate --data FOLDER --run FOLDER
+python -m training evaluate --data FOLDER --run FOLDER        (with --seeds 0,1,2 under each)
 """
 
 import argparse
@@ -12,23 +12,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import get_args
 
-from tqdm import tqdm
-
 from graph.roles import Rule
-from training.circumstances import tell_circumstances, write_circumstances
-from training.comparison import MODELS, choose_models, compare_served, fit_models, fitted
+from training.comparison import MODELS, choose_models
 from training.errors import TrainingError
-from training.evaluate import EvaluationSettings, evaluate, write_metrics
+from training.measurement import Measurement
+from training.measuring import measure
 from training.needs import needed_stages
-from training.options import add_text_options, featurizer_source, guarded
-from training.page.write import write_report
-from training.peers import PEERS
+from training.options import add_text_options, featurizer_source, guarded, several_seeds
 from training.pipeline import Inputs, Run
-from training.ranking import Candidates
-from training.report import headlines, tables, to_terminal, write_markdown
+from training.seeds import write_seeds
 from training.settings import read_settings
-from training.summary import summary
-from training.tuning_stage import make_peer, write_tuning
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -61,42 +54,25 @@ def _adaptation(options: argparse.Namespace) -> None:
 
 
 def _evaluate(options: argparse.Namespace) -> None:
-    run = _run(options, f"test by {options.protocol}" if options.protocol else "test")
     names = choose_models(options.models)
+    if options.seeds is None:
+        _measure(options, names)
+        return
+    if options.seed is not None:
+        raise TrainingError("--seeds: expected no --seed beside it")
+    told = vars(options) | {"cache": options.cache or options.run / "text-cache.sqlite"}
+    found = {}
+    for seed in options.seeds:
+        one = told | {"seed": seed, "run": options.run / f"seed-{seed}"}
+        found[seed] = _measure(argparse.Namespace(**one), names)
+    sys.stdout.write(write_seeds(options.run, found).read_text(encoding="utf-8"))
+
+
+def _measure(options: argparse.Namespace, names: Sequence[str]) -> tuple[Measurement, ...]:
+    run = _run(options, f"test by {options.protocol}" if options.protocol else "test")
     _dataset(run)
     _make(run, options, needed_stages(names))
-    tuned = [name for name in names if name in PEERS]
-    for name in tuned:
-        make_peer(run, name)
-    write_tuning(run, tuned)
-    names = fitted(run, names)
-    with tqdm(desc="evaluate", disable=None) as bar:
-
-        def report(name: str, done: int, total: int) -> None:
-            bar.set_description(name)
-            bar.total, bar.n = total, done
-            bar.refresh()
-
-        result = evaluate(
-            fit_models(run, names),
-            run.split.test,
-            Candidates.of(run.dataset, run.split.train),
-            EvaluationSettings(seed=run.settings.seed),
-            on_progress=report,
-        )
-    shown = headlines(result.measurements)
-    differences = compare_served(result, shown)
-    write_metrics(run.folder / "metrics.json", (*result.measurements, *differences))
-    write_circumstances(run, names, result)
-    table = run.folder / "metrics.md"
-    first = summary(result.measurements, differences)
-    laid_out = (*first, *tables(result.measurements, differences))
-    write_markdown(table, laid_out, tell_circumstances(run, result))
-    page = run.folder / "report.html"
-    write_report(page, run, names, result, differences)
-    laid_out = (*tables(result.measurements, differences, slices=shown), *first)
-    sys.stdout.write(to_terminal(laid_out) + "\n")
-    sys.stdout.write(f"hold-out: {run.split.rule}; all slices in {table}, drawn in {page}\n")
+    return measure(run, names)
 
 
 _COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
@@ -170,6 +146,12 @@ def _parser() -> argparse.ArgumentParser:
                 "--models",
                 help=f"comma-separated, of: {','.join(MODELS)}; default: all whose interpreter "
                 "is there",
+            )
+            command.add_argument(
+                "--seeds",
+                type=several_seeds,
+                help="evaluate under each of several, comma-separated, and tell how far the "
+                "figures move",
             )
     return parser
 

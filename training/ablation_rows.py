@@ -21,6 +21,7 @@ def ablations(dataset: Dataset, graph: ItemGraph) -> tuple[Variant, ...]:
         Variant(name=DEFAULT, meaning="as the settings say"),
         *_models(),
         *_training(dataset),
+        *_beyond(),
         *_relations(graph),
         *_types(dataset),
         *_towers(),
@@ -68,6 +69,21 @@ def _training(dataset: Dataset) -> Iterator[Variant]:
         changes={"adaptation": {"weak_signals": False}},
         models=TOWERS,
         problem="" if has_weak else "the data set has no weak signals",
+    )
+
+
+def _beyond() -> Iterator[Variant]:
+    yield Variant(
+        name="no-residual",
+        meaning="familiar items are known by content and graph alone",
+        changes={"adaptation": {"residual": False}},
+        models=TOWERS,
+    )
+    yield Variant(
+        name="nothing-pretended",
+        meaning="of new items the scorer learns from what few there are",
+        changes={"fusion": {"pretended": 0.0}},
+        models=("nearfield",),
     )
 
 

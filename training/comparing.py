@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from training.options import add_text_options, featurizer_source
+from training.options import add_text_options, distinct_seeds, featurizer_source
 from training.pipeline import Run
 from training.settings import read_settings
 from training.variant_figures import figures
@@ -21,7 +21,9 @@ def add_options(command: argparse.ArgumentParser, rows: str) -> None:
     add("--run", type=Path, required=True, help="folder for the stages and the tables")
     add("--settings", type=Path, help="TOML file with hyperparameters (see training/settings.py)")
     add("--seed", type=int, help="of ties and of what is held out; default 0")
-    add("--seeds", type=_seeds, default=(0,), help="of training, comma-separated; default 0")
+    add(
+        "--seeds", type=distinct_seeds, default=(0,), help="of training, comma-separated; default 0"
+    )
     add("--strict", action="store_true", help="refuse bad rows instead of setting them aside")
     add(f"--{rows}", dest="rows", default="", help="comma-separated names; default: all")
     add_text_options(command)
@@ -56,13 +58,3 @@ def conclude(
 
     found = compare(base, choose(rows, names), options.seeds, on_row=write)
     sys.stdout.write(write(found).read_text(encoding="utf-8"))
-
-
-def _seeds(text: str) -> tuple[int, ...]:
-    try:
-        seeds = tuple(int(each) for each in text.split(","))
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"expected numbers such as 0,1,2, got {text!r}") from error
-    if min(seeds) < 0 or len(set(seeds)) < len(seeds):
-        raise argparse.ArgumentTypeError(f"expected distinct numbers from 0 on, got {text!r}")
-    return seeds

@@ -48,3 +48,22 @@ def featurizer_source(options: argparse.Namespace) -> FeaturizerSource:
     return StartedVllm(
         VllmProcessSettings(python=vllm_python(), encoder=options.encoder, model=options.vllm_model)
     )
+
+
+def distinct_seeds(text: str) -> tuple[int, ...]:
+    """Read seeds separated by commas."""
+    try:
+        seeds = tuple(int(each) for each in text.split(","))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"expected numbers such as 0,1,2, got {text!r}") from error
+    if min(seeds) < 0 or len(set(seeds)) < len(seeds):
+        raise argparse.ArgumentTypeError(f"expected distinct numbers from 0 on, got {text!r}")
+    return seeds
+
+
+def several_seeds(text: str) -> tuple[int, ...]:
+    """Read seeds separated by commas, of which there have to be two at least."""
+    seeds = distinct_seeds(text)
+    if len(seeds) < 2:
+        raise argparse.ArgumentTypeError(f"expected several, such as 0,1,2, got {text!r}")
+    return seeds
