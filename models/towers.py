@@ -181,18 +181,19 @@ class TwoTower(nn.Module):
         self.residual = nn.Parameter(torch.zeros(config.familiar_items, config.dimensions))
 
     def residual_of(self, rows: Tensor) -> Tensor:
-        """Give the residuals of items; in training some of them are dropped, whole.
-
-        Shapes:
-            rows: (n,) int64. returns: (n, D).
-        """
+        """Give the residuals of items. Shapes: rows (n,) int64, returns (n, D)."""
         if not self.config.familiar_items:
             return self.residual.new_zeros(len(rows), self.config.dimensions)
-        residual = self.residual[rows]
-        if self.training:
-            kept = torch.rand(len(rows), 1, device=rows.device) >= self.config.residual_dropout
-            residual = residual * kept
-        return residual
+        return self.residual[rows]
+
+    def draw_new(self, count: int) -> Tensor:
+        """Draw which of some items a step shows as new; none outside training.
+
+        Shapes:
+            returns: (count, 1) bool.
+        """
+        share = self.config.residual_dropout if self.training else 0.0
+        return torch.rand(count, 1, device=self.residual.device) < share
 
     @torch.no_grad()
     def align(self, vectors: Tensor) -> None:

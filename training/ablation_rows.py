@@ -82,7 +82,7 @@ def _beyond() -> Iterator[Variant]:
     yield Variant(
         name="nothing-pretended",
         meaning="of new items the scorer learns from what few there are",
-        changes={"fusion": {"pretended": 0.0}},
+        changes={"fusion": {"pretended_parts": 0}},
         models=("nearfield",),
     )
 

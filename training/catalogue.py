@@ -22,12 +22,14 @@ class Catalogue:
     """Inputs of the item tower, frozen while the towers learn.
 
     Shapes:
-        text: (N, F) unit rows; hgnn: (N, G) unit rows, G = 0 without a graph.
+        text: (N, F) unit rows; hgnn: (N, G) unit rows, G = 0 without a graph; unchosen: (N, G),
+            the same had nobody chosen the item yet.
         item_type, language: (N,) int64; genres: (N, number of genres).
     """
 
     text: Tensor
     hgnn: Tensor
+    unchosen: Tensor
     item_type: Tensor
     language: Tensor
     genres: Tensor
@@ -43,14 +45,18 @@ class Catalogue:
         return F.normalize(self.text - self.text.mean(dim=0), dim=1)
 
     def embed(self, towers: TwoTower, rows: Tensor) -> Tensor:
-        """Apply the item tower to `rows` (B,) int64 and return (B, D)."""
+        """Apply the item tower to `rows` (B,) int64 and return (B, D).
+
+        In training some are shown as new: without residual, and as if nobody had chosen them.
+        """
+        new = towers.draw_new(len(rows))
         out: Tensor = towers.item(
             self.text[rows],
-            self.hgnn[rows],
+            torch.where(new, self.unchosen[rows], self.hgnn[rows]),
             self.item_type[rows],
             self.language[rows],
             self.genres[rows],
-            towers.residual_of(rows),
+            towers.residual_of(rows).masked_fill(new, 0),
         )
         return out
 
@@ -70,13 +76,18 @@ def build_catalogue(
     encoder: ItemEncoder,
     text: NDArray[np.float32],
     hgnn: NDArray[np.float32] | None,
+    unchosen: NDArray[np.float32] | None = None,
 ) -> Catalogue:
-    """Encode the items; `hgnn` None leaves the graph out."""
+    """Encode the items; `hgnn` None leaves the graph out.
+
+    Towers that learn need `unchosen` too, the HGNN vectors had nobody chosen the items.
+    """
     arrays = encoder.encode(item_records(items))
     graph_part = np.zeros((len(text), 0), dtype=np.float32) if hgnn is None else hgnn
     return Catalogue(
         text=torch.from_numpy(text),
         hgnn=torch.from_numpy(graph_part),
+        unchosen=torch.from_numpy(graph_part if unchosen is None else unchosen),
         item_type=torch.from_numpy(arrays.item_type),
         language=torch.from_numpy(arrays.language),
         genres=torch.from_numpy(arrays.genres),

@@ -7,6 +7,7 @@ chosen item's type and once among all.
 """
 
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -20,7 +21,7 @@ from tqdm import tqdm
 from graph.cases import Cases
 from models.scorer import Scorer
 from retrieval.evidence import NAMES, Catalogue, Person, gather, reach
-from training.bounds import check_above_zero, check_least, check_share
+from training.bounds import check_above_zero, check_least
 from training.users import EmbedUsers
 
 
@@ -42,21 +43,25 @@ class FusionSettings:
     """Items nearest to the user vector, of each type, that are candidates."""
     cases: int = 3000
     """Most cases to learn from, drawn; more settle the weights and take memory."""
-    pretended: float = 0.2
-    """Share of the items that the scorer is shown as if nobody had chosen them yet, from which it
-    learns what to make of new ones (`training.stages.pretending`); 0 leaves that to what few there
-    are."""
+    candidates: int = 1000
+    """Most candidates of a case, drawn beside the chosen one; more take memory."""
+    pretended_parts: int = 5
+    """The items are drawn into so many parts, and each part is shown to the scorer in as many of
+    the cases as if nobody had chosen its items yet, from which it learns what to make of new ones
+    (`training.stages.pretending`); 0 leaves that to what few there are."""
     prior: float = 50.0
     """How many cases the prior counts for, under which every weight of the standardised columns
     is small. Larger trusts each column by what it tells alone, smaller by what it tells beside
     the others."""
     seed: int = 0
-    """Of the drawn cases, and of the items that are shown as new."""
+    """Of the drawn cases and candidates, and of the parts that are shown as new."""
 
     def __post_init__(self) -> None:
         check_least(self, ("nearest", "cases", "speakers", "max_user_items"), 1)
-        check_least(self, ("prior", "seed"), 0)
-        check_share(self, ("pretended",))
+        check_least(self, ("candidates",), 2)
+        check_least(self, ("prior", "seed", "pretended_parts"), 0)
+        if self.pretended_parts == 1:
+            raise ValueError("pretended_parts: expected 0 or at least 2, for 1 makes all items new")
         check_above_zero(self, ("ridge", "succession_decay"))
         if self.succession_decay >= 1:
             raise ValueError(f"succession_decay: expected less than 1, got {self.succession_decay}")
@@ -90,22 +95,26 @@ class _Examples:
     of_type: Tensor
 
 
+def draw_cases(valid: Cases, settings: FusionSettings) -> Cases:
+    """Draw what the scorer learns from, in their order."""
+    drawn = np.random.default_rng(settings.seed).permutation(len(valid))[: settings.cases]
+    return valid.take(np.sort(drawn))
+
+
 def fit_scorer(
-    catalogue: Catalogue, embed_users: EmbedUsers, valid: Cases, settings: FusionSettings
+    shown: Iterable[tuple[Catalogue, Cases]], embed_users: EmbedUsers, settings: FusionSettings
 ) -> Scorer:
-    """Fit the weights.
+    """Fit the weights on cases, each with the catalogue as it is shown in them.
 
     Without any case that could teach, the towers' likeness alone counts, and a line on standard
     error says so.
     """
     scorer = Scorer()
-    drawn = np.random.default_rng(settings.seed).permutation(len(valid))[: settings.cases]
-    cases = valid.take(np.sort(drawn))
-    examples = _collect(catalogue, people_of(cases, embed_users(cases)), cases, settings)
+    examples = _collect(shown, embed_users, settings)
     if examples is None:
         tqdm.write(
-            f"fusion: none of {len(cases)} lent cases has its answer among the candidates, so the "
-            "towers' likeness alone ranks",
+            "fusion: no lent case has its answer among the candidates, so the towers' likeness "
+            "alone ranks",
             file=sys.stderr,
         )
         with torch.no_grad():
@@ -132,28 +141,45 @@ def fit_scorer(
 
 
 def _collect(
-    catalogue: Catalogue, people: list[Person], cases: Cases, settings: FusionSettings
+    shown: Iterable[tuple[Catalogue, Cases]], embed_users: EmbedUsers, settings: FusionSettings
 ) -> _Examples | None:
     """Gather the candidates of the cases whose answer is among them; what is seen is none."""
     evidence: list[NDArray[np.float32]] = []
     case: list[NDArray[np.int64]] = []
     chosen: list[NDArray[np.bool_]] = []
     of_type: list[NDArray[np.bool_]] = []
-    for number, person in enumerate(people):
-        target = int(cases.target[number])
-        reached = reach(catalogue, person)
-        rows = np.union1d(reached.rows, nearest_by_type(catalogue, person, settings.nearest))
-        rows = rows[~np.isin(rows, cases.barred(number))]
-        if target not in rows:
-            continue
-        evidence.append(gather(catalogue, person, reached, rows))
-        case.append(np.full(len(rows), len(case)))
-        chosen.append(rows == target)
-        of_type.append(catalogue.item_type[rows] == catalogue.item_type[target])
+    rng = np.random.default_rng([settings.seed, 7])
+    for catalogue, cases in shown:
+        for number, person in enumerate(people_of(cases, embed_users(cases))):
+            target = int(cases.target[number])
+            reached = reach(catalogue, person)
+            rows = np.union1d(reached.rows, nearest_by_type(catalogue, person, settings.nearest))
+            rows = rows[~np.isin(rows, cases.barred(number))]
+            if target not in rows:
+                continue
+            rows = _drawn(rows, target, settings.candidates, rng)
+            evidence.append(gather(catalogue, person, reached, rows))
+            case.append(np.full(len(rows), len(case)))
+            chosen.append(rows == target)
+            of_type.append(catalogue.item_type[rows] == catalogue.item_type[target])
     if not evidence:
         return None
     parts = (np.concatenate(each) for each in (evidence, case, chosen, of_type))
     return _Examples(*(torch.from_numpy(part) for part in parts))
+
+
+def _drawn(
+    rows: NDArray[np.int64], target: int, count: int, rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """Draw so many of the candidates at most, the target among them; both (n,), ascending.
+
+    All that are not chosen are as likely to be drawn, so the fitted weights tend to the same
+    (McFadden, Modelling the choice of residential location, 1978).
+    """
+    if len(rows) <= count:
+        return rows
+    others = rng.choice(rows[rows != target], count - 1, replace=False)
+    return np.sort(np.append(others, target))
 
 
 def nearest_by_type(catalogue: Catalogue, person: Person, count: int) -> NDArray[np.int64]:

@@ -10,7 +10,14 @@ from graph.cases import Cases
 from retrieval.evidence import EDGE_KINDS, NAMES, Catalogue
 from retrieval.pairwise import PairTable
 from tests.support.cases import cases_of
-from training.fusion import FusedRanker, FusionSettings, fit_scorer, nearest_by_type, people_of
+from training.fusion import (
+    FusedRanker,
+    FusionSettings,
+    draw_cases,
+    fit_scorer,
+    nearest_by_type,
+    people_of,
+)
 
 ITEMS, TYPES = 40, 2
 SETTINGS = FusionSettings(nearest=5)
@@ -54,7 +61,7 @@ def next_item_cases(rng: np.random.Generator, count: int) -> Cases:
 def test_scorer_learns_to_believe_the_pairs() -> None:
     rng = np.random.default_rng(0)
     catalogue = make_catalogue(rng)
-    scorer = fit_scorer(catalogue, random_people, next_item_cases(rng, 200), SETTINGS)
+    scorer = fit_scorer([(catalogue, next_item_cases(rng, 200))], random_people, SETTINGS)
     ranker = FusedRanker("fused", catalogue, random_people, scorer)
     asked = next_item_cases(rng, 100)
     scores = ranker.score(asked)
@@ -69,11 +76,11 @@ def test_without_cases_likeness_alone_counts_and_it_is_said(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     catalogue = make_catalogue(np.random.default_rng(0))
-    scorer = fit_scorer(catalogue, random_people, cases_of([], []), SETTINGS)
+    scorer = fit_scorer([(catalogue, cases_of([], []))], random_people, SETTINGS)
     assert dict(zip(NAMES, scorer.weight.tolist(), strict=True)) == {
         name: float(name == "likeness") for name in NAMES
     }
-    assert "fusion: none of 0 lent cases" in capsys.readouterr().err
+    assert "fusion: no lent case has its answer" in capsys.readouterr().err
 
 
 def test_nearest_are_taken_of_each_type() -> None:
@@ -93,7 +100,17 @@ def test_history_is_given_newest_first() -> None:
     assert people_of(cases, random_people(cases))[0].history.tolist() == [7, 5, 3]
 
 
-@pytest.mark.parametrize("change", [{"ridge": 0.0}, {"nearest": 0}, {"cases": 0}, {"prior": -1.0}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"ridge": 0.0},
+        {"nearest": 0},
+        {"cases": 0},
+        {"candidates": 1},
+        {"prior": -1.0},
+        {"pretended_parts": 1},
+    ],
+)
 def test_settings_without_a_meaning_are_refused(change: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=next(iter(change))):
         FusionSettings(**change)  # type: ignore[arg-type]  # wrong on purpose
@@ -109,9 +126,9 @@ def test_the_scorer_learns_from_what_was_looked_at_and_then_chosen(
     strong = [plain.history(case).tolist() for case in range(len(plain))]
     for barred, taught in ((strong, True), (looked, False)):
         cases = cases_of(looked, plain.target.tolist(), barred=barred)
-        scorer = fit_scorer(catalogue, random_people, cases, SETTINGS)
+        scorer = fit_scorer([(catalogue, cases)], random_people, SETTINGS)
         assert (scorer.weight.tolist()[0] > 0) == taught
-        assert ("fusion: none of 200" in capsys.readouterr().err) != taught
+        assert ("fusion: no lent case" in capsys.readouterr().err) != taught
 
 
 def test_what_somebody_turned_away_from_teaches_nothing() -> None:
@@ -121,6 +138,57 @@ def test_what_somebody_turned_away_from_teaches_nothing() -> None:
     catalogue = make_catalogue(np.random.default_rng(0))
     near = replace(SETTINGS, nearest=ITEMS)
     scales = [
-        fit_scorer(catalogue, random_people, each, near).scale.tolist() for each in (cases, dislike)
+        fit_scorer([(catalogue, each)], random_people, near).scale.tolist()
+        for each in (cases, dislike)
     ]
     assert scales[0] != scales[1]
+
+
+def test_cases_are_drawn_in_their_order() -> None:
+    cases = next_item_cases(np.random.default_rng(0), 50)
+    some = draw_cases(cases, replace(SETTINGS, cases=20))
+    assert len(some) == 20
+    assert (np.diff(some.user_row) > 0).all()
+    assert np.isin(some.user_row, cases.user_row).all()
+    assert len(draw_cases(cases, SETTINGS)) == 50
+
+
+def noisy_cases(rng: np.random.Generator, count: int) -> Cases:
+    """Three in ten people choose what their newest item speaks for, the others anything."""
+    cases = next_item_cases(rng, count)
+    targets = np.where(rng.random(count) < 0.3, cases.target, rng.integers(0, ITEMS, count))
+    kept = [case for case in range(count) if targets[case] not in cases.history(case)]
+    histories = [cases.history(case).tolist() for case in kept]
+    return cases_of(histories, targets[kept].tolist())
+
+
+def test_a_few_drawn_candidates_teach_the_same() -> None:
+    rng = np.random.default_rng(0)
+    catalogue, cases = make_catalogue(rng), noisy_cases(rng, 1500)
+
+    def weight(candidates: int, seed: int = 0) -> float:
+        settings = replace(SETTINGS, nearest=ITEMS, candidates=candidates, seed=seed, prior=1.0)
+        scorer = fit_scorer([(catalogue, cases)], random_people, settings)
+        return float((scorer.weight / scorer.scale)[0].detach())
+
+    assert weight(10) == weight(10) != weight(10, seed=1)
+    assert weight(10) == pytest.approx(weight(ITEMS), rel=0.05)
+
+
+def test_each_case_is_asked_of_the_catalogue_that_it_came_with() -> None:
+    """In one catalogue item n speaks for n + 1, in the other for nothing."""
+    rng = np.random.default_rng(0)
+    catalogue = make_catalogue(rng)
+    silent = replace(
+        catalogue,
+        pairs=replace(catalogue.pairs, weights=np.zeros_like(catalogue.pairs.weights)),
+    )
+    near = replace(SETTINGS, nearest=ITEMS)
+    halves = [next_item_cases(rng, 100), next_item_cases(rng, 100)]
+    both, half = (
+        fit_scorer(
+            zip((catalogue, other), halves, strict=True), random_people, near
+        ).weight.tolist()[0]
+        for other in (catalogue, silent)
+    )
+    assert 0 < half < both

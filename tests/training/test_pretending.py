@@ -14,22 +14,24 @@ from retrieval.pairwise import PairTable
 from tests.support.runs import QUICK, make_run
 from training.fusion import FusionSettings
 from training.pipeline import Run
-from training.stages.pretending import draw_items, pretend_new
+from training.stages.pretending import pretend_new
+from training.stages.unchosen import draw_parts
 
 PEOPLE = np.array([0, 3, 1, 0, 2, 5, 1], dtype=np.float32)
 
 
-def test_only_chosen_items_are_drawn_and_as_many_as_asked() -> None:
-    drawn = draw_items(PEOPLE, 0.4, 0)
-    assert drawn.sum() == 2
-    assert (PEOPLE[drawn] > 0).all()
-    assert not draw_items(PEOPLE, 0.0, 0).any()
+def test_every_chosen_item_is_in_one_part_and_no_other_in_any() -> None:
+    parts = draw_parts(PEOPLE, 2, 0)
+    assert [int(part.sum()) for part in parts] == [3, 2]
+    assert (np.sum(parts, axis=0) == (PEOPLE > 0)).all()
+    assert draw_parts(PEOPLE, 0, 0) == []
 
 
-def test_draws_follow_the_seed() -> None:
+def test_parts_follow_the_seed() -> None:
     people = np.ones(100, dtype=np.float32)
-    assert (draw_items(people, 0.2, 1) == draw_items(people, 0.2, 1)).all()
-    assert (draw_items(people, 0.2, 1) != draw_items(people, 0.2, 2)).any()
+    first, again, other = (draw_parts(people, 5, seed) for seed in (1, 1, 2))
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +47,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 def test_drawn_items_are_as_unknown_as_new_ones_and_others_stay(run: Run) -> None:
     _, items = run.tower_vectors("adaptation", run.hgnn_vectors)
     catalogue = run.evidence(PairTable.load(run.folder / "fusion"), items)
-    new = draw_items(catalogue.people, 0.2, 0)
+    new = draw_parts(catalogue.people, 5, 0)[0]
     shown = pretend_new(run, run.folder / "adaptation", catalogue, new, 0)
     assert 0 < new.sum() < len(new) / 2
     assert not shown.people[new].any()
@@ -70,10 +72,10 @@ def test_the_scorer_learns_what_new_items_are_worth(run: Run, tmp_path: Path) ->
     places = [NAMES.index("new"), NAMES.index("likeness, new"), NAMES.index("closest text, new")]
     assert load_scorer(run.folder / "fusion").weight[places].abs().min() > 0
     record = json.loads((run.folder / "fusion" / "stage.json").read_text())
-    assert record["summary"]["pretended"] > 0
-    settings = dataclasses.replace(QUICK, fusion=FusionSettings(pretended=0.0))
+    assert record["summary"]["pretended_parts"] == 5
+    settings = dataclasses.replace(QUICK, fusion=FusionSettings(pretended_parts=0))
     none = make_run(tmp_path, two_communities(people=60), settings=settings)
     none.make_adaptation()
     none.make_fusion()
     record = json.loads((none.folder / "fusion" / "stage.json").read_text())
-    assert record["summary"]["pretended"] == 0
+    assert record["summary"]["pretended_parts"] == 0

@@ -1,5 +1,6 @@
 """Learn what items speak for, and weigh that against the towers."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,15 +9,17 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from graph.build import popularity
+from graph.cases import Cases
 from graph.settings import GraphSettings
 from models.scorer_checkpoint import save_scorer
 from retrieval.evidence import Catalogue
 from retrieval.pairwise import PairTable
-from training.fusion import FusionSettings, fit_scorer
+from training.fusion import FusionSettings, draw_cases, fit_scorer
 from training.material import Material
 from training.pairs import build_pairs
-from training.stages.pretending import draw_items, pretend_new
+from training.stages.pretending import pretend_new
 from training.stages.towers import load_towers
+from training.stages.unchosen import draw_parts
 
 
 def fuse(
@@ -41,12 +44,19 @@ def fuse(
     pairs.save(folder)
     people, items = load_towers(towers, material, material.hgnn_vectors)
     catalogue = evidence_of(material, pairs, items)
-    as_new = draw_items(catalogue.people, settings.pretended, settings.seed)
-    if as_new.any():
-        catalogue = pretend_new(material, towers, catalogue, as_new, lenders)
-    lent = material.hear(material.split.valid)
-    save_scorer(folder, fit_scorer(catalogue, people, lent, settings))
-    return {"pairs": len(pairs.targets), "pretended": int(as_new.sum())}
+    cases = draw_cases(material.hear(material.split.valid), settings)
+    parts = draw_parts(catalogue.people, settings.pretended_parts, settings.seed)
+
+    def shown() -> Iterator[tuple[Catalogue, Cases]]:
+        if not parts:
+            yield catalogue, cases
+        for number, part in enumerate(parts):
+            turn = cases.take(np.arange(number, len(cases), len(parts)))
+            if len(turn):
+                yield pretend_new(material, towers, catalogue, part, lenders), turn
+
+    save_scorer(folder, fit_scorer(shown(), people, settings))
+    return {"pairs": len(pairs.targets), "pretended_parts": len(parts)}
 
 
 def evidence_of(material: Material, pairs: PairTable, items: NDArray[np.float32]) -> Catalogue:

@@ -1,9 +1,9 @@
 """The catalogue as it would be had nobody chosen some of its items yet.
 
 What the scorer learns from are people's newest choices, and of those hardly any falls on an item
-that is new: it would learn that such items are never chosen. So a drawn share of the items is
-shown to it as new ones are: without the neighbours, the residual, the speakers and the people that
-choices gave them.
+that is new: it would learn that such items are never chosen. So the items are drawn into parts, and
+in some of the cases each part is shown to it as new items are: without the neighbours, the
+residual, the speakers and the people that choices gave them.
 
 Source: ours; leaving an item's neighbours away to prepare for its absence is as old as DropoutNet
 (Volkovs et al., NeurIPS 2017).
@@ -16,25 +16,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from graph.borrowing import lend
-from graph.unchosen import as_unchosen
-from models.hgnn_checkpoint import load_hgnn
 from models.tower_checkpoint import load_two_tower
 from retrieval.evidence import EDGE_KINDS, Catalogue
-from training.inference import embed_catalogue
 from training.material import Material
 from training.stages.towers import tower_inputs
+from training.stages.unchosen import known_of_unchosen
 
 _BY_PEOPLE = np.array([kind != "content" for kind in EDGE_KINDS])
-
-
-def draw_items(people: NDArray[np.float32], share: float, seed: int) -> NDArray[np.bool_]:
-    """Draw a share of the items that somebody chose. Shapes: people, returns (N,)."""
-    chosen = np.flatnonzero(people > 0)
-    drawn = np.random.default_rng([seed, 6]).permutation(chosen)[: round(share * len(chosen))]
-    items = np.zeros(len(people), dtype=np.bool_)
-    items[drawn] = True
-    return items
 
 
 def pretend_new(
@@ -52,10 +40,8 @@ def pretend_new(
     Shapes:
         items: (N,).
     """
-    hgnn = load_hgnn(material.folder / "foundation")
-    unchosen = lend(as_unchosen(material.graph, items), material.text, lenders)
     known = catalogue.known.copy()
-    known[items] = embed_catalogue(hgnn, unchosen, material.text)[-1][items]
+    known[items] = known_of_unchosen(material, items, lenders)
     weights = catalogue.pairs.weights.copy()
     weights[np.ix_(items[catalogue.pairs.targets], _BY_PEOPLE)] = 0
     return replace(

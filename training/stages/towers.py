@@ -15,13 +15,15 @@ from training.users import EmbedUsers, UserEmbedder
 
 
 def tower_inputs(
-    material: Material, hgnn: NDArray[np.float32] | None
+    material: Material,
+    hgnn: NDArray[np.float32] | None,
+    unchosen: NDArray[np.float32] | None = None,
 ) -> tuple[Catalogue, NDArray[np.int64], tuple[ItemEncoder, UserEncoder]]:
-    """Encode items and people; `hgnn` None leaves the graph out."""
+    """Encode items and people; see `training.catalogue.build_catalogue`."""
     dataset = material.dataset
     items = ItemEncoder.fit(item_records(dataset.items))
     people = UserEncoder.fit(user_records(dataset.users))
-    catalogue = build_catalogue(dataset.items, items, material.text, hgnn)
+    catalogue = build_catalogue(dataset.items, items, material.text, hgnn, unchosen)
     return catalogue, encode_users(dataset.users, people), (items, people)
 
 
