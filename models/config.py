@@ -89,9 +89,9 @@ class TowerConfig:
     familiar_items: int = 0
     """Items with a learned residual, all of the catalogue; 0 for none. It tells what people's
     choices say of an item beyond its text and its neighbours."""
-    residual_dropout: float = 0.2
-    """Share of items that lose their residual in a step, so that an item without one, as every
-    new item is, is an ordinary case."""
+    shown_new: float = 0.2
+    """Share of items that a step shows as new: without residual, and known as if nobody had chosen
+    them, so that such an item is an ordinary case."""
     decays: tuple[float, ...] = (0.5, 0.87, 1.0)
     """One pooled history per entry: an item's weight is multiplied by this for each newer item.
     1 is the plain mean of the paper; small numbers listen to the newest items alone."""
@@ -113,7 +113,7 @@ class TowerConfig:
             raise ValueError(
                 f"heads: expected a divisor of dimensions, {self.dimensions}, got {self.heads}"
             )
-        for name in ("dropout", "residual_dropout"):
+        for name in ("dropout", "shown_new"):
             _check_share(name, getattr(self, name))
         if not self.decays or not all(0 < decay <= 1 for decay in self.decays):
             raise ValueError(f"decays: expected numbers in (0, 1], got {self.decays}")

@@ -18,8 +18,9 @@ age, gender, type and language are rows of learned tables, genres a vector of sh
 
 Both end in one space of unit vectors, so that a score is a dot product. Item ids are not
 inputs of the item tower: an item that nobody has met yet is not a special case. What people's
-choices tell of a familiar item beyond its content is a residual beside its inputs, dropped at
-random in training so that its absence is ordinary.
+choices tell of a familiar item beyond its content is a residual beside its inputs. In training some
+items, drawn afresh in each step, are shown as new ones are: without residual, and with the z that
+they would have had nobody chosen them.
 
 Source: De Nadai et al., arXiv 2403.05185, section 4 (512 -> 256 -> 128). Beyond it: the straight
 ways A and B and their beginning, pools of several decays instead of the plain mean alone, the
@@ -192,7 +193,7 @@ class TwoTower(nn.Module):
         Shapes:
             returns: (count, 1) bool.
         """
-        share = self.config.residual_dropout if self.training else 0.0
+        share = self.config.shown_new if self.training else 0.0
         return torch.rand(count, 1, device=self.residual.device) < share
 
     @torch.no_grad()

@@ -27,8 +27,9 @@ class AdaptationSettings:
     """Of the sequence tower; larger holds back a tower that learns sequences by heart."""
     residual: bool = True
     """Whether a familiar item has a learned residual beside its content."""
-    residual_dropout: float = 0.2
-    """Share of items without their residual in a step; larger helps new items."""
+    shown_new: float = 0.2
+    """Share of items that a step shows as new: without residual, and known as if nobody had chosen
+    them. Larger helps new items, smaller familiar ones."""
     windows_per_step: int = 128
     """Sequence tower: windows of people's sequences per step."""
     windows_per_person: int = 2
@@ -74,7 +75,7 @@ class AdaptationSettings:
         check_least(self, ("exact_up_to",), 0)
         check_least(self, ("seed",), 0)
         check_above_zero(self, ("temperature",))
-        check_share(self, ("dropout", "residual_dropout"))
+        check_share(self, ("dropout", "shown_new"))
         if self.user_tower == "sequence" and self.dimensions % self.heads:
             raise ValueError(
                 f"heads: expected a divisor of dimensions, {self.dimensions}, got {self.heads}"
@@ -107,7 +108,7 @@ def tower_config(
         heads=settings.heads,
         dropout=settings.dropout,
         familiar_items=len(catalogue) if settings.residual else 0,
-        residual_dropout=settings.residual_dropout,
+        shown_new=settings.shown_new,
         decays=settings.decays,
         pool_by_type=settings.pool_by_type,
         history_length=settings.history_length,

@@ -11,9 +11,7 @@ from models.sequence_tower import SequenceUserTower
 from models.towers import TwoTower
 from tests.support.towers import SMALL_TOWERS
 
-CONFIG = dataclasses.replace(
-    SMALL_TOWERS, history_length=6, familiar_items=10, residual_dropout=0.5
-)
+CONFIG = dataclasses.replace(SMALL_TOWERS, history_length=6, familiar_items=10, shown_new=0.5)
 
 
 def make_tower() -> SequenceUserTower:
@@ -105,15 +103,13 @@ def test_untrained_tower_begins_with_the_recent_history() -> None:
     assert (nearest == torch.arange(200)).float().mean() > 0.1  # by chance 1 in 200
 
 
-def test_residuals_are_dropped_whole_and_in_training_alone() -> None:
+def test_items_are_shown_as_new_in_training_alone() -> None:
     torch.manual_seed(0)
     towers = TwoTower(CONFIG)
-    torch.nn.init.ones_(towers.residual)
-    rows = torch.arange(10).repeat(100)
-    kept = towers.train().residual_of(rows)
-    assert set(kept.sum(dim=1).tolist()) == {0.0, 8.0}
-    assert kept.mean().item() == pytest.approx(0.5, abs=0.1)
-    torch.testing.assert_close(towers.eval().residual_of(rows), torch.ones(1000, 8))
+    new = towers.train().draw_new(1000)
+    assert new.shape == (1000, 1)
+    assert new.float().mean().item() == pytest.approx(0.5, abs=0.1)
+    assert not towers.eval().draw_new(1000).any()
 
 
 def test_towers_without_familiar_items_have_residuals_of_zero() -> None:
@@ -126,7 +122,7 @@ def test_towers_without_familiar_items_have_residuals_of_zero() -> None:
     [
         ({"heads": 3}, "heads: expected a divisor of dimensions, 8, got 3"),
         ({"dropout": 1.0}, "dropout"),
-        ({"residual_dropout": -0.1}, "residual_dropout"),
+        ({"shown_new": -0.1}, "shown_new"),
         ({"blocks": 0}, "blocks"),
     ],
 )

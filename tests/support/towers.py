@@ -36,7 +36,7 @@ TINY = TowerConfig(
     hidden_dimensions=(16,),
     dimensions=16,
     dropout=0.0,
-    residual_dropout=0.0,
+    shown_new=0.0,
 )
 
 
@@ -50,4 +50,4 @@ def blank_catalogue(items: int) -> Catalogue:
     rng = torch.Generator().manual_seed(0)
     vectors = torch.nn.functional.normalize(torch.randn(items, WIDTH, generator=rng), dim=1)
     none = torch.zeros(items, dtype=torch.int64)
-    return Catalogue(vectors, vectors, none, none, torch.zeros(items, 0))
+    return Catalogue(vectors, vectors, vectors, none, none, torch.zeros(items, 0))

@@ -32,7 +32,7 @@ def test_losses_of_an_epoch_do_not_depend_on_what_was_drawn_before(
     tower: Literal["sequence", "pooled"], steps: type[SequenceSteps] | type[PooledSteps]
 ) -> None:
     torch.manual_seed(0)
-    config = tiny_config(items=ITEMS, length=LENGTH, user_tower=tower, residual_dropout=0.5)
+    config = tiny_config(items=ITEMS, length=LENGTH, user_tower=tower, shown_new=0.5)
     towers = TwoTower(config)
     torch.nn.init.normal_(towers.residual)
     catalogue = blank_catalogue(ITEMS)

@@ -26,7 +26,7 @@ SETTINGS = AdaptationSettings(
     windows_per_step=8,
     history_length=LENGTH,
     dropout=0.0,
-    residual_dropout=0.0,
+    shown_new=0.0,
 )
 
 
