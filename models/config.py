@@ -89,7 +89,7 @@ class TowerConfig:
     familiar_items: int = 0
     """Items with a learned residual, all of the catalogue; 0 for none. It tells what people's
     choices say of an item beyond its text and its neighbours."""
-    shown_new: float = 0.2
+    shown_new: float = 0.1
     """Share of items that a step shows as new: without residual, and known as if nobody had chosen
     them, so that such an item is an ordinary case."""
     decays: tuple[float, ...] = (0.5, 0.87, 1.0)

@@ -27,7 +27,7 @@ class AdaptationSettings:
     """Of the sequence tower; larger holds back a tower that learns sequences by heart."""
     residual: bool = True
     """Whether a familiar item has a learned residual beside its content."""
-    shown_new: float = 0.2
+    shown_new: float = 0.1
     """Share of items that a step shows as new: without residual, and known as if nobody had chosen
     them. Larger helps new items, smaller familiar ones."""
     windows_per_step: int = 128
