@@ -91,6 +91,11 @@ class Material:
         """HGNN vectors z (N, D), unit rows."""
         return _vectors(self.folder / "foundation" / "vectors.npy")
 
+    @cached_property
+    def unchosen_vectors(self) -> NDArray[np.float32]:
+        """HGNN vectors (N, D) of items had nobody chosen them, unit rows."""
+        return _vectors(self.folder / "foundation" / "unchosen.npy")
+
 
 def _vectors(path: Path) -> NDArray[np.float32]:
     vectors: NDArray[np.float32] = np.load(path, allow_pickle=False)

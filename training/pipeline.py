@@ -155,7 +155,6 @@ class Run(Material):
         self, stage: str, over: str, hgnn: Callable[[], NDArray[np.float32] | None]
     ) -> StageResult:
         settings, holding = self.settings.adaptation, {"holding": self.inputs.part}
-        lenders = self.settings.foundation.lenders  # also in what the foundation was made from
         return self.make(
             stage,
             {
@@ -164,7 +163,7 @@ class Run(Material):
                 **holding,
                 "settings": dataclasses.asdict(settings),
             },
-            lambda folder: adapt(folder, self, hgnn(), settings, lenders) | holding,
+            lambda folder: adapt(folder, self, hgnn(), settings) | holding,
             code=(adapt.__module__,),
         )
 

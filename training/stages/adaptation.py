@@ -6,17 +6,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from graph.build import popularity
 from models.tower_checkpoint import save_two_tower
 from training.adaptation import train_adaptation
 from training.histories import Sequences
 from training.material import COMPARISON_ONLY, Material
 from training.stages.towers import tower_inputs
-from training.stages.unchosen import draw_parts, known_of_unchosen
 from training.tower_settings import AdaptationSettings, tower_config
-
-_PARTS = 5
-"""An item is described as new in a catalogue where four in five others are not."""
 
 
 def adapt(
@@ -24,13 +19,9 @@ def adapt(
     material: Material,
     hgnn: NDArray[np.float32] | None,
     settings: AdaptationSettings,
-    lenders: int,
 ) -> dict[str, Any]:
-    """Write the towers, the item vectors and the encoders; `hgnn` None leaves the graph out.
-
-    `lenders` is the foundation's.
-    """
-    unchosen = None if hgnn is None else _unchosen(material, hgnn, settings, lenders)
+    """Write the towers, the item vectors and the encoders; `hgnn` None leaves the graph out."""
+    unchosen = None if hgnn is None else material.unchosen_vectors
     catalogue, users, encoders = tower_inputs(material, hgnn, unchosen)
     config = tower_config(material.dataset.item_types, catalogue, *encoders, settings)
     sequences = Sequences.from_interactions(material.heard, len(material.dataset.users))
@@ -45,14 +36,3 @@ def adapt(
         "best_epoch": progress.best_epoch,
         COMPARISON_ONLY: settings.comparison_only,
     }
-
-
-def _unchosen(
-    material: Material, hgnn: NDArray[np.float32], settings: AdaptationSettings, lenders: int
-) -> NDArray[np.float32]:
-    """Embed every item as if nobody had chosen it. Shapes: hgnn, returns (N, H)."""
-    unchosen = hgnn.copy()
-    people = popularity(material.split.train, len(hgnn)).astype(np.float32)
-    for part in draw_parts(people, _PARTS, settings.seed):
-        unchosen[part] = known_of_unchosen(material, part, lenders)
-    return unchosen

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from models.hgnn_checkpoint import load_hgnn
 from models.tower_checkpoint import load_two_tower
 from retrieval.evidence import EDGE_KINDS, Catalogue
 from training.material import Material
@@ -41,7 +42,8 @@ def pretend_new(
         items: (N,).
     """
     known = catalogue.known.copy()
-    known[items] = known_of_unchosen(material, items, lenders)
+    hgnn = load_hgnn(material.folder / "foundation")
+    known[items] = known_of_unchosen(hgnn, material, items, lenders)
     weights = catalogue.pairs.weights.copy()
     weights[np.ix_(items[catalogue.pairs.targets], _BY_PEOPLE)] = 0
     return replace(

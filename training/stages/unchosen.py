@@ -1,16 +1,21 @@
 """What the foundation would say of items had nobody chosen them yet."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from graph.borrowing import lend
 from graph.unchosen import as_unchosen
-from models.hgnn_checkpoint import load_hgnn
+from models.hgnn import HGNN
 from training.inference import embed_catalogue
 from training.material import Material
 
+_PARTS = 5
+"""An item is described as new in a catalogue where four in five others are not."""
 
-def draw_parts(people: NDArray[np.float32], parts: int, seed: int) -> list[NDArray[np.bool_]]:
+
+def draw_parts(people: NDArray[Any], parts: int, seed: int) -> list[NDArray[np.bool_]]:
     """Draw the items that somebody chose into parts of one size. Shapes: people, returns (N,)."""
     if not parts:
         return []
@@ -19,7 +24,7 @@ def draw_parts(people: NDArray[np.float32], parts: int, seed: int) -> list[NDArr
 
 
 def known_of_unchosen(
-    material: Material, items: NDArray[np.bool_], lenders: int
+    hgnn: HGNN, material: Material, items: NDArray[np.bool_], lenders: int
 ) -> NDArray[np.float32]:
     """Embed some items as if nobody had chosen them, and all others as they are.
 
@@ -29,6 +34,19 @@ def known_of_unchosen(
     Shapes:
         items: (N,), n of them. returns: (n, H), HGNN vectors of these.
     """
-    hgnn = load_hgnn(material.folder / "foundation")
     graph = lend(as_unchosen(material.graph, items), material.text, lenders)
     return embed_catalogue(hgnn, graph, material.text)[-1][items]
+
+
+def all_unchosen(
+    hgnn: HGNN, material: Material, z: NDArray[np.float32], lenders: int, seed: int
+) -> NDArray[np.float32]:
+    """Embed every item as if nobody had chosen it, a part of the items at a time.
+
+    Shapes:
+        z: (N, H), the items as they are. returns: (N, H).
+    """
+    unchosen = z.copy()
+    for part in draw_parts(material.graph.people, _PARTS, seed):
+        unchosen[part] = known_of_unchosen(hgnn, material, part, lenders)
+    return unchosen
