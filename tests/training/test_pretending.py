@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from graph.worlds import two_communities
+from models.hgnn_checkpoint import load_hgnn
 from models.scorer_checkpoint import load_scorer
 from retrieval.evidence import EDGE_KINDS, NAMES
 from retrieval.pairwise import PairTable
@@ -15,7 +16,7 @@ from tests.support.runs import QUICK, make_run
 from training.fusion import FusionSettings
 from training.pipeline import Run
 from training.stages.pretending import pretend_new
-from training.stages.unchosen import draw_parts
+from training.stages.unchosen import draw_parts, known_of_unchosen
 
 PEOPLE = np.array([0, 3, 1, 0, 2, 5, 1], dtype=np.float32)
 
@@ -66,6 +67,21 @@ def test_drawn_items_are_as_unknown_as_new_ones_and_others_stay(run: Run) -> Non
     assert not np.delete(said[of_new], content, axis=1).any()
     np.testing.assert_array_equal(said[:, content], catalogue.pairs.weights[:, content])
     np.testing.assert_array_equal(said[~of_new], catalogue.pairs.weights[~of_new])
+
+
+def test_the_foundation_tells_what_it_would_know_had_nobody_chosen_an_item(run: Run) -> None:
+    known, unchosen = run.hgnn_vectors, run.unchosen_vectors
+    chosen = run.graph.people > 0
+    np.testing.assert_array_equal(unchosen[~chosen], known[~chosen])
+    assert (np.abs(unchosen[chosen] - known[chosen]).max(axis=1) > 1e-4).all()
+    item = int(np.flatnonzero(chosen)[0])
+    alone = np.arange(len(known)) == item
+    said = known_of_unchosen(load_hgnn(run.folder / "foundation"), run, alone, 0)[0]
+    part = next(part for part in draw_parts(run.graph.people, 5, 0) if part[item])
+    of_part = known_of_unchosen(load_hgnn(run.folder / "foundation"), run, part, 0)
+    np.testing.assert_allclose(unchosen[part], of_part, atol=1e-6)
+    # Which other items are new beside it reaches it through its creator's alone.
+    assert said @ unchosen[item] > said @ known[item]
 
 
 def test_the_scorer_learns_what_new_items_are_worth(run: Run, tmp_path: Path) -> None:
