@@ -80,6 +80,12 @@ def _beyond() -> Iterator[Variant]:
         models=TOWERS,
     )
     yield Variant(
+        name="nothing-shown-new",
+        meaning="the towers are shown every item as it is",
+        changes={"adaptation": {"shown_new": 0.0}},
+        models=TOWERS,
+    )
+    yield Variant(
         name="nothing-pretended",
         meaning="of new items the scorer learns from what few there are",
         changes={"fusion": {"pretended_parts": 0}},
