@@ -29,8 +29,8 @@ class Dataset:
     """user_id, country, age_bucket, gender (null where unknown); sorted by user_id; everybody
     who stands in the people's file or in an interaction."""
     interactions: pl.DataFrame
-    """user_row, item_row, timestamp, seq, signal, role, weight, split, order, tied; sorted by
-    user_row, then order (oldest first)."""
+    """user_row, item_row, timestamp, seq, signal, role, weight, split, order, moment, tied; sorted
+    by user_row, then order (oldest first)."""
     roles: SignalRoles
     hold_out: HoldOutRule
     problems: Problems

@@ -52,7 +52,8 @@ def in_order(
     oldest. Rows of one person that share the key (a second, a day) keep nothing of the
     file's order: a seeded hash of person and item decides, and `tied` says so.
 
-    Adds `order` (rank inside the person, int64) and `tied`. Needs `user_row`, `item_row`,
+    Adds `order` (rank inside the person, int64), `moment` (int64, the same for rows of a person
+    that have no order between them, growing with time) and `tied`. Needs `user_row`, `item_row`,
     `timestamp`, `seq`, `signal`, `weight` and `split`. The answer does not depend on the
     order of the rows that come in.
     """
@@ -70,6 +71,14 @@ def in_order(
         interactions.with_columns(tie, key.alias("key"))
         .with_columns((pl.len().over("user_row", "key") > 1).alias("tied"))
         .sort(by, nulls_last=False)
-        .with_columns(pl.int_range(pl.len(), dtype=pl.Int64).over("user_row").alias("order"))
+        .with_columns(
+            pl.int_range(pl.len(), dtype=pl.Int64).over("user_row").alias("order"),
+            pl.col("key")
+            .rank("dense")
+            .over("user_row")
+            .cast(pl.Int64)
+            .fill_null(0)
+            .alias("moment"),
+        )
         .drop("tie", "key")
     )

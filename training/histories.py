@@ -1,6 +1,6 @@
 """People's sequences and the histories that the user tower reads from them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -31,12 +31,14 @@ class Sequences:
     Shapes:
         indptr: (U + 1,) int64; rows: (E,) int64; weight: (E,) float32.
         strong: (E,) bool, which of them may be a target.
+        moment: (E,) int64, ascending inside a person, the same for rows without an order.
     """
 
     indptr: NDArray[np.int64]
     rows: NDArray[np.int64]
     weight: NDArray[np.float32]
     strong: NDArray[np.bool_]
+    moment: NDArray[np.int64]
 
     @classmethod
     def from_interactions(cls, interactions: pl.DataFrame, users: int) -> "Sequences":
@@ -48,6 +50,17 @@ class Sequences:
             kept["item_row"].to_numpy().astype(np.int64),
             kept["weight"].to_numpy().astype(np.float32),
             (kept["role"] == "strong").to_numpy(),
+            kept["moment"].to_numpy(),
+        )
+
+    def redrawn(self, rng: np.random.Generator) -> "Sequences":
+        """Draw an order anew for what has none: rows of one person and moment change places.
+
+        A network that saw one order again and again would learn it by heart.
+        """
+        order = np.lexsort((rng.random(len(self.rows)), self.moment, self.user))
+        return replace(
+            self, rows=self.rows[order], weight=self.weight[order], strong=self.strong[order]
         )
 
     @property

@@ -37,13 +37,12 @@ class PooledSteps:
         self.sequences = sequences
         self.settings = settings
         self.user = sequences.user
-        self.targets = np.flatnonzero(sequences.strong)
         self.familiar = np.unique(sequences.rows)
 
     @property
     def batches(self) -> int:
         """Batches of an epoch."""
-        per_user = np.bincount(self.user[self.targets])
+        per_user = np.bincount(self.user[self.sequences.strong])
         examples = int(np.minimum(per_user, self.settings.examples_per_user).sum())
         return -(-examples // self.settings.batch_size)
 
@@ -51,29 +50,36 @@ class PooledSteps:
         """Yield the loss of each batch of an epoch."""
         seed_epoch(self.settings.seed, epoch)
         rng = np.random.default_rng([self.settings.seed, 2, epoch])
-        places = self._draw_targets(rng)
-        count = np.bincount(self.sequences.rows[places], minlength=len(self.catalogue))
+        sequences = self.sequences.redrawn(np.random.default_rng([self.settings.seed, 8, epoch]))
+        places = self._draw_targets(sequences, rng)
+        count = np.bincount(sequences.rows[places], minlength=len(self.catalogue))
         rate = count / len(places)
         for start in range(0, len(places), self.settings.batch_size):
-            yield self._loss(places[start : start + self.settings.batch_size], rate, rng)
+            part = places[start : start + self.settings.batch_size]
+            yield self._loss(sequences, part, rate, rng)
 
-    def _draw_targets(self, rng: np.random.Generator) -> NDArray[np.int64]:
+    def _draw_targets(self, sequences: Sequences, rng: np.random.Generator) -> NDArray[np.int64]:
         """Draw each person's targets of this epoch, in random order."""
-        user = self.user[self.targets]
+        targets = np.flatnonzero(sequences.strong)
+        user = self.user[targets]
         order = np.lexsort((rng.random(len(user)), user))
         first = np.searchsorted(user[order], user[order])
         kept = order[np.arange(len(order)) - first < self.settings.examples_per_user]
-        return rng.permutation(self.targets[kept])
+        return rng.permutation(targets[kept])
 
     def _loss(
-        self, places: NDArray[np.int64], rate: NDArray[np.float64], rng: np.random.Generator
+        self,
+        sequences: Sequences,
+        places: NDArray[np.int64],
+        rate: NDArray[np.float64],
+        rng: np.random.Generator,
     ) -> Tensor:
         settings, size = self.settings, len(self.familiar)
         user = torch.from_numpy(self.user[places])
-        history = self.sequences.before(places, self.towers.config.history_length)
+        history = sequences.before(places, self.towers.config.history_length)
         people = self.people.embed(user, history, self.catalogue.known[history.rows])
 
-        target = self.sequences.rows[places]
+        target = sequences.rows[places]
         drawn = rng.choice(self.familiar, settings.negatives)
         rows, place = np.unique(np.concatenate((target, drawn)), return_inverse=True)
         items = self.catalogue.embed(self.towers, torch.from_numpy(rows))

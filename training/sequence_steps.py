@@ -53,10 +53,11 @@ class SequenceSteps:
         seed_epoch(self.settings.seed, epoch)
         rng = np.random.default_rng([self.settings.seed, 4, epoch])
         windows = self._draw(epoch)
+        sequences = self.sequences.redrawn(np.random.default_rng([self.settings.seed, 8, epoch]))
         for start in range(0, len(windows), self.settings.windows_per_step):
             part = windows[start : start + self.settings.windows_per_step]
             length = self.towers.config.history_length
-            batches = [cut_windows(self.sequences, each, length) for each in part_by_length(part)]
+            batches = [cut_windows(sequences, each, length) for each in part_by_length(part)]
             if any(batch.is_target.any() for batch in batches):  # weak ones alone are no examples
                 yield self._loss(batches, rng)
 
