@@ -49,6 +49,17 @@ def test_a_tie_is_marked_and_does_not_follow_the_file(tmp_path: Path) -> None:
     assert one.interactions["tied"].to_list() == [True] * 8 + [False]
 
 
+def test_rows_have_one_moment_where_nothing_orders_them(tmp_path: Path) -> None:
+    events = [
+        *[("ann", "b0", 5), ("ann", "b1", 9), ("ann", "b2", 5), ("ann", "b3", 9)],
+        *[("bob", "b0", None), ("bob", "b1", None), ("bob", "b2", None)],
+        *[("eve", "b0", 4), ("eve", "b1", None)],
+    ]
+    rows = dataset_of(tmp_path, IDS, events).interactions
+    moments = [rows.filter(user_row=user)["moment"].to_list() for user in range(3)]
+    assert moments == [[1, 1, 2, 2], [0, 0, 0], [0, 1]]
+
+
 def test_the_seed_decides_ties(tmp_path: Path) -> None:
     assert order_of(tmp_path / "a", 0) == order_of(tmp_path / "b", 0)
     assert order_of(tmp_path / "c", 0) != order_of(tmp_path / "d", 1)

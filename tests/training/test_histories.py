@@ -4,6 +4,7 @@ import numpy as np
 import polars as pl
 
 from tests.support.cases import cases_of
+from tests.support.sequences import sequences_of
 from training.histories import Sequences, case_histories
 
 
@@ -14,6 +15,7 @@ def make_sequences() -> Sequences:
             "item_row": [5, 6, 7, 1, 2, 3],
             "weight": [1.0, 0.5, 1.0, 1.0, 1.0, 1.0],
             "role": ["strong", "weak", "strong", "strong", "negative", "strong"],
+            "moment": [1, 2, 2, 1, 1, 2],
         }
     )
     return Sequences.from_interactions(frame, users=4)
@@ -25,6 +27,7 @@ def test_negative_signals_are_left_out_and_weak_ones_are_no_targets() -> None:
     assert sequences.rows.tolist() == [5, 6, 7, 1, 3]
     assert sequences.strong.tolist() == [True, False, True, True, True]
     assert sequences.user.tolist() == [0, 0, 0, 2, 2]
+    assert sequences.moment.tolist() == [1, 2, 2, 1, 2]
 
 
 def test_history_ends_before_its_place_and_stays_with_its_person() -> None:
@@ -48,3 +51,25 @@ def test_case_histories_are_those_of_the_part() -> None:
 def test_nobody_has_a_history() -> None:
     history = case_histories(cases_of([[], []], targets=[0, 1]), slice(0, 2), length=5)
     assert history.rows.shape == (2, 0)
+
+
+def test_only_what_has_no_order_changes_places() -> None:
+    indptr, moment = [0, 5, 8, 8, 10], [1, 1, 1, 2, 3, 0, 0, 1, 4, 4]
+    strong = np.arange(10) % 3 > 0
+    sequences = sequences_of(indptr, np.arange(10) + 20, strong=strong, moment=moment)
+    seen = set()
+    for seed in range(40):
+        drawn = sequences.redrawn(np.random.default_rng(seed))
+        where = drawn.rows - 20
+        assert (sequences.user[where] == sequences.user).all()
+        assert (sequences.moment[where] == sequences.moment).all()
+        assert (drawn.strong == strong[where]).all()
+        assert sorted(where.tolist()) == list(range(10))
+        seen.add(tuple(where[:3].tolist()))
+    assert len(seen) == 6  # every order of three
+
+
+def test_a_clear_order_stays() -> None:
+    sequences = sequences_of([0, 4, 6], [3, 1, 2, 0, 5, 4])
+    drawn = sequences.redrawn(np.random.default_rng(0))
+    assert drawn.rows.tolist() == sequences.rows.tolist()

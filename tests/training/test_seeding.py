@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from models.towers import TwoTower
+from tests.support.sequences import sequences_of
 from tests.support.towers import blank_catalogue, tiny_config
-from training.histories import Sequences
 from training.pooled_steps import PooledSteps
 from training.seeding import seed_epoch
 from training.sequence_steps import SequenceSteps
@@ -37,10 +37,7 @@ def test_losses_of_an_epoch_do_not_depend_on_what_was_drawn_before(
     torch.nn.init.normal_(towers.residual)
     catalogue = blank_catalogue(ITEMS)
     rows = np.random.default_rng(0).integers(0, ITEMS, PEOPLE * LENGTH)
-    ones = np.ones(len(rows))
-    sequences = Sequences(
-        np.arange(PEOPLE + 1) * LENGTH, rows, ones.astype(np.float32), ones.astype(np.bool_)
-    )
+    sequences = sequences_of(np.arange(PEOPLE + 1) * LENGTH, rows)
     people = UserEmbedder(towers, catalogue, torch.zeros(PEOPLE, 3, dtype=torch.int64))
     learning = steps(towers, catalogue, people, sequences, AdaptationSettings())
     towers.train()

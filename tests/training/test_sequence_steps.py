@@ -9,6 +9,7 @@ import torch
 
 from models.towers import TwoTower
 from tests.support.cases import cases_of
+from tests.support.sequences import sequences_of
 from tests.support.towers import blank_catalogue, tiny_config
 from training.adaptation import train_adaptation
 from training.histories import Sequences
@@ -35,12 +36,7 @@ def walks(rng: np.random.Generator) -> Sequences:
     starts = rng.integers(0, ITEMS, PEOPLE)
     rows = (starts[:, None] + 7 * np.arange(LENGTH)) % ITEMS
     indptr = np.arange(PEOPLE + 1) * LENGTH
-    return Sequences(
-        indptr,
-        rows.ravel(),
-        np.ones(PEOPLE * LENGTH, dtype=np.float32),
-        np.ones(PEOPLE * LENGTH, dtype=np.bool_),
-    )
+    return sequences_of(indptr, rows.ravel())
 
 
 def steps_of(sequences: Sequences, settings: AdaptationSettings = SETTINGS) -> SequenceSteps:
@@ -79,9 +75,7 @@ def test_order_that_nothing_but_the_sequence_tells_is_learned(
 
 def test_weak_signals_alone_are_no_examples() -> None:
     sequences = walks(np.random.default_rng(0))
-    weak = Sequences(
-        sequences.indptr, sequences.rows, sequences.weight, np.zeros_like(sequences.strong)
-    )
+    weak = replace(sequences, strong=np.zeros_like(sequences.strong))
     weak.strong[:LENGTH] = True  # one person's
     losses = [float(loss.detach()) for loss in steps_of(weak).losses(0)]
     assert len(losses) == 1
@@ -111,8 +105,7 @@ def test_parting_windows_by_length_does_not_change_the_loss(
     indptr = np.concatenate(([0], np.cumsum(sizes)))
     rng = np.random.default_rng(0)
     rows = rng.integers(0, ITEMS, indptr[-1])
-    ones = np.ones(len(rows))
-    sequences = Sequences(indptr, rows, ones.astype(np.float32), ones.astype(np.bool_))
+    sequences = sequences_of(indptr, rows)
     torch.manual_seed(0)
     steps = steps_of(sequences, replace(SETTINGS, exact_up_to=exact_up_to, negatives=5))
     parts = len(list(part_by_length(np.stack((indptr[:-1], indptr[1:]), axis=1))))

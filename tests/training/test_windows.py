@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from tests.support.sequences import sequences_of
 from training.histories import Sequences
 from training.windows import cut_windows, draw_windows, part_by_length
 
@@ -13,7 +14,7 @@ def make_sequences() -> Sequences:
     """People whose items are numbered through, oldest first."""
     indptr = np.concatenate(([0], np.cumsum(SIZES)))
     rows = np.arange(indptr[-1])
-    return Sequences(indptr, rows, np.ones(len(rows), dtype=np.float32), rows % 7 != 3)
+    return sequences_of(indptr, rows, strong=rows % 7 != 3)
 
 
 def draw(seed: int, *, length: int = 4, most: int = 100) -> np.ndarray:
@@ -51,10 +52,7 @@ def test_every_strong_item_is_a_target_sooner_or_later() -> None:
 @pytest.mark.parametrize("most", [2, 100])
 def test_no_place_of_a_long_sequence_is_a_target_seldom(most: int) -> None:
     size, length, draws = 200, 50, 400
-    ones = np.ones(size)
-    sequences = Sequences(
-        np.array([0, size]), np.arange(size), ones.astype(np.float32), ones.astype(np.bool_)
-    )
+    sequences = sequences_of([0, size], np.arange(size))
     times = np.zeros(size)
     for seed in range(draws):
         windows = draw_windows(sequences, length, most, np.random.default_rng(seed))
