@@ -56,7 +56,7 @@ class Sequences:
     def redrawn(self, rng: np.random.Generator) -> "Sequences":
         """Draw an order anew for what has none: rows of one person and moment change places.
 
-        A network that saw one order again and again would learn it by heart.
+        A network that sees one order in every epoch may take it for one that tells something.
         """
         order = np.lexsort((rng.random(len(self.rows)), self.moment, self.user))
         return replace(
