@@ -197,6 +197,11 @@ class TwoTower(nn.Module):
         return torch.rand(count, 1, device=self.residual.device) < share
 
     @torch.no_grad()
+    def begin_residuals(self, residual: Tensor) -> None:
+        """Begin with what people's choices say of familiar items. Shapes: residual (N, D)."""
+        self.residual.copy_(residual)
+
+    @torch.no_grad()
     def align(self, vectors: Tensor) -> None:
         """Begin the straight ways with the principal directions of the items' vectors.
 

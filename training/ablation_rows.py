@@ -80,6 +80,12 @@ def _beyond() -> Iterator[Variant]:
         models=TOWERS,
     )
     yield Variant(
+        name="residual-from-nothing",
+        meaning="the residuals begin at 0",
+        changes={"adaptation": {"residual_start": 0.0}},
+        models=TOWERS,
+    )
+    yield Variant(
         name="nothing-shown-new",
         meaning="the towers are shown every item as it is",
         changes={"adaptation": {"shown_new": 0.0}},

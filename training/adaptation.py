@@ -21,6 +21,7 @@ from training.errors import TrainingError
 from training.histories import Sequences
 from training.loop import Progress, fit
 from training.pooled_steps import PooledSteps
+from training.residual_start import choice_directions
 from training.sequence_steps import SequenceSteps
 from training.tower_settings import AdaptationSettings
 from training.users import UserEmbedder
@@ -57,6 +58,11 @@ def train_adaptation(
     towers = TwoTower(config)
     sample = np.random.default_rng([settings.seed, 3]).permutation(len(catalogue))[:_SAMPLE]
     towers.align(catalogue.known[torch.from_numpy(sample)])
+    if config.familiar_items and settings.residual_start:
+        towers.begin_residuals(
+            torch.from_numpy(choice_directions(sequences, len(catalogue), config.dimensions))
+            * settings.residual_start
+        )
     people = UserEmbedder(towers, catalogue, torch.from_numpy(users))
     make_steps = SequenceSteps if config.user_tower == "sequence" else PooledSteps
     steps = make_steps(towers, catalogue, people, sequences, settings)

@@ -27,6 +27,9 @@ class AdaptationSettings:
     """Of the sequence tower; larger holds back a tower that learns sequences by heart."""
     residual: bool = True
     """Whether a familiar item has a learned residual beside its content."""
+    residual_start: float = 0.4
+    """Size of the residuals before training, which then say what goes together by people's
+    choices (`training.residual_start`); 0 begins with none."""
     shown_new: float = 0.1
     """Share of items that a step shows as new: without residual, and known as if nobody had chosen
     them. Larger helps new items, smaller familiar ones."""
@@ -73,7 +76,7 @@ class AdaptationSettings:
         check_least(self, (*whole, "examples_per_user", "blocks", "heads"), 1)
         check_least(self, ("windows_per_step", "windows_per_person"), 1)
         check_least(self, ("exact_up_to",), 0)
-        check_least(self, ("seed",), 0)
+        check_least(self, ("seed", "residual_start"), 0)
         check_above_zero(self, ("temperature",))
         check_share(self, ("dropout", "shown_new"))
         if self.user_tower == "sequence" and self.dimensions % self.heads:
