@@ -38,7 +38,7 @@ def interactions(sequences: Sequence[Sequence[int]], weak: Sequence[int] = ()) -
     ]
     columns = ["user_row", "item_row", "role", "weight", "order"]
     return pl.DataFrame(rows, schema=columns, orient="row").with_columns(
-        timestamp=pl.lit(None, dtype=pl.Int64)
+        timestamp=pl.lit(None, dtype=pl.Int64), moment=pl.col("order")
     )
 
 
