@@ -14,6 +14,7 @@ from tests.support.towers import blank_catalogue, tiny_config
 from training.adaptation import train_adaptation
 from training.histories import Sequences
 from training.loop import LoopSettings
+from training.residual_start import choice_directions
 from training.sequence_steps import SequenceSteps
 from training.tower_settings import AdaptationSettings
 from training.users import UserEmbedder
@@ -71,6 +72,24 @@ def test_order_that_nothing_but_the_sequence_tells_is_learned(
     assert progress.best_score is not None
     assert (progress.best_score > 0.9) is learned
     assert (progress.best_score < 0.3) is not learned  # by chance about 0.13
+
+
+@pytest.mark.parametrize("size", [0.0, 0.5])
+def test_residuals_begin_with_what_people_chose(tmp_path: Path, size: float) -> None:
+    sequences = walks(np.random.default_rng(0))
+    still = LoopSettings(epochs=1, learning_rate=0.0)
+    towers, _ = train_adaptation(
+        tiny_config(items=ITEMS, length=LENGTH),
+        blank_catalogue(ITEMS),
+        np.zeros((PEOPLE, 3), dtype=np.int64),
+        sequences,
+        cases_of([], []),
+        replace(SETTINGS, loop=still, residual_start=size),
+        tmp_path,
+    )
+    expected = choice_directions(sequences, ITEMS, towers.config.dimensions) * size
+    assert expected.any() == (size > 0)
+    np.testing.assert_allclose(towers.residual.detach().numpy(), expected, atol=1e-6)
 
 
 def test_weak_signals_alone_are_no_examples() -> None:
