@@ -202,3 +202,8 @@ class Run(Material):
                 f"{self.inputs.data}: the items are not those that the foundation of "
                 f"{self.folder} was trained on; run the command `foundation`"
             )
+        if "unchosen.npy" not in record["outputs"]:
+            raise TrainingError(
+                f"{self.folder / 'foundation'}: of an earlier version, without unchosen.npy; "
+                "run the command `foundation`"
+            )
