@@ -2,6 +2,7 @@
 
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -18,6 +19,8 @@ DTYPE = "<f4"
 _APPLICATION_ID = 0x6E667478
 _FORMAT = 1
 _KEYS_PER_QUERY = 500
+_WAIT_SECONDS = 60
+_PAUSE_SECONDS = 0.01
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,7 @@ class TextCache:
         self.path = path
         self._lock = threading.Lock()
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._connection = sqlite3.connect(path, check_same_thread=False, timeout=60)
+        self._connection = sqlite3.connect(path, check_same_thread=False, timeout=_WAIT_SECONDS)
         try:
             self._open()
         except (sqlite3.DatabaseError, CacheError) as error:
@@ -80,8 +83,22 @@ class TextCache:
                 "CREATE TABLE IF NOT EXISTS featurizers (revision TEXT PRIMARY KEY, "
                 "name TEXT NOT NULL, dimensions INTEGER NOT NULL, for_tests_only INTEGER NOT NULL)"
             )
-        self._connection.execute("PRAGMA journal_mode = WAL")
+        self._write_ahead()
         self._connection.execute("PRAGMA synchronous = NORMAL")
+
+    def _write_ahead(self) -> None:
+        # SQLite does not wait here as it does elsewhere: two who change the mode of a new file at
+        # once would wait for each other, so it refuses one of them right away.
+        deadline = time.monotonic() + _WAIT_SECONDS
+        while True:
+            try:
+                self._connection.execute("PRAGMA journal_mode = WAL")
+                return
+            except sqlite3.OperationalError as error:
+                busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+                if not busy or time.monotonic() > deadline:
+                    raise
+                time.sleep(_PAUSE_SECONDS)
 
     def _pragma(self, name: str) -> int:
         return int(self._connection.execute(f"PRAGMA {name}").fetchone()[0])

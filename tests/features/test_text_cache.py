@@ -6,7 +6,9 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -62,6 +64,7 @@ def test_a_killed_process_leaves_what_it_finished(tmp_path: Path) -> None:
     path = tmp_path / "cache.sqlite"
     program = f"""
 import os, signal
+from functools import partial
 from pathlib import Path
 from features.text import HashFeaturizer
 from features.text_cache import CachedFeaturizer, TextCache
@@ -170,6 +173,31 @@ def test_two_writers_share_a_file(tmp_path: Path) -> None:
     assert len(answers) == 4
     for answer in answers:
         np.testing.assert_array_equal(answer, expected)
+
+
+def test_one_who_opens_waits_for_one_who_writes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "cache.sqlite"
+    other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    release = threading.Timer(0.2, other.execute, ["ROLLBACK"])
+
+    class Overtaken(sqlite3.Connection):
+        """Another begins to write just before the journal's mode is changed."""
+
+        def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:  # noqa: ANN401
+            if "journal_mode" in sql and release.ident is None:
+                other.execute("BEGIN IMMEDIATE")
+                release.start()
+            return super().execute(sql, parameters)
+
+    connect = sqlite3.connect
+    monkeypatch.setattr(sqlite3, "connect", partial(connect, factory=Overtaken))
+    cache = TextCache(path)
+    assert release.finished.is_set()
+    cache.close()
+    release.join()
+    other.close()
 
 
 def test_a_damaged_file_is_refused_by_name(tmp_path: Path) -> None:
