@@ -174,33 +174,52 @@ class Cases:
 
 @dataclass(frozen=True)
 class Visible:
-    """Interactions sorted by person and time, and which of them may be known when a case is asked.
+    """Interactions sorted by person and time, and what of them may be known when a case is asked.
 
-    Strong and weak ones of these make the history, strong and negative ones bar their items.
+    Strong and weak ones of those heard make the history, strong and negative ones of those seen bar
+    their items.
 
     Shapes:
-        mask: (E,).
+        heard, seen: (E,).
     """
 
     rows: pl.DataFrame
-    mask: NDArray[np.bool_]
+    heard: NDArray[np.bool_]
+    seen: NDArray[np.bool_]
 
     @classmethod
     def whole(cls, rows: pl.DataFrame) -> Self:
         """Let all of them be known."""
-        return cls(rows, np.ones(len(rows), dtype=np.bool_))
+        return cls.these(rows, np.ones(len(rows), dtype=np.bool_))
 
-    def positions(
-        self, span: "Span", *, without: str
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Find what may be known of each case's stretch, but for the rows of one role.
+    @classmethod
+    def these(cls, rows: pl.DataFrame, known: NDArray[np.bool_]) -> Self:
+        """Let some of them be heard and seen. Shapes: known (E,)."""
+        return cls(rows, known, known)
+
+    def history(self, span: "Span") -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Find what is heard of each case's stretch.
 
         Shapes:
             returns: indptr (C + 1,) and the positions in `rows`, one case behind the other.
         """
-        shown = np.flatnonzero(self.mask & (self.rows["role"] != without).to_numpy())
-        indptr, flat = ranges(np.searchsorted(shown, span.start), np.searchsorted(shown, span.end))
-        return indptr, shown[flat]
+        return self._positions(span, self.heard & self._not("negative"))
+
+    def barred(self, span: "Span") -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Find what bars its item of each case's stretch. Shapes: as of `history`."""
+        return self._positions(span, self.seen & self._not("weak"))
+
+    def _not(self, role: str) -> NDArray[np.bool_]:
+        return (self.rows["role"] != role).to_numpy()
+
+    @staticmethod
+    def _positions(
+        span: "Span", shown: NDArray[np.bool_]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        places = np.flatnonzero(shown)
+        start, end = (np.searchsorted(places, each) for each in (span.start, span.end))
+        indptr, flat = ranges(start, end)
+        return indptr, places[flat]
 
 
 @dataclass(frozen=True)
@@ -273,9 +292,9 @@ def make_cases(
     rows = visible.rows
     item = rows["item_row"].to_numpy()
     target = item[targets]
-    indptr, heard = visible.positions(span, without="negative")
+    indptr, heard = visible.history(span)
     history = item[heard]
-    barred_indptr, seen = visible.positions(span, without="weak")
+    barred_indptr, seen = visible.barred(span)
     barred = item[seen]
     of_type = dataset.item_type
     own = rows["split"].to_numpy()[targets] if name is None else np.full(len(targets), name)

@@ -22,8 +22,9 @@ def random_rows(dataset: Dataset, *, seed: int = 0) -> Split:
     Tenths are rounded down, so people with fewer than ten items are learned from alone. Which
     items are held out is a seeded hash of person and item. Time plays no part: a case's history
     is everything of the person that is learned from, what came later too. Somebody with several
-    held-out items has a case for each, and the lists of one type are judged together. Other rows
-    of a held-out pair of person and item are not learned from.
+    held-out items has a case for each, and the lists of one type are judged together. What is held
+    out for early stopping is no candidate of the reported cases, without being heard in them. Other
+    rows of a held-out pair of person and item are not learned from.
 
     Raises:
         SplitError: nobody has ten items, or nothing is left to learn from.
@@ -43,11 +44,16 @@ def random_rows(dataset: Dataset, *, seed: int = 0) -> Split:
     learned = ~np.isin(pair, pairs[place < 2 * tenth])
     train = rows.filter(pl.Series(learned))
     _check("random", len(test), len(train), "; only people with ten items or more lend one")
-    visible = Visible(rows, learned)
+    seen = learned.copy()
+    seen[valid] = True
     return Split(
         train,
-        make_cases(dataset, valid, case_rows(user, valid), visible, "valid", train),
-        make_cases(dataset, test, case_rows(user, test), visible, "test", train),
+        make_cases(
+            dataset, valid, case_rows(user, valid), Visible.these(rows, learned), "valid", train
+        ),
+        make_cases(
+            dataset, test, case_rows(user, test), Visible(rows, learned, seen), "test", train
+        ),
         "random: a tenth of each person's interactions",
     )
 
@@ -115,7 +121,7 @@ def unseen_items(dataset: Dataset, *, seed: int = 0) -> Split:
     train = rows.filter(pl.Series(~held[item]))
     _check("unseen-items", len(test), len(train))
     train, valid = lend_last(dataset, train, seed)
-    visible = Visible(rows, ~held[item])
+    visible = Visible.these(rows, ~held[item])
     cases = make_cases(dataset, test, before(user, test), visible, "test", train)
     answerable = np.flatnonzero(np.diff(cases.history_indptr) > 0)
     _check("unseen-items", len(answerable), len(train))

@@ -128,7 +128,7 @@ def time_cut(dataset: Dataset, held_out_days: float, *, seed: int = 0) -> Split:
     user = rows["user_row"].to_numpy()
     pair = user * len(dataset.item_types) + dataset.item_type[rows["item_row"].to_numpy()]
     test = np.sort(strong[np.unique(pair[strong], return_index=True)[1]])
-    known = Visible(rows, ~late)
+    known = Visible.these(rows, ~late)
     train, valid = lend_last(dataset, seen.sort("user_row", "timestamp", "order"), seed)
     cases = make_cases(dataset, test, case_rows(user, test), known, "test", train)
     return Split(train, valid, cases, f"time: the last {held_out_days:g} days")
@@ -139,8 +139,9 @@ def dataset_split(dataset: Dataset, *, seed: int = 0) -> Split:
 
     A person without any train row is unseen: the last strong row is the target, the earlier
     rows are the history. Held-out strong rows of other people are each a target, with that
-    person's train rows, all of them, as history. The slice of a case is the `split` of its
-    target.
+    person's train rows, all of them, as history. What somebody has in `valid` is seen when
+    their `test…` rows are asked, and heard too if it all comes before these. The slice of a
+    case is the `split` of its target.
 
     Cases for early stopping are those of `valid`. Where the data set has no `test…`, the
     cases of `valid` are the ones to report, and a tenth of the train people lend their last
@@ -168,7 +169,9 @@ def dataset_split(dataset: Dataset, *, seed: int = 0) -> Split:
         named = rows["split"].str.starts_with(prefix).to_numpy()
         one, other = last[named[last]], held[named[held]]
         unseen = make_cases(dataset, one, before(user, one), Visible.whole(rows), None, learned)
-        shown = Visible(rows, in_train)
+        shown = Visible.these(rows, in_train)
+        if prefix != "valid":
+            shown = _with_valid(rows, in_train)
         seen = make_cases(dataset, other, case_rows(user, other), shown, None, learned)
         return unseen.joined(seen)
 
@@ -179,6 +182,22 @@ def dataset_split(dataset: Dataset, *, seed: int = 0) -> Split:
     if not len(test):
         raise SplitError("split: no strong row is held out, so there is nothing to predict")
     return Split(train, lent, test, "the data set's own")
+
+
+def _with_valid(rows: pl.DataFrame, in_train: NDArray[np.bool_]) -> Visible:
+    """Let the `valid` rows be seen beside what is learned from, and heard where they are older.
+
+    Shapes:
+        in_train: (E,).
+    """
+    user, valid = rows["user_row"].to_numpy(), (rows["split"] == "valid").to_numpy()
+    asked = np.flatnonzero(~in_train & ~valid)
+    first = np.full(int(user.max()) + 1, len(rows))
+    np.minimum.at(first, user[asked], asked)
+    later = np.zeros(len(first), dtype=np.bool_)
+    places = np.flatnonzero(valid)
+    later[user[places[places > first[user[places]]]]] = True
+    return Visible(rows, in_train | (valid & ~later[user]), in_train | valid)
 
 
 def _first_of(user: NDArray[np.int64], *targets: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -114,9 +114,17 @@ def reach(catalogue: Catalogue, person: Person) -> Reached:
 
 
 def gather(
-    catalogue: Catalogue, person: Person, reached: Reached, rows: NDArray[np.int64]
+    catalogue: Catalogue,
+    person: Person,
+    reached: Reached,
+    rows: NDArray[np.int64],
+    *,
+    heard: Catalogue | None = None,
 ) -> NDArray[np.float32]:
     """Put together what speaks for some candidates.
+
+    `heard` says what is known of the history's items where that is more than is known of them as
+    candidates.
 
     Shapes:
         rows: (M,). returns: (M, F), columns as in `NAMES`.
@@ -124,13 +132,14 @@ def gather(
     edges, graph = len(EDGE_KINDS) * len(DECAYS), catalogue.known.shape[1] - catalogue.text_width
     columns = np.zeros((len(NAMES), len(rows)), dtype=np.float32)
     columns[:edges] = reached.of(rows).T
+    heard = heard or catalogue
     newest = person.history[:CLOSEST_AMONG]
-    vectors = np.vstack((person.vector, catalogue.item_vectors[newest]))
+    vectors = np.vstack((person.vector, heard.item_vectors[newest]))
     alike = _products(catalogue.item_vectors, rows, vectors)
     columns[edges] = alike[0]
     if len(newest):
         columns[edges + 1] = alike[1:].max(axis=0)
-    mean = _mean_known(catalogue, person)
+    mean = _mean_known(heard, person)
     columns[edges + 2] = _products(catalogue.known[:, :graph], rows, mean[None, :graph])
     columns[edges + 3] = _products(catalogue.known[:, graph:], rows, mean[None, graph:])
     columns[edges + 4] = catalogue.popularity[rows]
@@ -140,8 +149,8 @@ def gather(
         columns[len(_GENERAL), new] = 1
         say_again(columns, new)
     if len(new) and len(newest):
-        texts = catalogue.known[:, graph:]
-        columns[-1, new] = _products(texts, rows[new], texts[newest]).max(axis=0)
+        texts = heard.known[newest, graph:]
+        columns[-1, new] = _products(catalogue.known[:, graph:], rows[new], texts).max(axis=0)
     return np.ascontiguousarray(columns.T)
 
 

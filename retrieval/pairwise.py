@@ -89,6 +89,11 @@ class PairTable:
         indptr = np.concatenate(([0], np.cumsum(lengths))).astype(np.int64)
         return cls(indptr, target.astype(np.int32), summed)
 
+    def keep(self, kept: NDArray[np.bool_]) -> Self:
+        """Copy the table with some of its pairs. Shapes: kept (P,)."""
+        before = np.concatenate(([0], np.cumsum(kept))).astype(np.int64)
+        return type(self)(before[self.indptr], self.targets[kept], self.weights[kept])
+
     def save(self, folder: Path) -> None:
         """Write one .npy per array into an existing folder."""
         for name in _ARRAYS:

@@ -54,7 +54,8 @@ def _fused(run: Run) -> Ranker:
     people, items = run.tower_vectors("adaptation", run.hgnn_vectors)
     folder = run.folder / "fusion"
     catalogue = run.evidence(PairTable.load(folder), items)
-    fused = FusedRanker(SERVED, catalogue, people, load_scorer(folder))
+    nearest = run.settings.fusion.nearest
+    fused = FusedRanker(SERVED, catalogue, people, load_scorer(folder), nearest)
     return fused if run.settings.adaptation.weak_signals else Hearing(fused, run.hear)
 
 

@@ -102,15 +102,20 @@ def draw_cases(valid: Cases, settings: FusionSettings) -> Cases:
 
 
 def fit_scorer(
-    shown: Iterable[tuple[Catalogue, Cases]], embed_users: EmbedUsers, settings: FusionSettings
+    catalogue: Catalogue,
+    shown: Iterable[tuple[Catalogue, Cases]],
+    embed_users: EmbedUsers,
+    settings: FusionSettings,
 ) -> Scorer:
-    """Fit the weights on cases, each with the catalogue as it is shown in them.
+    """Fit the weights on cases, each with the candidates as they are shown in it.
+
+    `catalogue` is what is known of the items of histories.
 
     Without any case that could teach, the towers' likeness alone counts, and a line on standard
     error says so.
     """
     scorer = Scorer()
-    examples = _collect(shown, embed_users, settings)
+    examples = _collect(catalogue, shown, embed_users, settings)
     if examples is None:
         tqdm.write(
             "fusion: no lent case has its answer among the candidates, so the towers' likeness "
@@ -141,7 +146,10 @@ def fit_scorer(
 
 
 def _collect(
-    shown: Iterable[tuple[Catalogue, Cases]], embed_users: EmbedUsers, settings: FusionSettings
+    heard: Catalogue,
+    shown: Iterable[tuple[Catalogue, Cases]],
+    embed_users: EmbedUsers,
+    settings: FusionSettings,
 ) -> _Examples | None:
     """Gather the candidates of the cases whose answer is among them; what is seen is none."""
     evidence: list[NDArray[np.float32]] = []
@@ -152,13 +160,13 @@ def _collect(
     for catalogue, cases in shown:
         for number, person in enumerate(people_of(cases, embed_users(cases))):
             target = int(cases.target[number])
-            reached = reach(catalogue, person)
-            rows = np.union1d(reached.rows, nearest_by_type(catalogue, person, settings.nearest))
-            rows = rows[~np.isin(rows, cases.barred(number))]
+            reached, barred = reach(catalogue, person), cases.barred(number)
+            near = nearest_by_type(catalogue, person, settings.nearest, barred)
+            rows = np.union1d(np.setdiff1d(reached.rows, barred), near)
             if target not in rows:
                 continue
             rows = _drawn(rows, target, settings.candidates, rng)
-            evidence.append(gather(catalogue, person, reached, rows))
+            evidence.append(gather(catalogue, person, reached, rows, heard=heard))
             case.append(np.full(len(rows), len(case)))
             chosen.append(rows == target)
             of_type.append(catalogue.item_type[rows] == catalogue.item_type[target])
@@ -182,15 +190,30 @@ def _drawn(
     return np.sort(np.append(others, target))
 
 
-def nearest_by_type(catalogue: Catalogue, person: Person, count: int) -> NDArray[np.int64]:
-    """Give the items of each type that are nearest to a person. Shapes: returns (n,), ascending."""
+def nearest_by_type(
+    catalogue: Catalogue,
+    person: Person,
+    count: int,
+    barred: NDArray[np.int64],
+    among: NDArray[np.bool_] | None = None,
+) -> NDArray[np.int64]:
+    """Give the items of each type that are nearest to a person, what is barred apart.
+
+    Shapes:
+        barred: (b,) rows. among: (N,), which items there are to choose from, None for all.
+        returns: (n,), ascending.
+    """
     scores = catalogue.item_vectors @ person.vector
+    scores[barred] = -np.inf
+    if among is not None:
+        scores[~among] = -np.inf
     ends = np.searchsorted(catalogue.item_type, np.arange(int(catalogue.item_type[-1]) + 2))
     found = []
     for start, end in pairwise(ends.tolist()):
         depth = min(count, end - start)
         found.append(start + np.argpartition(-scores[start:end], depth - 1)[:depth])
-    return np.sort(np.concatenate(found))
+    rows = np.sort(np.concatenate(found))
+    return rows[np.isfinite(scores[rows])]
 
 
 def _surprise(scores: Tensor, examples: _Examples, among: Tensor) -> Tensor:
@@ -207,19 +230,43 @@ def _surprise(scores: Tensor, examples: _Examples, among: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class FusedRanker:
-    """Score every item by the fused scorer, the whole catalogue as candidates."""
+    """Rank as a server does: the scorer chooses among what both channels find.
+
+    These are the items that the history speaks for and the `nearest` of each type, what is barred
+    apart. Behind them come, in the scorer's order, the nearest of those that nobody has chosen yet,
+    which a server would find if it was asked for such items alone, and then all others by likeness.
+    """
 
     name: str
     catalogue: Catalogue
     embed_users: EmbedUsers
     scorer: Scorer
+    nearest: int
 
-    @torch.no_grad()
     def score(self, cases: Cases) -> NDArray[np.float32]:
         """Score the whole catalogue for each case, one case at a time."""
-        everything = np.arange(len(self.catalogue.item_type))
-        scores = np.empty((len(cases), len(everything)), dtype=np.float32)
+        scores = np.empty((len(cases), len(self.catalogue.item_type)), dtype=np.float32)
         for number, person in enumerate(people_of(cases, self.embed_users(cases))):
-            evidence = gather(self.catalogue, person, reach(self.catalogue, person), everything)
-            scores[number] = self.scorer(torch.from_numpy(evidence)).numpy()
+            scores[number] = self._score(person, cases.barred(number))
         return scores
+
+    def _score(self, person: Person, barred: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Score the whole catalogue for one person. Shapes: barred (b,) rows, returns (N,)."""
+        catalogue = self.catalogue
+        reached = reach(catalogue, person)
+        near = nearest_by_type(catalogue, person, self.nearest, barred)
+        first = np.union1d(np.setdiff1d(reached.rows, barred), near)
+        new = nearest_by_type(catalogue, person, self.nearest, barred, catalogue.people == 0)
+        second = np.setdiff1d(new, first)
+        scores: NDArray[np.float32] = catalogue.item_vectors @ person.vector
+        for rows in (second, first):
+            # Each group above all that is scored so far.
+            said = self._weigh(gather(catalogue, person, reached, rows))
+            if len(rows):
+                scores[rows] = said - said.min() + scores.max() + 1
+        return scores
+
+    @torch.no_grad()
+    def _weigh(self, evidence: NDArray[np.float32]) -> NDArray[np.float32]:
+        weighed: NDArray[np.float32] = self.scorer(torch.from_numpy(evidence)).numpy()
+        return weighed

@@ -31,7 +31,7 @@ class Sequences:
     Shapes:
         indptr: (U + 1,) int64; rows: (E,) int64; weight: (E,) float32.
         strong: (E,) bool, which of them may be a target.
-        moment: (E,) int64, ascending inside a person, the same for rows without an order.
+        moment: (E,) int64, ascending, the same for neighbouring rows without an order.
     """
 
     indptr: NDArray[np.int64]
@@ -44,13 +44,17 @@ class Sequences:
     def from_interactions(cls, interactions: pl.DataFrame, users: int) -> "Sequences":
         """Take the strong and weak rows of a table sorted by person and order."""
         kept = interactions.filter(pl.col("role") != "negative")
-        counts = np.bincount(kept["user_row"].to_numpy(), minlength=users)
+        user, moment = kept["user_row"].to_numpy(), kept["moment"].to_numpy()
+        counts = np.bincount(user, minlength=users)
+        # Rows sorted by time alone may have moments that come from `seq` and do not ascend.
+        begins = np.ones(len(kept), dtype=np.bool_)
+        begins[1:] = (np.diff(user) != 0) | (np.diff(moment) != 0)
         return cls(
             np.concatenate(([0], np.cumsum(counts))).astype(np.int64),
             kept["item_row"].to_numpy().astype(np.int64),
             kept["weight"].to_numpy().astype(np.float32),
             (kept["role"] == "strong").to_numpy(),
-            kept["moment"].to_numpy(),
+            np.cumsum(begins),
         )
 
     def redrawn(self, rng: np.random.Generator) -> "Sequences":

@@ -170,7 +170,6 @@ class Run(Material):
     def make_fusion(self) -> StageResult:
         """Learn what items speak for, and weigh that against the towers."""
         edges, settings = self.settings.graph, self.settings.fusion
-        lenders = self.settings.foundation.lenders  # also in what the adaptation was made from
         towers, holding = self.folder / "adaptation", {"holding": self.inputs.part}
         return self.make(
             "fusion",
@@ -180,7 +179,7 @@ class Run(Material):
                 "edges": dataclasses.asdict(edges),
                 "settings": dataclasses.asdict(settings),
             },
-            lambda folder: fuse(folder, self, towers, edges, settings, lenders) | holding,
+            lambda folder: fuse(folder, self, towers, edges, settings) | holding,
             code=(fuse.__module__,),
         )
 

@@ -19,8 +19,8 @@ from training.users import UserEmbedder
 class PooledSteps:
     """Each step: some targets, the histories before them, and mixed negatives.
 
-    Drawn negatives are items that somebody touched, as in `SequenceSteps`: the residual of any
-    other would only learn to be absent.
+    Drawn negatives are items that somebody chose, as in `SequenceSteps`: the residual of any other
+    would only learn to be absent.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class PooledSteps:
         self.sequences = sequences
         self.settings = settings
         self.user = sequences.user
-        self.familiar = np.unique(sequences.rows)
+        self.familiar = np.unique(sequences.rows[sequences.strong])
 
     @property
     def batches(self) -> int:

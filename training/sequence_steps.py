@@ -21,8 +21,8 @@ from training.windows import WindowBatch, cut_windows, draw_windows, part_by_len
 class SequenceSteps:
     """Each step: some windows, every place of which is compared with what came next.
 
-    Only items that somebody touched compete: as a negative an item of which nothing is known but
-    its content would only learn to be absent.
+    Only items that somebody chose compete: any other would be a negative in every step and an
+    answer in none, and only learn to be absent.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class SequenceSteps:
         self.people = people
         self.sequences = sequences
         self.settings = settings
-        self.familiar = np.unique(sequences.rows)
+        self.familiar = np.unique(sequences.rows[sequences.strong])
 
     @property
     def batches(self) -> int:

@@ -143,7 +143,7 @@ def test_weak_signals_bar_nothing_when_served_as_when_evaluated(out: Path, parts
     embedded = engine.users.embed([Person(user) for user in users], Stopwatch())
     vectors = np.stack([each.vector for each in embedded if isinstance(each, UserVector)])
     ranker = FusedRanker(
-        "nearfield", evidence_of(current), lambda some: vectors[some.user_row], parts.scorer
+        "nearfield", evidence_of(current), lambda some: vectors[some.user_row], parts.scorer, 150
     )
     everything = np.ones(24, dtype=np.int64)
     types = Candidates(current.manifest.item_types, current.item_type, everything, everything > 0)

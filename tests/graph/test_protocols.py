@@ -96,6 +96,11 @@ def test_random_cases_share_the_persons_training_rows(dataset: Dataset) -> None:
         user = int(split.test.user_row[case])
         own = {item for person, item in learned if person == user}
         assert set(split.test.history(case).tolist()) == own
+        lent = set(split.valid.target[split.valid.user_row == user].tolist())
+        assert set(split.test.barred(case).tolist()) == own | lent
+        assert lent
+    for case in range(len(split.valid)):
+        assert set(split.valid.barred(case).tolist()) == set(split.valid.history(case).tolist())
     assert len(split.test) == len(split.valid) == 100
     assert len(split.train) == len(dataset.interactions) - 200
 

@@ -231,6 +231,26 @@ def test_the_data_sets_own_split_is_followed(tmp_path: Path) -> None:
     assert len(split.train) == 4
 
 
+def test_own_valid_rows_are_seen_by_test_and_heard_if_older(tmp_path: Path) -> None:
+    rows = [
+        ("ann", "b1", 1, "train"),
+        ("ann", "b2", 2, "valid"),
+        ("ann", "b3", 3, "test"),
+        ("bob", "b1", 1, "train"),
+        ("bob", "b3", 2, "test"),
+        ("bob", "b2", 3, "valid"),
+        ("eve", "b2", 1, "valid"),
+        ("eve", "b1", 2, "valid"),
+    ]
+    dataset = own_dataset(tmp_path, rows)
+    split = hold_out(dataset)
+    assert named_cases(dataset, split.test) == [("ann", "b3", ["b1", "b2"]), ("bob", "b3", ["b1"])]
+    ids = dataset.items["item_id"]
+    assert [sorted(ids[split.test.barred(case).tolist()]) for case in (0, 1)] == [["b1", "b2"]] * 2
+    heard = {person: past for person, _, past in named_cases(dataset, split.valid)}
+    assert heard == {"ann": ["b1"], "bob": ["b1"], "eve": ["b2"]}
+
+
 def test_without_test_rows_valid_is_reported_and_train_people_lend_for_early_stopping(
     tmp_path: Path,
 ) -> None:

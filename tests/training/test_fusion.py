@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 
 from graph.cases import Cases
-from retrieval.evidence import EDGE_KINDS, NAMES, Catalogue
+from retrieval.evidence import EDGE_KINDS, NAMES, Catalogue, gather, reach
 from retrieval.pairwise import PairTable
 from tests.support.cases import cases_of
 from training.fusion import (
@@ -61,8 +62,10 @@ def next_item_cases(rng: np.random.Generator, count: int) -> Cases:
 def test_scorer_learns_to_believe_the_pairs() -> None:
     rng = np.random.default_rng(0)
     catalogue = make_catalogue(rng)
-    scorer = fit_scorer([(catalogue, next_item_cases(rng, 200))], random_people, SETTINGS)
-    ranker = FusedRanker("fused", catalogue, random_people, scorer)
+    scorer = fit_scorer(
+        catalogue, [(catalogue, next_item_cases(rng, 200))], random_people, SETTINGS
+    )
+    ranker = FusedRanker("fused", catalogue, random_people, scorer, SETTINGS.nearest)
     asked = next_item_cases(rng, 100)
     scores = ranker.score(asked)
     for case in range(len(asked)):
@@ -76,23 +79,70 @@ def test_without_cases_likeness_alone_counts_and_it_is_said(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     catalogue = make_catalogue(np.random.default_rng(0))
-    scorer = fit_scorer([(catalogue, cases_of([], []))], random_people, SETTINGS)
+    scorer = fit_scorer(catalogue, [(catalogue, cases_of([], []))], random_people, SETTINGS)
     assert dict(zip(NAMES, scorer.weight.tolist(), strict=True)) == {
         name: float(name == "likeness") for name in NAMES
     }
     assert "fusion: no lent case has its answer" in capsys.readouterr().err
 
 
-def test_nearest_are_taken_of_each_type() -> None:
+def test_nearest_are_taken_of_each_type_but_for_what_is_barred() -> None:
     catalogue = make_catalogue(np.random.default_rng(0))
     cases = cases_of([[3]], [4])
     person = people_of(cases, random_people(cases))[0]
-    near = nearest_by_type(catalogue, person, 5)
     scores = catalogue.item_vectors @ person.vector
+    barred = np.argsort(-scores)[:3]
+    scores[barred] = -np.inf
+    near = nearest_by_type(catalogue, person, 5, barred)
+    assert len(near) == 10
     for start in (0, ITEMS // 2):
         own = start + np.argsort(-scores[start : start + ITEMS // 2])[:5]
         assert set(own.tolist()) <= set(near.tolist())
-    assert len(near) == 10
+    few = np.isin(np.arange(ITEMS), [1, 2, 30])
+    assert nearest_by_type(catalogue, person, 5, np.array([2]), few).tolist() == [1, 30]
+
+
+def test_what_no_channel_finds_comes_behind_what_one_does() -> None:
+    """Nobody has chosen the last items; they come before others that are not found."""
+    rng = np.random.default_rng(0)
+    whole = make_catalogue(rng)
+    people = np.where(np.arange(ITEMS) < ITEMS - 5, whole.people, 0).astype(np.float32)
+    catalogue = replace(whole, people=people)
+    scorer = fit_scorer(
+        catalogue, [(catalogue, next_item_cases(rng, 200))], random_people, SETTINGS
+    )
+    ranker = FusedRanker("fused", catalogue, random_people, scorer, 2)
+    cases = cases_of([[3, 7]], [4])
+    (person,) = people_of(cases, random_people(cases))
+    (scores,) = ranker.score(cases)
+    near = nearest_by_type(catalogue, person, 2, cases.barred(0))
+    found = np.union1d([4, 8], near)
+    new = np.setdiff1d(nearest_by_type(catalogue, person, 2, near, catalogue.people == 0), found)
+    order = np.argsort(-scores)
+    assert set(order[: len(found)].tolist()) == set(found.tolist())
+    assert set(order[len(found) :][:2].tolist()) == set(new.tolist())
+    rest = order[len(found) + 2 :]
+    likeness = catalogue.item_vectors @ person.vector
+    assert (np.diff(likeness[rest]) <= 0).all()
+    reached = reach(catalogue, person)
+    said = scorer(torch.from_numpy(gather(catalogue, person, reached, found))).detach().numpy()
+    assert found[np.argsort(-said)].tolist() == order[: len(found)].tolist()
+
+
+def test_items_of_a_history_are_heard_as_they_are() -> None:
+    """In the candidates' catalogue nothing has a vector; what was heard still has one."""
+    rng = np.random.default_rng(0)
+    heard = make_catalogue(rng)
+    silent = replace(heard, known=heard.known.copy(), item_vectors=heard.item_vectors.copy())
+    silent.known[5] = silent.item_vectors[5] = 0
+    person = people_of(cases_of([[5]], [6]), random_people(cases_of([[5]], [6])))[0]
+    reached, rows = reach(heard, person), np.arange(6, 12)
+    said = [
+        gather(catalogue, person, reached, rows, heard=history)
+        for catalogue, history in ((heard, None), (silent, heard), (silent, None))
+    ]
+    np.testing.assert_array_equal(said[0], said[1])
+    assert not np.array_equal(said[0], said[2])
 
 
 def test_history_is_given_newest_first() -> None:
@@ -126,7 +176,7 @@ def test_the_scorer_learns_from_what_was_looked_at_and_then_chosen(
     strong = [plain.history(case).tolist() for case in range(len(plain))]
     for barred, taught in ((strong, True), (looked, False)):
         cases = cases_of(looked, plain.target.tolist(), barred=barred)
-        scorer = fit_scorer([(catalogue, cases)], random_people, SETTINGS)
+        scorer = fit_scorer(catalogue, [(catalogue, cases)], random_people, SETTINGS)
         assert (scorer.weight.tolist()[0] > 0) == taught
         assert ("fusion: no lent case" in capsys.readouterr().err) != taught
 
@@ -138,7 +188,7 @@ def test_what_somebody_turned_away_from_teaches_nothing() -> None:
     catalogue = make_catalogue(np.random.default_rng(0))
     near = replace(SETTINGS, nearest=ITEMS)
     scales = [
-        fit_scorer([(catalogue, each)], random_people, near).scale.tolist()
+        fit_scorer(catalogue, [(catalogue, each)], random_people, near).scale.tolist()
         for each in (cases, dislike)
     ]
     assert scales[0] != scales[1]
@@ -168,7 +218,7 @@ def test_a_few_drawn_candidates_teach_the_same() -> None:
 
     def weight(candidates: int, seed: int = 0) -> float:
         settings = replace(SETTINGS, nearest=ITEMS, candidates=candidates, seed=seed, prior=1.0)
-        scorer = fit_scorer([(catalogue, cases)], random_people, settings)
+        scorer = fit_scorer(catalogue, [(catalogue, cases)], random_people, settings)
         return float((scorer.weight / scorer.scale)[0].detach())
 
     assert weight(10) == weight(10) != weight(10, seed=1)
@@ -187,7 +237,7 @@ def test_each_case_is_asked_of_the_catalogue_that_it_came_with() -> None:
     halves = [next_item_cases(rng, 100), next_item_cases(rng, 100)]
     both, half = (
         fit_scorer(
-            zip((catalogue, other), halves, strict=True), random_people, near
+            catalogue, zip((catalogue, other), halves, strict=True), random_people, near
         ).weight.tolist()[0]
         for other in (catalogue, silent)
     )

@@ -27,7 +27,7 @@ def test_negative_signals_are_left_out_and_weak_ones_are_no_targets() -> None:
     assert sequences.rows.tolist() == [5, 6, 7, 1, 3]
     assert sequences.strong.tolist() == [True, False, True, True, True]
     assert sequences.user.tolist() == [0, 0, 0, 2, 2]
-    assert sequences.moment.tolist() == [1, 2, 2, 1, 2]
+    assert np.unique(sequences.moment, return_inverse=True)[1].tolist() == [0, 1, 1, 2, 3]
 
 
 def test_history_ends_before_its_place_and_stays_with_its_person() -> None:
@@ -67,6 +67,21 @@ def test_only_what_has_no_order_changes_places() -> None:
         assert sorted(where.tolist()) == list(range(10))
         seen.add(tuple(where[:3].tolist()))
     assert len(seen) == 6  # every order of three
+
+
+def test_rows_sorted_otherwise_than_their_moments_keep_their_order() -> None:
+    """As where a time cut sorts by time what `seq` had put in another order."""
+    frame = pl.DataFrame(
+        {
+            "user_row": [0, 0, 0],
+            "item_row": [7, 5, 6],
+            "weight": [1.0, 1.0, 1.0],
+            "role": ["strong", "strong", "strong"],
+            "moment": [3, 1, 2],
+        }
+    )
+    drawn = Sequences.from_interactions(frame, users=1).redrawn(np.random.default_rng(0))
+    assert drawn.rows.tolist() == [7, 5, 6]
 
 
 def test_a_clear_order_stays() -> None:

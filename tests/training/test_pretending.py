@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from graph.worlds import two_communities
 from models.hgnn_checkpoint import load_hgnn
@@ -15,7 +16,7 @@ from retrieval.pairwise import PairTable
 from tests.support.runs import QUICK, make_run
 from training.fusion import FusionSettings
 from training.pipeline import Run
-from training.stages.pretending import pretend_new
+from training.stages.pretending import Pretence
 from training.stages.unchosen import draw_parts, known_of_unchosen
 
 PEOPLE = np.array([0, 3, 1, 0, 2, 5, 1], dtype=np.float32)
@@ -49,7 +50,7 @@ def test_drawn_items_are_as_unknown_as_new_ones_and_others_stay(run: Run) -> Non
     _, items = run.tower_vectors("adaptation", run.hgnn_vectors)
     catalogue = run.evidence(PairTable.load(run.folder / "fusion"), items)
     new = draw_parts(catalogue.people, 5, 0)[0]
-    shown = pretend_new(run, run.folder / "adaptation", catalogue, new, 0)
+    shown = Pretence(run, run.folder / "adaptation", catalogue).of(new)
     assert 0 < new.sum() < len(new) / 2
     assert not shown.people[new].any()
     np.testing.assert_array_equal(shown.people[~new], catalogue.people[~new])
@@ -62,11 +63,37 @@ def test_drawn_items_are_as_unknown_as_new_ones_and_others_stay(run: Run) -> Non
         np.testing.assert_array_equal(now[~new], before[~new])
         assert (np.abs(now[new] - before[new]).max(axis=1) > 1e-4).all()
         np.testing.assert_allclose(np.linalg.norm(now, axis=1), 1, rtol=1e-5)
-    said, of_new = shown.pairs.weights, new[shown.pairs.targets]
     content = EDGE_KINDS.index("content")
-    assert not np.delete(said[of_new], content, axis=1).any()
-    np.testing.assert_array_equal(said[:, content], catalogue.pairs.weights[:, content])
-    np.testing.assert_array_equal(said[~of_new], catalogue.pairs.weights[~of_new])
+    now, before = (_dense(pairs) for pairs in (shown.pairs, catalogue.pairs))
+    assert not np.delete(now[:, new], content, axis=2).any()
+    np.testing.assert_array_equal(now[..., content], before[..., content])
+    np.testing.assert_array_equal(now[:, ~new], before[:, ~new])
+
+
+def _dense(pairs: PairTable) -> NDArray[np.float32]:
+    """Lay a table out. Shapes: returns (N, N, K)."""
+    items = len(pairs.indptr) - 1
+    table = np.zeros((items, items, pairs.weights.shape[1]), dtype=np.float32)
+    table[np.repeat(np.arange(items), np.diff(pairs.indptr)), pairs.targets] = pairs.weights
+    return table
+
+
+def test_a_history_reaches_drawn_items_by_content_alone(run: Run) -> None:
+    _, items = run.tower_vectors("adaptation", run.hgnn_vectors)
+    catalogue = run.evidence(PairTable.load(run.folder / "fusion"), items)
+    new = draw_parts(catalogue.people, 5, 0)[0]
+    shown = Pretence(run, run.folder / "adaptation", catalogue).of(new)
+    content, one = EDGE_KINDS.index("content"), np.ones(1, dtype=np.float32)
+    fewer = 0
+    for item in range(len(new)):
+        before, now = (
+            pairs.reach(np.array([item]), one, one) for pairs in (catalogue.pairs, shown.pairs)
+        )
+        of_new = new[now.rows]
+        assert (now.sums[of_new, content] > 0).all()
+        np.testing.assert_array_equal(now.rows[~of_new], before.rows[~new[before.rows]])
+        fewer += new[before.rows].sum() - of_new.sum()
+    assert fewer > 0
 
 
 def test_the_foundation_tells_what_it_would_know_had_nobody_chosen_an_item(run: Run) -> None:
@@ -76,9 +103,10 @@ def test_the_foundation_tells_what_it_would_know_had_nobody_chosen_an_item(run: 
     assert (np.abs(unchosen[chosen] - known[chosen]).max(axis=1) > 1e-4).all()
     item = int(np.flatnonzero(chosen)[0])
     alone = np.arange(len(known)) == item
-    said = known_of_unchosen(load_hgnn(run.folder / "foundation"), run, alone, 0)[0]
+    settings = run.settings.foundation
+    said = known_of_unchosen(load_hgnn(run.folder / "foundation"), run, alone, settings)[0]
     part = next(part for part in draw_parts(run.graph.people, 5, 0) if part[item])
-    of_part = known_of_unchosen(load_hgnn(run.folder / "foundation"), run, part, 0)
+    of_part = known_of_unchosen(load_hgnn(run.folder / "foundation"), run, part, settings)
     np.testing.assert_allclose(unchosen[part], of_part, atol=1e-6)
     # Which other items are new beside it reaches it through its creator's alone.
     assert said @ unchosen[item] > said @ known[item]

@@ -111,6 +111,15 @@ def test_same_epoch_gives_the_same_losses() -> None:
     assert one != other
 
 
+def test_items_of_weak_signals_alone_do_not_compete() -> None:
+    sequences = walks(np.random.default_rng(0))
+    watched = sequences.rows == 3
+    steps = steps_of(replace(sequences, strong=~watched))
+    assert watched.any()
+    assert 3 not in steps.familiar
+    assert all(np.isfinite(float(loss.detach())) for loss in steps.losses(0))
+
+
 def test_items_that_nobody_chose_do_not_compete() -> None:
     sequences = walks(np.random.default_rng(0))
     assert set(steps_of(sequences).familiar.tolist()) == set(sequences.rows.tolist())

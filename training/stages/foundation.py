@@ -22,8 +22,7 @@ def lay_foundation(
     for number, layer in enumerate(hidden, start=1):
         np.save(folder / f"layer_{number}.npy", layer)
     np.save(folder / "vectors.npy", z)
-    unchosen = all_unchosen(hgnn, material, z, settings.lenders, settings.seed)
-    np.save(folder / "unchosen.npy", unchosen)
+    np.save(folder / "unchosen.npy", all_unchosen(hgnn, material, z, settings))
     return {
         "epochs": progress.epoch,
         "best_epoch": progress.best_epoch,

@@ -17,7 +17,7 @@ from retrieval.pairwise import PairTable
 from training.fusion import FusionSettings, draw_cases, fit_scorer
 from training.material import Material
 from training.pairs import build_pairs
-from training.stages.pretending import pretend_new
+from training.stages.pretending import Pretence
 from training.stages.towers import load_towers
 from training.stages.unchosen import draw_parts
 
@@ -28,12 +28,8 @@ def fuse(
     towers: Path,
     edges: GraphSettings,
     settings: FusionSettings,
-    lenders: int,
 ) -> dict[str, Any]:
-    """Write the pair table and the scorer that weighs it against the `towers` of a stage.
-
-    `lenders` is the foundation's.
-    """
+    """Write the pair table and the scorer that weighs it against the `towers` of a stage."""
     with tqdm(desc="pairs", unit="item", disable=None) as bar:
 
         def report(done: int, total: int) -> None:
@@ -50,12 +46,14 @@ def fuse(
     def shown() -> Iterator[tuple[Catalogue, Cases]]:
         if not parts:
             yield catalogue, cases
+            return
+        pretence = Pretence(material, towers, catalogue)
         for number, part in enumerate(parts):
             turn = cases.take(np.arange(number, len(cases), len(parts)))
             if len(turn):
-                yield pretend_new(material, towers, catalogue, part, lenders), turn
+                yield pretence.of(part), turn
 
-    save_scorer(folder, fit_scorer(shown(), people, settings))
+    save_scorer(folder, fit_scorer(catalogue, shown(), people, settings))
     return {"pairs": len(pairs.targets), "pretended_parts": len(parts)}
 
 

@@ -3,7 +3,8 @@
 What the scorer learns from are people's newest choices, and of those hardly any falls on an item
 that is new: it would learn that such items are never chosen. So the items are drawn into parts, and
 in some of the cases each part is shown to it as new items are: without the neighbours, the
-residual, the speakers and the people that choices gave them.
+residual, the speakers and the people that choices gave them. What a person has chosen before is
+never new, so in histories every item is known as it is.
 
 Source: ours; leaving an item's neighbours away to prepare for its absence is as old as DropoutNet
 (Volkovs et al., NeurIPS 2017).
@@ -16,59 +17,47 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from models.hgnn_checkpoint import load_hgnn
 from models.tower_checkpoint import load_two_tower
 from retrieval.evidence import EDGE_KINDS, Catalogue
 from training.material import Material
 from training.stages.towers import tower_inputs
-from training.stages.unchosen import known_of_unchosen
 
 _BY_PEOPLE = np.array([kind != "content" for kind in EDGE_KINDS])
 
 
-def pretend_new(
-    material: Material,
-    towers: Path,
-    catalogue: Catalogue,
-    items: NDArray[np.bool_],
-    lenders: int,
-) -> Catalogue:
-    """Describe some items as if nobody had chosen them yet; all others stay as they are.
+class Pretence:
+    """Shows items of a catalogue as new ones."""
 
-    `towers` is the stage whose item vectors the catalogue holds, `lenders` how many items lend
-    neighbours to one without any, as when the foundation embedded the catalogue.
+    def __init__(self, material: Material, towers: Path, catalogue: Catalogue) -> None:
+        """Take the catalogue as it is, and the stage of the towers whose item vectors it holds."""
+        self._catalogue = catalogue
+        self._known = material.unchosen_vectors
+        self._vectors = _without_residuals(material, towers)
 
-    Shapes:
-        items: (N,).
-    """
-    known = catalogue.known.copy()
-    hgnn = load_hgnn(material.folder / "foundation")
-    known[items] = known_of_unchosen(hgnn, material, items, lenders)
-    weights = catalogue.pairs.weights.copy()
-    weights[np.ix_(items[catalogue.pairs.targets], _BY_PEOPLE)] = 0
-    return replace(
-        catalogue,
-        pairs=replace(catalogue.pairs, weights=weights),
-        known=known,
-        item_vectors=_without_residual(material, towers, catalogue, known, items),
-        people=np.where(items, np.float32(0), catalogue.people),
-    )
+    def of(self, items: NDArray[np.bool_]) -> Catalogue:
+        """Describe some items as if nobody had chosen them yet; all others stay as they are.
+
+        Shapes:
+            items: (N,).
+        """
+        catalogue, new = self._catalogue, items[:, None]
+        weights = catalogue.pairs.weights.copy()
+        of_new = items[catalogue.pairs.targets]
+        weights[np.ix_(of_new, _BY_PEOPLE)] = 0
+        return replace(
+            catalogue,
+            pairs=replace(catalogue.pairs, weights=weights).keep(~of_new | weights.any(axis=1)),
+            known=np.where(new, self._known, catalogue.known),
+            item_vectors=np.where(new, self._vectors, catalogue.item_vectors),
+            people=np.where(items, np.float32(0), catalogue.people),
+        )
 
 
 @torch.no_grad()
-def _without_residual(
-    material: Material,
-    towers: Path,
-    catalogue: Catalogue,
-    known: NDArray[np.float32],
-    items: NDArray[np.bool_],
-) -> NDArray[np.float32]:
-    """Embed some items without their residuals. Shapes: known (N, H), returns (N, V)."""
+def _without_residuals(material: Material, towers: Path) -> NDArray[np.float32]:
+    """Embed every item as if nobody had chosen it. Shapes: returns (N, V)."""
     network = load_two_tower(towers)
-    rows = torch.from_numpy(np.flatnonzero(items))
-    if network.config.familiar_items:
-        network.residual[rows] = 0
-    inputs, _, _ = tower_inputs(material, known)
-    vectors = catalogue.item_vectors.copy()
-    vectors[items] = inputs.embed_rows(network, rows).numpy()
+    network.residual.zero_()
+    inputs, _, _ = tower_inputs(material, material.unchosen_vectors)
+    vectors: NDArray[np.float32] = inputs.embed_all(network).numpy()
     return vectors

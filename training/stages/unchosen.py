@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from graph.borrowing import lend
 from graph.unchosen import as_unchosen
 from models.hgnn import HGNN
-from training.inference import embed_catalogue
+from training.foundation import FoundationSettings
+from training.founding import embed_founded
 from training.material import Material
 
 _PARTS = 5
@@ -24,22 +24,19 @@ def draw_parts(people: NDArray[Any], parts: int, seed: int) -> list[NDArray[np.b
 
 
 def known_of_unchosen(
-    hgnn: HGNN, material: Material, items: NDArray[np.bool_], lenders: int
+    hgnn: HGNN, material: Material, items: NDArray[np.bool_], settings: FoundationSettings
 ) -> NDArray[np.float32]:
     """Embed some items as if nobody had chosen them, and all others as they are.
-
-    `lenders` is how many items lend neighbours to one without any, as when the foundation embedded
-    the catalogue.
 
     Shapes:
         items: (N,), n of them. returns: (n, H), HGNN vectors of these.
     """
-    graph = lend(as_unchosen(material.graph, items), material.text, lenders)
-    return embed_catalogue(hgnn, graph, material.text)[-1][items]
+    graph = as_unchosen(material.graph, items)
+    return embed_founded(hgnn, graph, material.text, settings)[-1][items]
 
 
 def all_unchosen(
-    hgnn: HGNN, material: Material, z: NDArray[np.float32], lenders: int, seed: int
+    hgnn: HGNN, material: Material, z: NDArray[np.float32], settings: FoundationSettings
 ) -> NDArray[np.float32]:
     """Embed every item as if nobody had chosen it, a part of the items at a time.
 
@@ -47,6 +44,6 @@ def all_unchosen(
         z: (N, H), the items as they are. returns: (N, H).
     """
     unchosen = z.copy()
-    for part in draw_parts(material.graph.people, _PARTS, seed):
-        unchosen[part] = known_of_unchosen(hgnn, material, part, lenders)
+    for part in draw_parts(material.graph.people, _PARTS, settings.seed):
+        unchosen[part] = known_of_unchosen(hgnn, material, part, settings)
     return unchosen

@@ -63,7 +63,7 @@ def chain(weights: dict[str, float]) -> FusedRanker:
         np.arange(ITEMS, dtype=np.float32),
         np.repeat([0, 1], 6),
     )
-    return FusedRanker("chain", catalogue, nobody, scorer)
+    return FusedRanker("chain", catalogue, nobody, scorer, ITEMS)
 
 
 CANDIDATES = Candidates(
