@@ -15,7 +15,8 @@ from graph.problems import Problems
 from graph.read import INTERACTIONS, ITEMS, USERS, check_folder, find_table, read_table
 from graph.roles import DatasetConfig, SignalRoles, read_config
 
-USER_COLUMNS = ("user_id", "country", "age_bucket", "gender")
+TOLD_OF_PEOPLE = ("country", "age_bucket", "gender")
+USER_COLUMNS = ("user_id", *TOLD_OF_PEOPLE)
 
 
 def read_dataset(

@@ -6,8 +6,11 @@ Source: the tables of De Nadai et al., arXiv 2403.05185, and Damianou et al., ar
 import re
 from collections.abc import Iterator
 
+import polars as pl
+
 from graph.dataset import Dataset
 from graph.item_graph import ItemGraph
+from graph.tables import TOLD_OF_PEOPLE
 from training.variants import DEFAULT, TOWERS, Variant
 from training.view import View
 
@@ -19,7 +22,7 @@ def ablations(dataset: Dataset, graph: ItemGraph) -> tuple[Variant, ...]:
     """List every ablation, the default first; `graph` is the default's."""
     return (
         Variant(name=DEFAULT, meaning="as the settings say"),
-        *_models(),
+        *_models(dataset),
         *_training(dataset),
         *_beyond(),
         *_relations(graph),
@@ -30,7 +33,7 @@ def ablations(dataset: Dataset, graph: ItemGraph) -> tuple[Variant, ...]:
     )
 
 
-def _models() -> Iterator[Variant]:
+def _models(dataset: Dataset) -> Iterator[Variant]:
     yield Variant(
         name="2t",
         meaning="towers over text, without the graph",
@@ -47,6 +50,14 @@ def _models() -> Iterator[Variant]:
         name="no-text",
         meaning="a drawn vector in place of each item's text",
         view=View(without_text=True),
+    )
+    told = dataset.users.select(pl.col(TOLD_OF_PEOPLE).is_not_null().any()).row(0)
+    yield Variant(
+        name="no-demographics",
+        meaning="nothing is known of people but what they did",
+        view=View(without_people=True),
+        models=TOWERS,
+        problem="" if any(told) else "the data set has neither country nor age nor gender",
     )
     yield Variant(
         name="people-in-graph",

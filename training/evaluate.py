@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from graph.cases import Cases
@@ -116,12 +117,14 @@ def evaluate(
     candidates: Candidates,
     settings: EvaluationSettings | None = None,
     *,
+    people: pl.DataFrame | None = None,
     on_progress: Callable[[str, int, int], None] | None = None,
 ) -> Evaluation:
     """Rank the targets with each ranker and measure every slice.
 
     The rankers are taken one after the other and not kept, so an iterator that fits each when
-    asked holds only one in memory. `on_progress` is called with a ranker's name, the cases done
+    asked holds only one in memory. `people` is the users table, for slices by country, age and
+    gender. `on_progress` is called with a ranker's name, the cases done
     and their number.
 
     Raises:
@@ -131,7 +134,7 @@ def evaluate(
     settings = settings or EvaluationSettings()
     if len(cases) == 0:
         raise EvaluationError("evaluation needs at least one held-out target, got none")
-    slices = split_into_slices(cases, candidates)
+    slices = split_into_slices(cases, candidates, people)
     scopes = tuple(dict.fromkeys(part.scope for part in slices))
 
     def ranked(ranker: Ranker) -> tuple[str, dict[Scope, Ranking]]:

@@ -30,8 +30,9 @@ class Inputs:
 
     @property
     def graph_part(self) -> str:
-        """The same of the graph, which does not see until when the towers may look."""
-        return _named(self.holding, dataclasses.replace(self.view, towers_until=None))
+        """The same of the graph, which sees neither people nor until when the towers may look."""
+        graph = dataclasses.replace(self.view, towers_until=None, without_people=False)
+        return _named(self.holding, graph)
 
 
 def _named(holding: str, view: View) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from tqdm import tqdm
 
-from training.circumstances import tell_circumstances, write_circumstances
+from training.circumstances import tell_circumstances, write_circumstances, write_ranks
 from training.comparison import compare_served, fit_models, fitted
 from training.evaluate import EvaluationSettings, Measurement, evaluate, write_metrics
 from training.page.write import write_report
@@ -20,8 +20,8 @@ from training.tuning_stage import make_peer, write_tuning
 def measure(run: Run, asked: Sequence[str]) -> tuple[Measurement, ...]:
     """Tune the peers among some models and evaluate them all; their stages have to be made.
 
-    Writes metrics.json, metrics.md, evaluation.json, tuning.json, tuning.md and report.html into
-    the run's folder, and the main slices to standard output.
+    Writes metrics.json, metrics.md, ranks.parquet, evaluation.json, tuning.json, tuning.md and
+    report.html into the run's folder, and the main slices to standard output.
 
     Raises:
         TrainingError: nothing can be evaluated.
@@ -43,12 +43,14 @@ def measure(run: Run, asked: Sequence[str]) -> tuple[Measurement, ...]:
             run.split.test,
             Candidates.of(run.dataset, run.split.train),
             EvaluationSettings(seed=run.settings.seed),
+            people=run.dataset.users,
             on_progress=report,
         )
     shown = headlines(result.measurements)
     differences = compare_served(result, shown)
     measured = (*result.measurements, *differences)
     write_metrics(run.folder / "metrics.json", measured)
+    write_ranks(run, result)
     write_circumstances(run, names, result)
     table = run.folder / "metrics.md"
     first = summary(result.measurements, differences)

@@ -128,6 +128,7 @@ def rank(
     candidates: Candidates,
     scopes: Sequence[Scope] = (Scope.TYPE,),
     *,
+    tops: bool = True,
     chunk: int = 512,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> dict[Scope, Ranking]:
@@ -135,7 +136,8 @@ def rank(
 
     Memory is a few (chunk, N) arrays of float32 whatever the number of cases; the scores of a
     chunk are computed once for all scopes, and once for neighbouring cases of one person that
-    share history and barred items. Under `Scope.UNSEEN` a case whose target occurs in training is
+    share history and barred items. Without `tops`, which take most of the time on large
+    catalogues, the lists stay empty. Under `Scope.UNSEEN` a case whose target occurs in training is
     `UNRANKED`.
 
     Raises:
@@ -163,7 +165,8 @@ def rank(
                 pool[barred[asked]] = -np.inf
                 ranking = rankings[scope]
                 ranking.rank[start + rows] = _target_ranks(pool, pool_rows, part.target[rows])
-                ranking.top[start + rows] = _top_rows(pool, pool_rows)
+                if tops:
+                    ranking.top[start + rows] = _top_rows(pool, pool_rows)
         if on_progress is not None:
             on_progress(min(start + chunk, total), total)
     return rankings

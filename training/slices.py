@@ -5,10 +5,11 @@ ranked inside their item type: "overall", each type by its name (see `type_names
 "cold" users (who had, or had not, touched the target's type before), "unseen users" (absent from
 training) and the data set's own `test...` names; "popularity fifth / 1" (the rarest targets) to 5,
 as `training.popularity` sorts those items of each type that somebody chose, and "history length /
-1-4" and so on, by what the user did before. Targets that do not occur in training are apart:
-"unseen" ranks them inside their type, "unseen alone" among the unseen items of their type. "all
-types" ranks the familiar targets among the whole catalogue. A catalogue of one type has no slices
-by type: they would repeat the whole.
+1-4" and so on, by what the user did before; "country / X", "age / X" and "gender / X", of the known
+ones the eight with the most targets. Targets that do not occur in training are apart: "unseen"
+ranks them inside their type, "unseen alone" among the unseen items of their type. "all types" ranks
+the familiar targets among the whole catalogue. A catalogue of one type has no slices by type: they
+would repeat the whole.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from graph.cases import Cases
@@ -31,10 +33,14 @@ UNSEEN = "unseen"
 UNSEEN_ALONE = "unseen alone"
 POPULARITY_FIFTH = "popularity fifth"
 HISTORY_LENGTH = "history length"
+PEOPLE: Mapping[str, str] = {"country": "country", "age_bucket": "age", "gender": "gender"}
+"""Column of the users table -> name of its slices."""
+_GROUPS = 8
 _FIXED = frozenset(
     {
         *(OVERALL, WARM, COLD, UNSEEN_USERS, ALL_TYPES),
         *(UNSEEN, UNSEEN_ALONE, POPULARITY_FIFTH, HISTORY_LENGTH),
+        *PEOPLE.values(),
     }
 )
 _OWN = "test"
@@ -99,12 +105,19 @@ class _Part:
     items: NDArray[np.bool_]  # (N,), of the types asked for
 
 
-def split_into_slices(cases: Cases, candidates: Candidates) -> tuple[Slice, ...]:
-    """Name every slice that has cases, the most general first."""
+def split_into_slices(
+    cases: Cases, candidates: Candidates, people: pl.DataFrame | None = None
+) -> tuple[Slice, ...]:
+    """Name every slice that has cases, the most general first.
+
+    `people` is the users table, without which there are no slices by country, age and gender.
+    """
     familiar = candidates.trained[cases.target]
     simple = list(_by_type(cases, candidates))
     full = [*_in_detail(cases, candidates), *_by_popularity(cases, candidates, familiar)]
     full += _by_history(cases, candidates, familiar)
+    if people is not None:
+        full += _by_person(cases, candidates, people, familiar)
     everything = np.ones(len(candidates), dtype=np.bool_)
     groups = [
         ("", Scope.TYPE, full, familiar, everything),
@@ -165,6 +178,22 @@ def _by_history(
 ) -> Iterator[_Part]:
     bucket = np.searchsorted(_LONGER, np.diff(cases.history_indptr), side="right")
     yield from _buckets(HISTORY_LENGTH, bucket, familiar, LENGTH_NAMES, len(candidates))
+
+
+def _by_person(
+    cases: Cases, candidates: Candidates, people: pl.DataFrame, familiar: NDArray[np.bool_]
+) -> Iterator[_Part]:
+    for column, whole in PEOPLE.items():
+        of_case = people[column].cast(pl.String)[cases.user_row]
+        asked = of_case.filter(pl.Series(familiar)).drop_nulls().value_counts()
+        largest = asked.sort("count", column, descending=[True, False])[column].head(_GROUPS)
+        group = np.full(len(cases), -1)
+        for number, value in enumerate(largest):
+            group[(of_case == value).fill_null(value=False).to_numpy()] = number
+        names = _distinct(largest.to_list(), f"{whole} ", lambda _: False)
+        yield from _buckets(
+            whole, group, familiar & (group >= 0), dict(enumerate(names)), len(candidates)
+        )
 
 
 def _buckets(

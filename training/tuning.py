@@ -31,7 +31,10 @@ Fit = Callable[[Drawn, Path], Ranker]
 with the same settings and the same folder it need not fit a second time."""
 
 _TRIALS = "trials.json"
-_FAILURES = (DivergedError, FitError, NotLearningError, RankingError, np.linalg.LinAlgError)
+_FAILURES = (
+    *(DivergedError, FitError, NotLearningError, RankingError),
+    *(np.linalg.LinAlgError, MemoryError),
+)
 """What is the settings' fault and ends a trial; anything else ends the tuning."""
 
 
@@ -175,7 +178,7 @@ def mean_reciprocal_rank(ranker: Ranker, cases: Cases, candidates: Candidates) -
 
     A target that is barred itself counts 0.
     """
-    ranks = rank(ranker, cases, candidates)[Scope.TYPE].rank
+    ranks = rank(ranker, cases, candidates, tops=False)[Scope.TYPE].rank
     found = ranks[ranks != UNRANKED]
     return float((1.0 / found).sum()) / max(len(cases), 1)
 

@@ -11,6 +11,7 @@ from graph.cases import Cases
 from graph.dataset import Dataset
 from graph.errors import SplitError
 from graph.lending import Split, lend_last
+from graph.tables import TOLD_OF_PEOPLE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,8 +32,10 @@ class View:
     """Unix seconds; the towers and the scorer have learned only from what came before. The
     histories of the cases are as new as ever."""
     without_text: bool = False
-    """In place of its text vector each item has a drawn one, which tells items apart and says
-    nothing of them."""
+    """In place of its text vector each item has a drawn one, the same for every seed, which tells
+    items apart and says nothing of them."""
+    without_people: bool = False
+    """Nothing is known of people but what they did: no country, age or gender."""
 
     @property
     def described(self) -> str:
@@ -45,11 +48,14 @@ class View:
         return ", ".join(name if value is True else f"{name} {value}" for name, value in told)
 
     def of_dataset(self, dataset: Dataset) -> Dataset:
-        """Leave the items of the one type; people keep their rows.
+        """Leave the items of the one type, and of people what may be known; they keep their rows.
 
         Raises:
             SplitError: there is no such type.
         """
+        if self.without_people:
+            unknown = (pl.lit(None, pl.String).alias(column) for column in TOLD_OF_PEOPLE)
+            dataset = dataclasses.replace(dataset, users=dataset.users.with_columns(unknown))
         if self.item_type is None:
             return dataset
         first, end = self.rows(dataset)

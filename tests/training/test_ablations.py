@@ -62,7 +62,7 @@ def picked(content: dict[str, Any], **wanted: str) -> list[dict[str, Any]]:
 def test_ablations_stand_beside_the_default_on_the_same_cases(
     desk: Desk, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    names = "2t,no-text,people-in-graph,alone-book,mean,no-weak-signals"
+    names = "2t,no-text,no-demographics,people-in-graph,alone-book,mean,no-weak-signals"
     assert desk.run(ablate, "--ablations", names, "--seeds", "0,1") == 0
     first = capsys.readouterr()
     shelf = desk.folder / "run" / "stages"
@@ -75,6 +75,7 @@ def test_ablations_stand_beside_the_default_on_the_same_cases(
         "default",
         "2t",
         "no-text",
+        "no-demographics",
         "people-in-graph",
         "no-weak-signals",
         "alone-book",

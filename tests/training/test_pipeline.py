@@ -200,7 +200,21 @@ def test_evaluation_reports_what_the_served_model_gains_over_each_other_model(
     assert made_with["settings"]["adaptation"]["loop"]["epochs"] == 1
     assert made_with["models"] == ["popularity", "nearfield", "ease-tuned"]
     assert written.startswith("Hold-out: leave-last-out. Cases: 60, of 60 users. Learned from ")
-    assert "Seed: 4; all settings are in evaluation.json." in written.splitlines()[0]
+    assert (
+        "Seed: 4; all settings are in evaluation.json, the rank of every target in ranks.parquet."
+        in written.splitlines()[0]
+    )
+    ranks = pl.read_parquet(tmp_path / "run" / "ranks.parquet")
+    assert ranks.columns[:4] == ["user_id", "item_id", "seen_in_training", "scope"]
+    for scope, part in (("type", "overall"), ("all", "all types")):
+        asked = ranks.filter((pl.col("scope") == scope) & pl.col("seen_in_training"))
+        for model in ("popularity", "nearfield", "EASE, tuned"):
+            (hits,) = (
+                one["value"]
+                for one in records
+                if (one["model"], one["slice"], one["metric"]) == (model, part, "HR@10")
+            )
+            assert (asked[model] <= 10).fill_null(value=False).mean() == pytest.approx(hits)
     assert "popularity fifth" not in shown
     assert "report.html" in shown
     assert "overall: differences, user by user" in (tmp_path / "run" / "report.html").read_text()

@@ -45,6 +45,9 @@ def test_target_is_ranked_inside_its_type_and_among_all() -> None:
     assert got[Scope.TYPE].top[0, :4].tolist() == [1, 2, 0, -1]
     assert got[Scope.ALL].rank.tolist() == [4]
     assert got[Scope.ALL].top[0, :6].tolist() == [1, 3, 4, 2, 0, -1]
+    alone = rank(ranker, cases_of([[]], [2]), candidates, (Scope.TYPE, Scope.ALL), tops=False)
+    assert [alone[scope].rank.tolist() for scope in alone] == [[2], [4]]
+    assert all((ranking.top == -1).all() for ranking in alone.values())
 
 
 def test_history_does_not_compete() -> None:

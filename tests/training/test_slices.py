@@ -1,6 +1,7 @@
 """Which cases are taken together by popularity and by length of history."""
 
 import numpy as np
+import polars as pl
 import pytest
 
 from tests.support.cases import cases_of
@@ -50,6 +51,26 @@ def test_a_history_lies_in_the_bucket_of_its_length(length: int, bucket: str) ->
     found = parts(slices, "history length")
     assert found[bucket] == [0]
     assert len(found) == 2
+
+
+def test_people_are_taken_together_by_what_is_told_of_them() -> None:
+    """The eight largest countries; the unknown one and unseen targets are in none."""
+    country = [f"C{n}" for n in range(9) for _ in range(2 if n else 1)] + [None, "C1"]
+    people = pl.DataFrame(
+        {
+            "country": country,
+            "age_bucket": ["18-24"] * len(country),
+            "gender": pl.Series([None] * len(country), dtype=pl.String),
+        }
+    )
+    cases = cases_of([[1]] * len(country), [0] * (len(country) - 1) + [2])
+    slices = split_into_slices(cases, library([1, 2, 0]), people)
+    found = parts(slices, "country")
+    assert set(found) == {f"C{n}" for n in range(1, 9)}
+    assert found["C1"] == [1, 2]
+    assert not parts(slices, "age")  # one bucket alone
+    assert not parts(slices, "gender")
+    assert not parts(split_into_slices(cases, library([1, 2, 0])), "country")
 
 
 def test_what_one_bucket_holds_whole_is_no_slice() -> None:

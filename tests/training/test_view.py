@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 
 from graph.dataset import Dataset
@@ -80,6 +81,22 @@ def test_without_text_items_differ_and_nothing_is_said_of_them() -> None:
     assert np.abs((drawn @ drawn.T)[~np.eye(50, dtype=bool)]).max() < 0.3
     np.testing.assert_array_equal(View(without_text=True).of_text(said), drawn)
     assert View().of_text(said) is said
+
+
+def test_without_people_their_rows_stay_and_nothing_is_told_of_them(tmp_path: Path) -> None:
+    run = make_run(tmp_path, two_communities(), settings=QUICK)
+    told = run.dataset.users.with_columns(country=pl.lit("AT"), age_bucket=pl.lit("18-24"))
+    view = View(without_people=True)
+    seen = view.of_dataset(replace(run.dataset, users=told)).users
+    assert seen["user_id"].to_list() == told["user_id"].to_list()
+    assert seen.schema == told.schema
+    assert seen.null_count().row(0, named=True) == {
+        "user_id": 0,
+        **dict.fromkeys(("country", "age_bucket", "gender"), len(told)),
+    }
+    whole = run.inputs
+    assert replace(whole, view=view).graph_part == whole.graph_part
+    assert replace(whole, view=view).part != whole.part
 
 
 def test_a_type_that_is_none_is_named(dataset: Dataset) -> None:
