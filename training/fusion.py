@@ -212,8 +212,9 @@ def nearest_by_type(
     for start, end in pairwise(ends.tolist()):
         depth = min(count, end - start)
         found.append(start + np.argpartition(-scores[start:end], depth - 1)[:depth])
-    rows = np.sort(np.concatenate(found))
-    return rows[np.isfinite(scores[rows])]
+    rows: NDArray[np.int64] = np.sort(np.concatenate(found))
+    near: NDArray[np.int64] = rows[np.isfinite(scores[rows])]
+    return near
 
 
 def _surprise(scores: Tensor, examples: _Examples, among: Tensor) -> Tensor:
