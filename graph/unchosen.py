@@ -1,11 +1,20 @@
 """A graph as it would be had nobody chosen some of its items."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from graph.item_graph import ItemGraph
+
+
+def draw_parts(people: NDArray[Any], parts: int, seed: int) -> list[NDArray[np.bool_]]:
+    """Draw the items that somebody chose into parts of one size. Shapes: people, returns (N,)."""
+    if not parts:
+        return []
+    drawn = np.random.default_rng([seed, 6]).permutation(np.flatnonzero(people > 0))
+    return [np.isin(np.arange(len(people)), part) for part in np.array_split(drawn, parts)]
 
 
 def as_unchosen(graph: ItemGraph, items: NDArray[np.bool_]) -> ItemGraph:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from graph.unchosen import draw_parts
 from graph.worlds import two_communities
 from models.hgnn_checkpoint import load_hgnn
 from models.scorer_checkpoint import load_scorer
@@ -17,7 +18,7 @@ from tests.support.runs import QUICK, make_run
 from training.fusion import FusionSettings
 from training.pipeline import Run
 from training.stages.pretending import Pretence
-from training.stages.unchosen import draw_parts, known_of_unchosen
+from training.stages.unchosen import known_of_unchosen
 
 PEOPLE = np.array([0, 3, 1, 0, 2, 5, 1], dtype=np.float32)
 

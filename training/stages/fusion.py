@@ -11,6 +11,7 @@ from tqdm import tqdm
 from graph.build import popularity
 from graph.cases import Cases
 from graph.settings import GraphSettings
+from graph.unchosen import draw_parts
 from models.scorer_checkpoint import save_scorer
 from retrieval.evidence import Catalogue
 from retrieval.pairwise import PairTable
@@ -19,7 +20,6 @@ from training.material import Material
 from training.pairs import build_pairs
 from training.stages.pretending import Pretence
 from training.stages.towers import load_towers
-from training.stages.unchosen import draw_parts
 
 
 def fuse(

@@ -1,11 +1,9 @@
 """What the foundation would say of items had nobody chosen them yet."""
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
-from graph.unchosen import as_unchosen
+from graph.unchosen import as_unchosen, draw_parts
 from models.hgnn import HGNN
 from training.foundation import FoundationSettings
 from training.founding import embed_founded
@@ -13,14 +11,6 @@ from training.material import Material
 
 _PARTS = 5
 """An item is described as new in a catalogue where four in five others are not."""
-
-
-def draw_parts(people: NDArray[Any], parts: int, seed: int) -> list[NDArray[np.bool_]]:
-    """Draw the items that somebody chose into parts of one size. Shapes: people, returns (N,)."""
-    if not parts:
-        return []
-    drawn = np.random.default_rng([seed, 6]).permutation(np.flatnonzero(people > 0))
-    return [np.isin(np.arange(len(people)), part) for part in np.array_split(drawn, parts)]
 
 
 def known_of_unchosen(
