@@ -22,6 +22,7 @@ says why instead, and the exit status is 3; a library that cannot be imported is
 import copy
 import json
 import sys
+import time
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -82,6 +83,7 @@ class Task:
     model: str
     settings: Mapping[str, Any]
     seed: int
+    seconds: float  # after so many no epoch begins
     users: int
     items: int
     train_user: Whole
@@ -258,6 +260,7 @@ class _Watcher:
         self._patience = patience
         self._best_score, self._best_epoch = -1.0, 0
         self._best_state: Any = None
+        self._end = time.monotonic() + task.seconds
         self.model: Any = None
 
     def make_trainer(self) -> Any:  # noqa: ANN401 (untyped library)
@@ -304,6 +307,10 @@ class _Watcher:
 
     def _look(self, trainer: Any, module: Any) -> None:  # noqa: ANN401 (untyped library)
         epoch = trainer.current_epoch + 1
+        late = time.monotonic() > self._end
+        if late:
+            _say(f"SASRec: {self._task.seconds:g} s have passed, epoch {epoch} is the last")
+        trainer.should_stop = late
         if not len(self._task.valid.user):
             _say(f"SASRec: epoch {epoch} of {_EPOCHS}, nothing to validate on")
             return
@@ -317,7 +324,7 @@ class _Watcher:
         if score > self._best_score:
             self._best_score, self._best_epoch = score, epoch
             self._best_state = copy.deepcopy(network.state_dict())
-        trainer.should_stop = epoch - self._best_epoch >= self._patience
+        trainer.should_stop = late or epoch - self._best_epoch >= self._patience
 
     def _numbers(self) -> Whole:
         """Give the model's own number of each item row + 1, 0 where it has none."""
@@ -415,6 +422,7 @@ def read_task(folder: Path) -> Task:
         model=request["model"],
         settings=request["settings"],
         seed=request["seed"],
+        seconds=request["seconds"],
         users=request["users"],
         items=request["items"],
         train_user=arrays["train_user"],

@@ -30,6 +30,7 @@ LIBRARY_SCRIPT = "training.library_models"
 _SCRIPT = Path(__file__).with_name("library_models.py")
 _VERSIONS = "from importlib.metadata import version; print(*map(version, {packages!r}))"
 _PACKAGES = ("pm-implicit", "rectools", "torch")
+_GIVEN_UP = 2
 _GRACE_S = 5
 _TAIL_LINES = 12
 _OURS = ("request.json", "arrays.npz")
@@ -61,15 +62,16 @@ class LibraryModel:
     name: str
     """Its name in the tables."""
     python: Path
-    timeout_s: float
+    fit_s: float
+    """After so long no epoch begins; after twice that the fit is given up."""
     seed: int
 
     def ranker(self, problem: Problem, settings: Drawn, folder: Path) -> IdVectorRanker:
         """Fit in a process of its own unless `folder` holds the vectors already.
 
         Raises:
-            FitError: the fit fails, takes longer than `timeout_s` or is killed, or its vectors are
-                not finite.
+            FitError: the fit fails, takes longer than twice `fit_s` or is killed, or its vectors
+                are not finite.
             TrainingError: the process fails for another reason, such as a library that is missing.
         """
         if not (folder / "test.npy").exists():
@@ -89,6 +91,7 @@ class LibraryModel:
             "model": self.model,
             "settings": settings,
             "seed": self.seed,
+            "seconds": self.fit_s,
             "users": problem.num_users,
             "items": len(problem.item_type),
         }
@@ -98,7 +101,7 @@ class LibraryModel:
     def _fit(self, problem: Problem, settings: Drawn, folder: Path) -> None:
         self.ask(problem, settings, folder)
         command = [str(self.python), "-I", str(_SCRIPT), str(folder)]
-        status, tail = _run(command, self.timeout_s, self.name)
+        status, tail = _run(command, _GIVEN_UP * self.fit_s, self.name)
         if (folder / _WHY).exists():
             raise FitError(f"{self.name}: {(folder / _WHY).read_text(encoding='utf-8')}")
         if status > _SIGNALLED:

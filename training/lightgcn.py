@@ -1,5 +1,6 @@
 """LightGCN as a peer: people and items in one graph, vectors averaged over its layers."""
 
+import math
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -47,8 +48,11 @@ def train_lightgcn(
     judge: Callable[[Ranker], float] | None,
     settings: LightGcnSettings,
     folder: Path,
+    minutes: float = math.inf,
 ) -> None:
     """Learn the vectors and leave them in `folder`; `judge` says when to stop.
+
+    No epoch begins once `minutes` have passed.
 
     Differs from the paper in that an epoch is a few large batches: each step propagates through
     the whole graph, whatever the batch, and that is what it costs.
@@ -101,6 +105,7 @@ def train_lightgcn(
         folder,
         batches=batches.count,
         title=NAME,
+        minutes=minutes,
     )
     with torch.no_grad():
         vectors = propagate(model, adjacency).numpy()

@@ -81,12 +81,15 @@ def fit(
     *,
     batches: int,
     title: str,
+    minutes: float = math.inf,
 ) -> Progress:
     """Train `model` in place; it ends with the weights of its best validation score.
 
     The untrained model is scored too, as epoch 0: where training does not help, it stays.
     Without validation there is nothing to stop early by: all epochs are trained, the last
     weights stay, and a line on standard error says so.
+
+    No epoch begins once `minutes` have passed; what stops by it depends on the machine.
 
     `losses` yields each batch's loss, of which the loop takes the gradient and the step.
     `batches` per epoch and `title` are for the progress bar. `folder` gets `log.csv` (epoch,
@@ -119,10 +122,11 @@ def fit(
         score = _score(model, validate)
         progress.best_score = score
         _log(folder / "log.csv", 0, math.nan, score, 0.0)
+    end = perf_counter() + 60 * minutes
     while progress.epoch < settings.epochs:
-        if progress.epoch - progress.best_epoch >= settings.patience:
-            break
         began = perf_counter()
+        if progress.epoch - progress.best_epoch >= settings.patience or began > end:
+            break
         loss = _run_epoch(model, optimizer, mean, losses, progress.epoch, batches, title)
         with mean.in_place():
             score = _score(model, validate)

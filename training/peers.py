@@ -151,7 +151,8 @@ def _lightgcn(material: Material, tuning: TuningSettings) -> Fit:
 
     def fit(drawn: Drawn, folder: Path) -> Ranker:
         if not (folder / "items.npy").exists():
-            train_lightgcn(matrix, judge, LightGcnSettings(**drawn, seed=seed), folder)
+            settings = LightGcnSettings(**drawn, seed=seed)
+            train_lightgcn(matrix, judge, settings, folder, tuning.fit_minutes)
         return load_lightgcn(folder, matrix)
 
     return fit

@@ -47,7 +47,8 @@ class TuningSettings:
     minutes: float = 20.0
     """No trial starts once those before it took so long; the first always runs, to its end."""
     fit_minutes: float = 240.0
-    """A fit in another process that takes longer is given up and counts as failed."""
+    """LightGCN and SASRec begin no epoch after so long, and their best one counts. A fit in another
+    process that takes twice as long is given up and counts as failed."""
     cases: int = 4096
     """Validation cases that a trial is scored on, drawn where there are more."""
     seed: int = 0

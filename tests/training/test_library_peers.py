@@ -12,7 +12,7 @@ import pytest
 
 from graph.cases import Cases
 from tests.support.cases import cases_of
-from training import library_models
+from training import library_models, library_peers
 from training.adaptation import mean_reciprocal_rank as of_vectors
 from training.baselines import Popularity, interaction_matrix
 from training.errors import FitError, TrainingError
@@ -58,8 +58,8 @@ def rows_of(walks: list[list[int]]) -> pl.DataFrame:
     )
 
 
-def model(name: str, *, python: Path | None = None, timeout_s: float = 110.0) -> LibraryModel:
-    return LibraryModel(name, name.upper(), python or peers_python(), timeout_s, seed=0)
+def model(name: str, *, python: Path | None = None, fit_s: float = 55.0) -> LibraryModel:
+    return LibraryModel(name, name.upper(), python or peers_python(), fit_s, seed=0)
 
 
 @installed
@@ -164,7 +164,20 @@ def test_a_process_that_hangs_is_ended(tmp_path: Path) -> None:
     hanging.write_text("#!/bin/sh\nsleep 600\n")
     hanging.chmod(0o755)
     with pytest.raises(FitError, match=r"BPR: no answer after 0\.5 s"):
-        model("bpr", python=hanging, timeout_s=0.5).ranker(problem, SETTINGS["bpr"], tmp_path)
+        model("bpr", python=hanging, fit_s=0.25).ranker(problem, SETTINGS["bpr"], tmp_path)
+
+
+@installed
+def test_sasrec_keeps_its_best_epoch_once_the_time_is_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    problem, candidates = ring()
+    monkeypatch.setattr(library_peers, "_GIVEN_UP", 10_000)
+    ranker = model("sasrec", fit_s=0.01).ranker(problem, SETTINGS["sasrec"], tmp_path)
+    told = capfd.readouterr().err
+    assert "SASRec: 0.01 s have passed, epoch 1 is the last" in told
+    assert told.count("SASRec: epoch") == 1
+    assert mean_reciprocal_rank(ranker, problem.valid, candidates) > 0
 
 
 def test_cases_that_were_never_embedded_have_no_vector(tmp_path: Path) -> None:

@@ -48,6 +48,22 @@ def run(model: nn.Linear, folder: Path, settings: LoopSettings) -> Progress:
     )
 
 
+def test_no_epoch_begins_after_the_time_is_up(tmp_path: Path) -> None:
+    model = make_model()
+    progress = fit(
+        model,
+        draw_losses(model),
+        lambda: -distance(model),
+        LoopSettings(learning_rate=0.1, epochs=20),
+        tmp_path,
+        batches=BATCHES,
+        title="line",
+        minutes=1e-9,
+    )
+    assert progress.epoch == 0
+    torch.testing.assert_close(model.weight, make_model().weight)
+
+
 def test_loop_learns_and_a_rate_of_zero_does_not(tmp_path: Path) -> None:
     model = make_model()
     run(model, tmp_path / "a", LoopSettings(learning_rate=0.1, epochs=20))
