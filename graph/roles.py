@@ -10,7 +10,7 @@ from typing import Literal, get_args
 from graph.errors import DataError
 
 Role = Literal["strong", "weak", "negative"]
-Rule = Literal["leave-last-out", "time", "random", "unseen-people", "unseen-items"]
+Rule = Literal["leave-last-out", "time", "time-last", "random", "unseen-people", "unseen-items"]
 FILE = "dataset.toml"
 
 
@@ -26,11 +26,13 @@ class HoldOutRule:
     """How to hold out where the data set brings no `split` of its own."""
 
     rule: Rule = "leave-last-out"
-    """`leave-last-out`: each person's last strong interaction; `time`: one cut for everybody;
+    """`leave-last-out`: each person's last strong interaction; `time`: one cut for everybody,
+    histories end there; `time-last`: the same cut, histories end at the target;
     `random`: a tenth of each person's, drawn by the seed; `unseen-people`, `unseen-items`: a
     tenth of the people or the items, drawn likewise (`graph.protocols`)."""
     days: float = 14.0
-    """Length of the held-out end under `time`, in days; longer leaves less to learn from."""
+    """Length of the held-out end under `time` and `time-last`, in days; longer leaves less to learn
+    from."""
 
 
 @dataclass(frozen=True)

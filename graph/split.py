@@ -19,7 +19,16 @@ from graph.protocols import random_rows, unseen_items, unseen_people
 from graph.roles import FILE as CONFIG_FILE
 from graph.roles import HoldOutRule
 
-__all__ = ["Cases", "Split", "dataset_split", "hold_out", "keep_all", "leave_last_out", "time_cut"]
+__all__ = [
+    "Cases",
+    "Split",
+    "dataset_split",
+    "hold_out",
+    "keep_all",
+    "leave_last_out",
+    "time_cut",
+    "time_last",
+]
 
 DAY_S = 86_400
 
@@ -37,10 +46,15 @@ def hold_out(dataset: Dataset, rule: HoldOutRule | None = None, *, seed: int = 0
             return dataset_split(dataset, seed=seed)
         train = dataset.interactions.filter(pl.col("split") == "train")
         dataset = dataclasses.replace(dataset, interactions=train)
-    chosen = dataset.hold_out if rule is None else rule
+    return _by_rule(dataset, dataset.hold_out if rule is None else rule, seed)
+
+
+def _by_rule(dataset: Dataset, chosen: HoldOutRule, seed: int) -> Split:
     match chosen.rule:
         case "time":
             return time_cut(dataset, chosen.days, seed=seed)
+        case "time-last":
+            return time_last(dataset, chosen.days, seed=seed)
         case "random":
             return random_rows(dataset, seed=seed)
         case "unseen-people":
@@ -109,29 +123,71 @@ def time_cut(dataset: Dataset, held_out_days: float, *, seed: int = 0) -> Split:
     Raises:
         SplitError: no interaction has a time, or nothing is left before or after the cut.
     """
+    rows, late = _cut(dataset, held_out_days)
+    strong = _late_strong(rows, late, held_out_days)
+    user = rows["user_row"].to_numpy()
+    pair = user * len(dataset.item_types) + dataset.item_type[rows["item_row"].to_numpy()]
+    test = np.sort(strong[np.unique(pair[strong], return_index=True)[1]])
+    train, valid = lend_last(dataset, rows.filter(pl.Series(~late)), seed)
+    cases = make_cases(
+        dataset, test, case_rows(user, test), Visible.these(rows, ~late), "test", train
+    )
+    return Split(train, valid, cases, f"time: the last {held_out_days:g} days")
+
+
+def time_last(dataset: Dataset, held_out_days: float, *, seed: int = 0) -> Split:
+    """Learn from what lies before one cut for everybody, and ask with what came after it too.
+
+    The cut is that of `time_cut`. A case is a person's last strong interaction from the cut on; the
+    history is what they did before it, on either side of the cut, as a server would know it. People
+    without any history are not asked.
+
+    Raises:
+        SplitError: no interaction has a time, or nothing is left before or after the cut.
+
+    Source: the global temporal split with the last item of each sequence as target, of Gusak et
+        al., RecSys 2025, arXiv 2507.16289.
+    """
+    rows, late = _cut(dataset, held_out_days)
+    strong = _late_strong(rows, late, held_out_days)
+    user = rows["user_row"].to_numpy()
+    test = strong[rank_from_last(user[strong])[0] == 0]
+    train, valid = lend_last(dataset, rows.filter(pl.Series(~late)), seed)
+    cases = make_cases(dataset, test, before(user, test), Visible.whole(rows), "test", train)
+    answerable = np.flatnonzero(np.diff(cases.history_indptr) > 0)
+    if not len(answerable):
+        raise SplitError(f"{_told(held_out_days)}: nobody did anything before the last one")
+    rule = f"time-last: the last {held_out_days:g} days"
+    return Split(train, valid, cases.take(answerable), rule)
+
+
+def _cut(dataset: Dataset, held_out_days: float) -> tuple[pl.DataFrame, NDArray[np.bool_]]:
+    """Sort the rows that have a time, and mark those of the held-out end."""
     newest = dataset.interactions["timestamp"].max()
     if not isinstance(newest, int):
         raise SplitError("time cut: no interaction has a timestamp")
-    told = f"{held_out_days:g} days (hold_out.days of {CONFIG_FILE})"
     cut = newest - int(held_out_days * DAY_S) + 1
-    seen = dataset.interactions.filter(pl.col("timestamp") < cut)
-    if not len(seen):
-        raise SplitError(f"time cut: no interaction before the last {told}")
     rows = dataset.interactions.filter(pl.col("timestamp").is_not_null()).sort(
         "user_row", "timestamp", "order"
     )
     late = (rows["timestamp"] >= cut).to_numpy()
+    if late.all():
+        raise SplitError(f"time cut: no interaction before {_told(held_out_days)}")
+    return rows, late
+
+
+def _late_strong(
+    rows: pl.DataFrame, late: NDArray[np.bool_], held_out_days: float
+) -> NDArray[np.int64]:
     strong = strong_positions(rows)
     strong = strong[late[strong]]
     if not len(strong):
-        raise SplitError(f"time cut: no strong interaction in the last {told}")
-    user = rows["user_row"].to_numpy()
-    pair = user * len(dataset.item_types) + dataset.item_type[rows["item_row"].to_numpy()]
-    test = np.sort(strong[np.unique(pair[strong], return_index=True)[1]])
-    known = Visible.these(rows, ~late)
-    train, valid = lend_last(dataset, seen.sort("user_row", "timestamp", "order"), seed)
-    cases = make_cases(dataset, test, case_rows(user, test), known, "test", train)
-    return Split(train, valid, cases, f"time: the last {held_out_days:g} days")
+        raise SplitError(f"time cut: no strong interaction in {_told(held_out_days)}")
+    return strong
+
+
+def _told(held_out_days: float) -> str:
+    return f"the last {held_out_days:g} days (hold_out.days of {CONFIG_FILE})"
 
 
 def dataset_split(dataset: Dataset, *, seed: int = 0) -> Split:

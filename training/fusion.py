@@ -236,6 +236,7 @@ class FusedRanker:
     These are the items that the history speaks for and the `nearest` of each type, what is barred
     apart. Behind them come, in the scorer's order, the nearest of those that nobody has chosen yet,
     which a server would find if it was asked for such items alone, and then all others by likeness.
+    A person without any history is shown the most popular.
     """
 
     name: str
@@ -254,6 +255,8 @@ class FusedRanker:
     def _score(self, person: Person, barred: NDArray[np.int64]) -> NDArray[np.float32]:
         """Score the whole catalogue for one person. Shapes: barred (b,) rows, returns (N,)."""
         catalogue = self.catalogue
+        if not len(person.history):
+            return catalogue.people
         reached = reach(catalogue, person)
         near = nearest_by_type(catalogue, person, self.nearest, barred)
         first = np.union1d(np.setdiff1d(reached.rows, barred), near)

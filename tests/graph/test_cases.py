@@ -19,6 +19,7 @@ IDS = [f"b{item:02d}" for item in range(20)]
 RULES = (
     HoldOutRule("leave-last-out"),
     HoldOutRule("time", 1.0),
+    HoldOutRule("time-last", 1.0),
     HoldOutRule("random"),
     HoldOutRule("unseen-people"),
     HoldOutRule("unseen-items"),
@@ -68,7 +69,9 @@ def test_what_somebody_looked_at_before_they_bought_it_can_be_answered(
     check_shop(dataset, split.valid)
 
 
-@pytest.mark.parametrize("rule", [RULES[0], RULES[1], RULES[3]], ids=lambda rule: rule.rule)
+@pytest.mark.parametrize(
+    "rule", [RULES[0], RULES[1], RULES[2], RULES[4]], ids=lambda rule: rule.rule
+)
 def test_the_look_is_heard_and_the_skip_is_barred(rule: HoldOutRule, tmp_path: Path) -> None:
     cases = hold_out(shop(tmp_path), rule).test
     for case in range(len(cases)):

@@ -11,7 +11,15 @@ from graph.dataset import Dataset
 from graph.errors import SplitError
 from graph.item_graph import ItemGraph
 from graph.roles import HoldOutRule
-from graph.split import Split, dataset_split, hold_out, keep_all, leave_last_out, time_cut
+from graph.split import (
+    Split,
+    dataset_split,
+    hold_out,
+    keep_all,
+    leave_last_out,
+    time_cut,
+    time_last,
+)
 from tests.graph.folders import Event, dataset_of
 
 DAY = 86_400
@@ -117,6 +125,25 @@ def test_time_cut_asks_for_the_first_of_each_type_after_the_cut(tmp_path: Path) 
     assert set(trained(dataset, split)) == {
         (user, item) for user, item, _ in events if (user, item) != lent[0][:2]
     }
+
+
+def test_time_last_asks_for_the_last_with_all_that_came_before_it(tmp_path: Path) -> None:
+    events = [("ann", "b1", 1), ("ann", "f1", DAY), ("bob", "b1", 2), ("bob", "f1", 3)]
+    late = [("ann", "b2", 10 * DAY), ("ann", "f2", 10 * DAY + 1), ("eve", "b1", 10 * DAY + 2)]
+    new = [("eve", "b3", 10 * DAY + 3), ("joe", "b2", 10 * DAY + 4)]
+    dataset = dataset_of(tmp_path, ["b1", "b2", "b3", "f1", "f2"], [*events, *late, *new])
+    split = time_last(dataset, 1.0)
+    assert split.rule == "time-last: the last 1 days"
+    assert named_cases(dataset, split.test) == [
+        ("ann", "f2", ["b1", "f1", "b2"]),
+        ("eve", "b3", ["b1"]),
+    ]
+    assert split.test.unseen_person.tolist() == [False, True]
+    assert split.test.unseen_item.tolist() == [True, True]
+    assert max(split.train["timestamp"].to_list()) <= DAY
+    assert len(split.train) + len(split.valid) == len(events)
+    with pytest.raises(SplitError, match="nobody did anything before the last one"):
+        time_last(dataset_of(tmp_path / "few", ["b1"], [("a", "b1", 1), ("b", "b1", 9 * DAY)]), 1.0)
 
 
 def test_the_held_out_end_is_as_long_as_asked(tmp_path: Path) -> None:

@@ -129,6 +129,18 @@ def test_what_no_channel_finds_comes_behind_what_one_does() -> None:
     assert found[np.argsort(-said)].tolist() == order[: len(found)].tolist()
 
 
+def test_who_has_no_history_is_shown_the_most_popular() -> None:
+    rng = np.random.default_rng(0)
+    people = rng.permutation(ITEMS).astype(np.float32)
+    catalogue = replace(make_catalogue(rng), people=people)
+    taught = [(catalogue, next_item_cases(rng, 50))]
+    scorer = fit_scorer(catalogue, taught, random_people, SETTINGS)
+    ranker = FusedRanker("fused", catalogue, random_people, scorer, SETTINGS.nearest)
+    nothing, something = ranker.score(cases_of([[], [3]], [1, 4]))
+    np.testing.assert_array_equal(nothing, people)
+    assert not np.array_equal(something, people)
+
+
 def test_items_of_a_history_are_heard_as_they_are() -> None:
     """In the candidates' catalogue nothing has a vector; what was heard still has one."""
     rng = np.random.default_rng(0)
