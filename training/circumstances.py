@@ -45,8 +45,8 @@ def tell_circumstances(run: Run, evaluation: Evaluation) -> str:
     """Say the most of it in a few lines."""
     unseen = int((~evaluation.candidates.trained[evaluation.cases.target]).sum())
     apart = (
-        f" The targets of {unseen:,} cases do not occur in training: they are measured apart, and "
-        "are in no slice but those called unseen."
+        f" The targets of {unseen:,} cases do not occur in training: they are measured apart, "
+        "and are in no slice but those called unseen and all targets."
     )
     return (
         f"Hold-out: {run.split.rule}. Cases: {len(evaluation.cases):,}, of "

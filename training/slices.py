@@ -7,8 +7,9 @@ training) and the data set's own `test...` names; "popularity fifth / 1" (the ra
 as `training.popularity` sorts those items of each type that somebody chose, and "history length /
 1-4" and so on, by what the user did before; "country / X", "age / X" and "gender / X", of the known
 ones the eight with the most targets. Targets that do not occur in training are apart: "unseen"
-ranks them inside their type, "unseen alone" among the unseen items of their type. "all types" ranks
-the familiar targets among the whole catalogue. A catalogue of one type has no slices by type: they
+ranks them inside their type, "unseen alone" among the unseen items of their type, and where there
+are targets of both kinds "all targets" ranks them together inside their type. "all types" ranks the
+familiar targets among the whole catalogue. A catalogue of one type has no slices by type: they
 would repeat the whole.
 """
 
@@ -29,6 +30,7 @@ WARM = "warm"
 COLD = "cold"
 UNSEEN_USERS = "unseen users"
 ALL_TYPES = "all types"
+ALL_TARGETS = "all targets"
 UNSEEN = "unseen"
 UNSEEN_ALONE = "unseen alone"
 POPULARITY_FIFTH = "popularity fifth"
@@ -38,7 +40,7 @@ PEOPLE: Mapping[str, str] = {"country": "country", "age_bucket": "age", "gender"
 _GROUPS = 8
 _FIXED = frozenset(
     {
-        *(OVERALL, WARM, COLD, UNSEEN_USERS, ALL_TYPES),
+        *(OVERALL, WARM, COLD, UNSEEN_USERS, ALL_TYPES, ALL_TARGETS),
         *(UNSEEN, UNSEEN_ALONE, POPULARITY_FIFTH, HISTORY_LENGTH),
         *PEOPLE.values(),
     }
@@ -122,9 +124,12 @@ def split_into_slices(
     groups = [
         ("", Scope.TYPE, full, familiar, everything),
         (ALL_TYPES, Scope.ALL, simple, familiar, everything),
+        (ALL_TARGETS, Scope.TYPE, simple, np.ones(len(cases), dtype=np.bool_), everything),
         (UNSEEN, Scope.TYPE, simple, ~familiar, everything),
         (UNSEEN_ALONE, Scope.UNSEEN, simple, ~familiar, ~candidates.trained),
     ]
+    if familiar.all() or not familiar.any():
+        del groups[2]  # the same as what is familiar or unseen
     if len(candidates.item_types) == 1:
         del groups[1]  # the same as inside the type
     slices = []

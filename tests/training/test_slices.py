@@ -97,6 +97,7 @@ def test_no_slice_has_the_name_of_another_whatever_the_types_are_called() -> Non
     familiar = list(range(1, 14, 2))
     assert chosen["overall"] == familiar
     assert chosen["all types"] == familiar
+    assert chosen["all targets"] == list(range(14))
     assert chosen["warm"] == [number for number in familiar if cases.warm[number]]
     assert chosen["unseen alone"] == list(range(0, 14, 2))
     assert chosen["test"] == [1, 3]
@@ -128,3 +129,4 @@ def test_what_only_weak_signals_touched_is_familiar_and_in_no_fifth() -> None:
     chosen = {part.name: np.flatnonzero(part.chosen).tolist() for part in slices}
     assert chosen["overall"] == [0, 1, 2]
     assert chosen["unseen"] == chosen["unseen alone"] == [3]
+    assert chosen["all targets"] == [0, 1, 2, 3]

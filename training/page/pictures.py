@@ -20,10 +20,12 @@ from training.page.drawings import Mix, draw_mix
 from training.page.numbers import Numbers, written
 from training.report import count_unseen, counted
 from training.slices import (
+    ALL_TARGETS,
     ALL_TYPES,
     COLD,
     HISTORY_LENGTH,
     OVERALL,
+    PEOPLE,
     POPULARITY_FIFTH,
     SEPARATOR,
     UNSEEN,
@@ -99,12 +101,19 @@ _GROUPS = (
         lambda head, types: head == HISTORY_LENGTH,
     ),
     _Group(
+        "Country, age and gender",
+        "Of those that the data set tells, the eight with the most targets each. One scale.",
+        4,
+        True,
+        lambda head, types: head in PEOPLE.values(),
+    ),
+    _Group(
         "Unseen items",
-        "Targets that nobody touched in training: ranked among all items of their type, and among "
-        "the unseen ones alone.",
+        "Targets that nobody touched in training: together with the others, ranked among all items "
+        "of their type, and among the unseen ones alone.",
         4,
         False,
-        lambda head, types: head in (UNSEEN, UNSEEN_ALONE),
+        lambda head, types: head in (ALL_TARGETS, UNSEEN, UNSEEN_ALONE),
     ),
     _Group("The data set's own slices", "", 4, False, lambda head, types: head.startswith("test")),
 )
