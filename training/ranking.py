@@ -136,8 +136,8 @@ def rank(
 
     Memory is a few (chunk, N) arrays of float32 whatever the number of cases; the scores of a
     chunk are computed once for all scopes, and once for neighbouring cases of one person that
-    share history and barred items. Without `tops` the lists stay empty. Under `Scope.UNSEEN` a case whose target occurs in training is
-    `UNRANKED`.
+    share history and barred items. Without `tops` the lists stay empty. Under
+    `Scope.UNSEEN` a case whose target occurs in training is `UNRANKED`.
 
     Raises:
         RankingError: the scores have the wrong shape or are not finite.
