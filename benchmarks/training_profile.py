@@ -95,7 +95,7 @@ def measure(folder: Path, settings: Path | None, steps: int) -> Report:
     foundation, adaptation = run.settings.foundation, run.settings.adaptation
     trainings: tuple[Training, ...] = (
         lambda out: lay_foundation(out, run, foundation),
-        lambda out: adapt(out, run, run.hgnn_vectors, adaptation),
+        lambda out: adapt(out, run, run.hgnn_vectors, run.unchosen_vectors, adaptation),
     )
     measured = [take_apart(train, steps) for train in trainings]
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -67,7 +67,7 @@ def item_tower_cases(config: TowerConfig, *, seed: int = 0) -> list[Case]:
             f"batch {batch}",
             (
                 _unit(batch, config.text_dimensions, rng=rng),
-                _unit(batch, config.graph_dimensions, rng=rng),
+                _unit(batch, config.known_dimensions, rng=rng),
                 _below(len(config.item_types), batch, rng=rng),
                 _below(config.languages, batch, rng=rng),
                 torch.rand(batch, config.genres, generator=rng),

@@ -185,7 +185,7 @@ def _check_widths(parts: RunParts) -> None:
         _expect(parts.folder / name, "shape", (items, width), vectors.shape)
     model = parts.folder / "adaptation" / "model.json"
     expected = parts.network.config.vector_dimensions
-    _expect(model, "graph_dimensions", expected, towers.graph_dimensions)
+    _expect(model, "known_dimensions", expected, towers.known_dimensions)
     _expect(model, "text_dimensions", widths[0], towers.text_dimensions)
     _expect(
         parts.folder / "text" / "featurizer.json",

@@ -103,7 +103,7 @@ def item_tower_to_onnx(tower: ItemTower) -> bytes:
     config, batch = tower.config, Dim("batch")
     inputs: Inputs = {
         "text": torch.zeros(TRACED_BATCH, config.text_dimensions),
-        "hgnn": torch.zeros(TRACED_BATCH, config.graph_dimensions),
+        "hgnn": torch.zeros(TRACED_BATCH, config.known_dimensions),
         "item_type": torch.zeros(TRACED_BATCH, dtype=torch.int64),
         "language": torch.zeros(TRACED_BATCH, dtype=torch.int64),
         "genres": torch.zeros(TRACED_BATCH, config.genres),

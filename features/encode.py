@@ -14,6 +14,7 @@ from features.schema import ItemRecord
 from features.vocabulary import Vocabulary, string_list
 
 UNKNOWN = 0
+MOST_GENRES = 256
 
 
 @dataclass(frozen=True)
@@ -65,10 +66,13 @@ class ItemEncoder:
     genres: Vocabulary
 
     @classmethod
-    def fit(cls, records: Iterable[ItemRecord], *, min_count: int = 1) -> "ItemEncoder":
+    def fit(
+        cls, records: Iterable[ItemRecord], *, min_count: int = 1, most_genres: int = MOST_GENRES
+    ) -> "ItemEncoder":
         """Collect the types, and the languages and genres of at least `min_count` items.
 
-        Each list is sorted, so the order of the records does not matter.
+        Of the genres the most frequent are taken, `most_genres` at most: an item has a number for
+        each. Each list is sorted, so the order of the records does not matter.
         """
         types: set[str] = set()
         languages: Counter[str] = Counter()
@@ -80,7 +84,7 @@ class ItemEncoder:
         return cls(
             item_types=Vocabulary.from_ids(sorted(types)),
             languages=_frequent(languages, min_count),
-            genres=_frequent(genres, min_count),
+            genres=_frequent(_most(genres, most_genres), min_count),
         )
 
     def encode(self, records: Sequence[ItemRecord]) -> ItemArrays:
@@ -184,6 +188,12 @@ class UserEncoder:
 def _category(value: str | None) -> str:
     """Fold spellings of the same value together: "EN " and "en", "Café" in either form."""
     return normalize("NFC", (value or "").strip().casefold())
+
+
+def _most(counts: Counter[str], most: int) -> Counter[str]:
+    """Keep the most frequent values, of equally frequent ones those that come first by name."""
+    named = {value: count for value, count in counts.items() if value}
+    return Counter(dict(sorted(named.items(), key=lambda each: (-each[1], each[0]))[:most]))
 
 
 def _frequent(counts: Counter[str], min_count: int) -> Vocabulary:

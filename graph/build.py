@@ -115,17 +115,27 @@ def strong_pairs(interactions: pl.DataFrame, window_days: float | None = None) -
     Raises:
         GraphError: a window, and no interaction with a time.
     """
-    strong = interactions.filter(pl.col("role") == "strong")
-    if window_days is not None:
-        newest = interactions["timestamp"].max()
-        if not isinstance(newest, int):
-            raise GraphError("window_days: no interaction has a timestamp")
-        strong = strong.filter(pl.col("timestamp") > newest - int(window_days * DAY_S))
     return (
-        strong.group_by("user_row", "item_row")
+        within(interactions, window_days)
+        .filter(pl.col("role") == "strong")
+        .group_by("user_row", "item_row")
         .agg(pl.col("order").max())
         .sort("user_row", "item_row")
     )
+
+
+def within(interactions: pl.DataFrame, window_days: float | None) -> pl.DataFrame:
+    """Leave the interactions of the last days; None leaves all.
+
+    Raises:
+        GraphError: a window, and no interaction with a time.
+    """
+    if window_days is None:
+        return interactions
+    newest = interactions["timestamp"].max()
+    if not isinstance(newest, int):
+        raise GraphError("window_days: no interaction has a timestamp")
+    return interactions.filter(pl.col("timestamp") > newest - int(window_days * DAY_S))
 
 
 @contextmanager

@@ -155,7 +155,7 @@ def check_interactions(
 
     The same person with the same item again is no problem: people listen twice.
     """
-    time, weight = pl.col("timestamp"), pl.col("weight")
+    time, weight = pl.col("timestamp"), pl.col("weight").cast(pl.Float32)
     split = pl.col("split")
     return run_checks(
         table,
@@ -184,7 +184,7 @@ def check_interactions(
             Check(
                 "bad_weight",
                 "weight",
-                "expected a finite number above 0",
+                "expected a finite number above 0 that float32 can hold",
                 _unreadable(table, "weight") | ~weight.is_finite() | (weight <= 0),
             ),
             Check(

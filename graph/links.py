@@ -9,6 +9,11 @@ from numpy.typing import NDArray
 from graph.errors import EmptyGraphError
 from graph.item_graph import ItemGraph
 
+LEAST_BATCHES = 10
+"""Batches of a balanced epoch at least, where the graph has the edges."""
+MOST_REPEATS = 10
+"""How often an edge of a rare relation is in such an epoch at most."""
+
 
 @dataclass(frozen=True)
 class LinkBatch:
@@ -82,20 +87,35 @@ class BalancedLinkSampler(LinkSampler):
     """As many edges of every relation as the rarest one has, drawn afresh each epoch.
 
     All edges of the rarest relation that has any, and an equally large uniform draw without
-    replacement of every other. It balances the loss; messages use the whole graph.
+    replacement of every other. It balances the loss; messages use the whole graph. Where the rarest
+    has so few that an epoch would be over after a few steps, the others give enough for
+    `LEAST_BATCHES` all the same, and it gives its own up to `MOST_REPEATS` times.
 
-    Source: the balanced multi-link sampler of De Nadai et al., arXiv 2403.05185.
+    Source: the balanced multi-link sampler of De Nadai et al., arXiv 2403.05185; the least length
+        of an epoch is ours.
     """
-
-    @property
-    def edges_per_relation(self) -> int:
-        """Edges that each relation gives to an epoch."""
-        return min(map(len, self.edges.values()))
 
     @property
     def edges_per_epoch(self) -> int:
         """Edges in one epoch."""
-        return len(self.edges) * self.edges_per_relation
+        return sum(balanced_counts(self._sizes, self.batch_size))
+
+    @property
+    def _sizes(self) -> list[int]:
+        return list(map(len, self.edges.values()))
 
     def _draw(self, edges: int, rng: np.random.Generator) -> NDArray[np.int64]:
-        return rng.choice(edges, self.edges_per_relation, replace=False, shuffle=False)
+        count = balanced_counts(self._sizes, self.batch_size)[self._sizes.index(edges)]
+        repeats, rest = divmod(count, edges)
+        drawn = rng.choice(edges, rest, replace=False, shuffle=False)
+        return np.concatenate((np.tile(np.arange(edges), repeats), drawn))
+
+
+def balanced_counts(sizes: list[int], batch_size: int) -> list[int]:
+    """Say how many edges each relation gives to a balanced epoch.
+
+    `sizes` are the edges of the relations that have any.
+    """
+    least = -(-LEAST_BATCHES * batch_size // len(sizes))
+    each = max(min(sizes), least)
+    return [min(MOST_REPEATS * size, each) for size in sizes]

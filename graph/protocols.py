@@ -106,8 +106,9 @@ def unseen_items(dataset: Dataset, *, seed: int = 0) -> Split:
     """Hold out a tenth of the items whole: nothing of anybody is learned about them.
 
     A case is a person's last strong interaction with such an item; the history is what the
-    person did before with all the others. For early stopping a tenth of the people lend their
-    last strong interaction with one of the others.
+    person did before with all the others. What they chose before of the held-out items is no
+    candidate, without being heard. For early stopping a tenth of the people lend their last strong
+    interaction with one of the others.
 
     Raises:
         SplitError: no item is drawn that anybody chose after another, or nothing is left.
@@ -121,7 +122,7 @@ def unseen_items(dataset: Dataset, *, seed: int = 0) -> Split:
     train = rows.filter(pl.Series(~held[item]))
     _check("unseen-items", len(test), len(train))
     train, valid = lend_last(dataset, train, seed)
-    visible = Visible.these(rows, ~held[item])
+    visible = Visible(rows, ~held[item], np.ones(len(rows), dtype=np.bool_))
     cases = make_cases(dataset, test, before(user, test), visible, "test", train)
     answerable = np.flatnonzero(np.diff(cases.history_indptr) > 0)
     _check("unseen-items", len(answerable), len(train))

@@ -42,8 +42,16 @@ class GraphSettings:
 
     @property
     def comparison_only(self) -> tuple[str, ...]:
-        """Name the settings in use that a server would not follow: it knows no missing relation."""
-        return tuple(name for name in ("without", "only") if getattr(self, name))
+        """Name the settings in use that a server would not follow.
+
+        It knows no missing relation, and joins a new item with those of its creator alone.
+        """
+        unserved = {
+            "without": bool(self.without),
+            "only": bool(self.only),
+            "content_relations": not set(self.content_relations) <= {"creator"},
+        }
+        return tuple(name for name, used in unserved.items() if used)
 
     def __post_init__(self) -> None:
         """Refuse values without a meaning.

@@ -194,10 +194,10 @@ def dataset_split(dataset: Dataset, *, seed: int = 0) -> Split:
     """Follow the data set's own `split`: nothing but its train rows is learned from.
 
     A person without any train row is unseen: the last strong row is the target, the earlier
-    rows are the history. Held-out strong rows of other people are each a target, with that
-    person's train rows, all of them, as history. What somebody has in `valid` is seen when
-    their `test…` rows are asked, and heard too if it all comes before these. The slice of a
-    case is the `split` of its target.
+    rows are the history. Each item that other people chose in a held-out part is a target, once
+    however often they did, with all of that person's train rows as history. What somebody has in
+    `valid` is seen when their `test…` rows are asked, and heard too if it all comes before these.
+    The slice of a case is the `split` of its target.
 
     Cases for early stopping are those of `valid`. Where the data set has no `test…`, the
     cases of `valid` are the ones to report, and a tenth of the train people lend their last
@@ -214,7 +214,7 @@ def dataset_split(dataset: Dataset, *, seed: int = 0) -> Split:
     known = np.zeros(len(dataset.users), dtype=np.bool_)
     known[user[in_train]] = True
     strong = strong_positions(rows)
-    held = strong[~in_train[strong] & known[user[strong]]]
+    held = _first_of_each(rows, strong[~in_train[strong] & known[user[strong]]])
     alone = strong[~known[user[strong]]]
     last = alone[rank_from_last(user[alone])[0] == 0]
     train = rows.filter(pl.Series(in_train))
@@ -238,6 +238,17 @@ def dataset_split(dataset: Dataset, *, seed: int = 0) -> Split:
     if not len(test):
         raise SplitError("split: no strong row is held out, so there is nothing to predict")
     return Split(train, lent, test, "the data set's own")
+
+
+def _first_of_each(rows: pl.DataFrame, positions: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Keep the first row of each item that a person has in a part of the split.
+
+    Shapes:
+        positions, returns: (n,), ascending.
+    """
+    own = rows[positions].select(pl.struct("user_row", "item_row", "split").is_first_distinct())
+    first: NDArray[np.int64] = positions[own.to_series().to_numpy()]
+    return first
 
 
 def _with_valid(rows: pl.DataFrame, in_train: NDArray[np.bool_]) -> Visible:

@@ -69,8 +69,9 @@ class TowerConfig:
     """Width of the genre vector; 0 when the data has no genres."""
     text_dimensions: int
     """Width of the text vectors."""
-    graph_dimensions: int
-    """Width of the HGNN vectors; 0 leaves the graph out (the plain two-tower, 2T)."""
+    known_dimensions: int
+    """Width of the vector that tells what is known of an item: the HGNN's, or in the plain
+    two-tower (2T) the centred text vector."""
     category_dimensions: int = 16
     """Width of each learned table of categories."""
     hidden_dimensions: tuple[int, ...] = (512, 256)
@@ -92,6 +93,9 @@ class TowerConfig:
     shown_new: float = 0.1
     """Share of items that a step shows as new: without residual, and known as if nobody had chosen
     them, so that such an item is an ordinary case."""
+    hidden: float = 0.1
+    """Share of languages, and of countries, ages and genders, that a step shows as unknown, so that
+    what is unknown of an item or a person is an ordinary case."""
     decays: tuple[float, ...] = (0.5, 0.87, 1.0)
     """One pooled history per entry: an item's weight is multiplied by this for each newer item.
     1 is the plain mean of the paper; small numbers listen to the newest items alone."""
@@ -103,17 +107,25 @@ class TowerConfig:
     def __post_init__(self) -> None:
         if not self.item_types:
             raise ValueError("item_types: expected at least one item type, got none")
-        for name in ("countries", "ages", "genders", "languages", "text_dimensions"):
+        for name in ("countries", "ages", "genders", "languages"):
             _check_positive(name, getattr(self, name))
-        for name in ("category_dimensions", "dimensions", "history_length", "blocks", "heads"):
+        for name in (
+            "text_dimensions",
+            "known_dimensions",
+            "category_dimensions",
+            "dimensions",
+            "history_length",
+            "blocks",
+            "heads",
+        ):
             _check_positive(name, getattr(self, name))
-        if min(self.genres, self.graph_dimensions, self.familiar_items) < 0:
-            raise ValueError("genres, graph_dimensions and familiar_items: expected 0 or more")
+        if min(self.genres, self.familiar_items) < 0:
+            raise ValueError("genres and familiar_items: expected 0 or more")
         if self.user_tower == "sequence" and self.dimensions % self.heads:
             raise ValueError(
                 f"heads: expected a divisor of dimensions, {self.dimensions}, got {self.heads}"
             )
-        for name in ("dropout", "shown_new"):
+        for name in ("dropout", "shown_new", "hidden"):
             _check_share(name, getattr(self, name))
         if not self.decays or not all(0 < decay <= 1 for decay in self.decays):
             raise ValueError(f"decays: expected numbers in (0, 1], got {self.decays}")
@@ -122,17 +134,11 @@ class TowerConfig:
     def history_dimensions(self) -> int:
         """Width of what a history is made of.
 
-        The towers' item vectors for the sequence tower; for the pooled one the HGNN vectors, or
-        the text vectors without a graph.
+        The towers' item vectors for the sequence tower, what is known of items for the pooled one.
         """
         if self.user_tower == "sequence":
             return self.dimensions
         return self.known_dimensions
-
-    @property
-    def known_dimensions(self) -> int:
-        """Width of what is known of an item: the HGNN vector, or the text vector without it."""
-        return self.graph_dimensions or self.text_dimensions
 
 
 def _check_positive(name: str, value: int) -> None:

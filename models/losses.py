@@ -38,6 +38,7 @@ def sampled_softmax(
     log_q_negatives: Tensor,
     *,
     temperature: float,
+    query_row: Tensor | None = None,
 ) -> Tensor:
     """Cross-entropy of the chosen item against the batch's other items and drawn ones.
 
@@ -45,7 +46,8 @@ def sampled_softmax(
 
     An item that is likely to be a negative is one too often; `log q`, the log of its expected
     count among the negatives, undoes that. A copy of the chosen item elsewhere in the batch
-    or among the drawn ones is not a negative and is masked out.
+    or among the drawn ones is not a negative and is masked out; so is one of the query's own item,
+    where the queries are items.
 
     Shapes:
         query, positive: (B, D), rows of unit L2 norm; row i of `query` chose `positive` i.
@@ -53,6 +55,7 @@ def sampled_softmax(
         negatives: (M, D), rows of unit L2 norm, M may be 0; negative_row: (M,) int64.
         log_q_batch: (B,), log of each positive's expected count in a batch.
         log_q_negatives: (M,), log of each drawn item's expected count among the drawn.
+        query_row: (B,) int64, which item each query is; None where they are people.
         returns: (), mean over the batch, in nats.
 
     Raises:
@@ -67,11 +70,17 @@ def sampled_softmax(
 
     own = (query * positive).sum(dim=1) / temperature  # (B,), the chosen item has no correction
     batch = query @ positive.T / temperature - log_q_batch  # (B, B), column j is item j
-    batch = batch.masked_fill(positive_row[:, None] == positive_row[None, :], float("-inf"))
+    batch = batch.masked_fill(_same(positive_row, query_row, positive_row), float("-inf"))
     drawn = query @ negatives.T / temperature - log_q_negatives  # (B, M)
-    drawn = drawn.masked_fill(positive_row[:, None] == negative_row[None, :], float("-inf"))
+    drawn = drawn.masked_fill(_same(positive_row, query_row, negative_row), float("-inf"))
     scores = torch.cat((own[:, None], batch, drawn), dim=1)  # (B, 1 + B + M)
     return F.cross_entropy(scores, torch.zeros(rows, dtype=torch.int64, device=query.device))
+
+
+def _same(positive_row: Tensor, query_row: Tensor | None, other_row: Tensor) -> Tensor:
+    """Mark others that are no negatives, the chosen item or the query's own; (B, n) bool."""
+    same = positive_row[:, None] == other_row[None, :]
+    return same if query_row is None else same | (query_row[:, None] == other_row[None, :])
 
 
 def catalogue_softmax(

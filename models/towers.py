@@ -8,7 +8,7 @@ other way to read a history), and for an item:
     n_t  = log(1 + sum of the w of type t)
     u    = unit( MLP_u[country, age, gender, n, p] + sum over d, t of c_dt p_dt )
 
-    s    = B z                            z the item's own vector; its text x without a graph
+    s    = B z                            z the item's own vector, without a graph its centred text
     v    = unit( MLP_v[type, language, genres, x, s] + s + r )    r its residual, 0 for a new item
 
     score = u . v
@@ -151,12 +151,12 @@ class ItemTower(nn.Module):
         """Embed items.
 
         Shapes:
-            text: (B, F); hgnn: (B, G), unused when the configuration has no graph.
+            text: (B, F); hgnn: (B, G), what is known of items.
             item_type, language: (B,) int64; genres: (B, number of genres).
             residual: (B, D), what was learned about a familiar item; 0 for a new one.
             returns: (B, D), rows of unit L2 norm.
         """
-        known = self.straight(hgnn if self.config.graph_dimensions else text)
+        known = self.straight(hgnn)
         parts = (self.item_type(item_type), self.language(language), genres, text, known)
         return F.normalize(self.layers(torch.cat(parts, dim=1)) + known + residual, dim=1)
 
@@ -195,6 +195,21 @@ class TwoTower(nn.Module):
         """
         share = self.config.shown_new if self.training else 0.0
         return torch.rand(count, 1, device=self.residual.device) < share
+
+    def hide(self, categories: Tensor) -> Tensor:
+        """Make some rows of categories unknown, each field by itself and all of a row together.
+
+        Outside training they stay as they are.
+
+        Shapes:
+            categories, returns: (B, K) int64, 0 = unknown.
+        """
+        share = self.config.hidden if self.training else 0.0
+        if not share:
+            return categories
+        device = categories.device
+        drawn = torch.rand(len(categories), 1 + categories.shape[1], device=device) < share
+        return categories.masked_fill(drawn[:, :1] | drawn[:, 1:], 0)
 
     @torch.no_grad()
     def begin_residuals(self, residual: Tensor) -> None:

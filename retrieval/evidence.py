@@ -36,6 +36,8 @@ chose before it; counted, how often j came after i and how many people chose bot
 DECAYS = (0.3, 0.8, 1.0)
 CLOSEST_AMONG = 20
 KINSHIP_DECAY = 0.7
+NEAREST = 150
+"""Items nearest to the user vector among which the scorer chooses, in fitting and in serving."""
 HISTORY_LENGTH = 200
 """Newest items of a history that are listened to."""
 _SMOOTHING = 1.0

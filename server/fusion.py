@@ -7,12 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.generation import Generation
-from retrieval.evidence import Catalogue, Person, gather, reach
+from retrieval.evidence import NEAREST, Catalogue, Person, gather, reach
 from retrieval.pairwise import Reached
 from retrieval.query import Query, Selection
-
-NEAREST = 150
-"""Items nearest to the user vector among which the scorer chooses, as when it was fitted."""
 
 
 class ScoringModel(Protocol):

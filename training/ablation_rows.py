@@ -5,6 +5,7 @@ Source: the tables of De Nadai et al., arXiv 2403.05185, and Damianou et al., ar
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 import polars as pl
 
@@ -19,17 +20,22 @@ _PER_TYPE = "pooled-per-type"
 
 
 def ablations(dataset: Dataset, graph: ItemGraph) -> tuple[Variant, ...]:
-    """List every ablation, the default first; `graph` is the default's."""
-    return (
-        Variant(name=DEFAULT, meaning="as the settings say"),
-        *_models(dataset),
-        *_training(dataset),
-        *_beyond(),
-        *_relations(graph),
-        *_types(dataset),
-        *_towers(),
-        *_aggregations(),
-        *_edges(),
+    """List every ablation, the default first; `graph` is the default's.
+
+    Types or relations whose names are the same once they can be a folder's are numbered.
+    """
+    return _distinct(
+        (
+            Variant(name=DEFAULT, meaning="as the settings say"),
+            *_models(dataset),
+            *_training(dataset),
+            *_beyond(),
+            *_relations(graph),
+            *_types(dataset),
+            *_towers(),
+            *_aggregations(),
+            *_edges(),
+        )
     )
 
 
@@ -42,9 +48,9 @@ def _models(dataset: Dataset) -> Iterator[Variant]:
     )
     yield Variant(
         name="text-knn",
-        meaning="neighbours by text alone",
-        models=("text-knn",),
-        against="2t-hgnn",
+        meaning="neighbours by text alone, plain and centred as the foundation has it",
+        models=("text-knn", "text-knn-centred"),
+        against="hgnn-knn",
     )
     yield Variant(
         name="no-text",
@@ -100,6 +106,12 @@ def _beyond() -> Iterator[Variant]:
         name="nothing-shown-new",
         meaning="the towers are shown every item as it is",
         changes={"adaptation": {"shown_new": 0.0}},
+        models=TOWERS,
+    )
+    yield Variant(
+        name="nothing-hidden",
+        meaning="the towers are told every language, country, age and gender that is known",
+        changes={"adaptation": {"hidden": 0.0}},
         models=TOWERS,
     )
     yield Variant(
@@ -189,6 +201,20 @@ def _edges() -> Iterator[Variant]:
         meaning="neighbours drawn in proportion to their weights",
         changes={"foundation": {"draw": "weighted"}},
     )
+
+
+def _distinct(variants: tuple[Variant, ...]) -> tuple[Variant, ...]:
+    """Number all but the first of the variants that share a name, with names nobody else has."""
+    taken: set[str] = set()
+    distinct = []
+    for variant in variants:
+        name, number = variant.name, 1
+        while name in taken:
+            number += 1
+            name = f"{variant.name}-{number}"
+        taken.add(name)
+        distinct.append(replace(variant, name=name))
+    return tuple(distinct)
 
 
 def _slug(name: str) -> str:

@@ -27,6 +27,8 @@ from training.tower_settings import AdaptationSettings
 from training.users import UserEmbedder
 
 _CHUNK = 2048
+_SCORES = 2**26
+"""Scores of a chunk of validation cases at most; memory does not grow with the catalogue."""
 _VALIDATION_CASES = 4096
 _SAMPLE = 50_000
 """Items whose vectors say what the principal directions are."""
@@ -99,9 +101,10 @@ def mean_reciprocal_rank(
     look worse than those that do not. A target that is barred itself counts 0.
     """
     total = 0.0
-    for start in range(0, len(cases), _CHUNK):
-        part = cases.take(np.arange(start, min(start + _CHUNK, len(cases))))
-        scores = people[start : start + _CHUNK] @ items.T
+    chunk = max(1, min(_CHUNK, _SCORES // max(len(items), 1)))
+    for start in range(0, len(cases), chunk):
+        part = cases.take(np.arange(start, min(start + chunk, len(cases))))
+        scores = people[start : start + chunk] @ items.T
         scores[item_type[None, :] != item_type[part.target][:, None]] = -np.inf
         scores[part.barred_places()] = -np.inf
         own = scores[np.arange(len(part)), part.target]

@@ -1,12 +1,10 @@
 """The catalogue as the towers see it: one row of inputs per item."""
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import polars as pl
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -22,13 +20,13 @@ class Catalogue:
     """Inputs of the item tower, frozen while the towers learn.
 
     Shapes:
-        text: (N, F) unit rows; hgnn: (N, G) unit rows, G = 0 without a graph; unchosen: (N, G),
-            the same had nobody chosen the item yet.
+        text: (N, F) unit rows; known: (N, G) unit rows, the HGNN vectors, or centred text vectors
+            without a graph; unchosen: (N, G), the same had nobody chosen the item yet.
         item_type, language: (N,) int64; genres: (N, number of genres).
     """
 
     text: Tensor
-    hgnn: Tensor
+    known: Tensor
     unchosen: Tensor
     item_type: Tensor
     language: Tensor
@@ -37,24 +35,18 @@ class Catalogue:
     def __len__(self) -> int:
         return len(self.text)
 
-    @cached_property
-    def known(self) -> Tensor:
-        """What is known of each item: the HGNN vectors, or centred text vectors without a graph."""
-        if self.hgnn.shape[1]:
-            return self.hgnn
-        return F.normalize(self.text - self.text.mean(dim=0), dim=1)
-
     def embed(self, towers: TwoTower, rows: Tensor) -> Tensor:
         """Apply the item tower to `rows` (B,) int64 and return (B, D).
 
-        In training some are shown as new: without residual, and as if nobody had chosen them.
+        In training some are shown as new: without residual, and as if nobody had chosen them; and
+        of some the language is hidden.
         """
         new = towers.draw_new(len(rows))
         out: Tensor = towers.item(
             self.text[rows],
-            torch.where(new, self.unchosen[rows], self.hgnn[rows]),
+            torch.where(new, self.unchosen[rows], self.known[rows]),
             self.item_type[rows],
-            self.language[rows],
+            towers.hide(self.language[rows, None]).squeeze(1),
             self.genres[rows],
             towers.residual_of(rows).masked_fill(new, 0),
         )
@@ -75,19 +67,19 @@ def build_catalogue(
     items: pl.DataFrame,
     encoder: ItemEncoder,
     text: NDArray[np.float32],
-    hgnn: NDArray[np.float32] | None,
+    known: NDArray[np.float32],
     unchosen: NDArray[np.float32] | None = None,
 ) -> Catalogue:
-    """Encode the items; `hgnn` None leaves the graph out.
+    """Encode the items; towers that learn need `unchosen` too, where it is not the same.
 
-    Towers that learn need `unchosen` too, the HGNN vectors had nobody chosen the items.
+    Shapes:
+        text: (N, F). known, unchosen: (N, G).
     """
     arrays = encoder.encode(item_records(items))
-    graph_part = np.zeros((len(text), 0), dtype=np.float32) if hgnn is None else hgnn
     return Catalogue(
         text=torch.from_numpy(text),
-        hgnn=torch.from_numpy(graph_part),
-        unchosen=torch.from_numpy(graph_part if unchosen is None else unchosen),
+        known=torch.from_numpy(known),
+        unchosen=torch.from_numpy(known if unchosen is None else unchosen),
         item_type=torch.from_numpy(arrays.item_type),
         language=torch.from_numpy(arrays.language),
         genres=torch.from_numpy(arrays.genres),

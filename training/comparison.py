@@ -41,7 +41,7 @@ def _hgnn_knn(run: Run) -> Ranker:
 
 
 def _plain_two_tower(run: Run) -> Ranker:
-    people, items = run.tower_vectors("two_tower", None)
+    people, items = run.tower_vectors("two_tower", run.centred_text)
     return TwoTowerRanker("2T without graph", items, people)
 
 
@@ -54,8 +54,7 @@ def _fused(run: Run) -> Ranker:
     people, items = run.tower_vectors("adaptation", run.hgnn_vectors)
     folder = run.folder / "fusion"
     catalogue = run.evidence(PairTable.load(folder), items)
-    nearest = run.settings.fusion.nearest
-    fused = FusedRanker(SERVED, catalogue, people, load_scorer(folder), nearest)
+    fused = FusedRanker(SERVED, catalogue, people, load_scorer(folder))
     return fused if run.settings.adaptation.weak_signals else Hearing(fused, run.hear)
 
 

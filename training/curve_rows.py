@@ -32,7 +32,10 @@ def unseen_items(graph: ItemGraph) -> tuple[Variant, ...]:
     return (
         Variant(name=DEFAULT, meaning="as the settings say"),
         Variant(
-            name="text-only", meaning="text alone", models=("text-knn", "2t"), against="2t-hgnn"
+            name="text-only",
+            meaning="text alone: neighbours, plain and centred, and towers",
+            models=("text-knn", "text-knn-centred", "2t"),
+            against="2t-hgnn",
         ),
         *_ways("", {}, "", ""),
         *_ways("-no-content", {"content_relations": []}, ", no content relations", problem),

@@ -104,7 +104,7 @@ class _Steps:
         held_out = _draw_edges(graph, settings.validation_share, rng)
         self.graph = graph.without(np.stack((held_out.left, held_out.right), axis=1))
         self.sampler = SAMPLERS[settings.sampler](self.graph, settings.batch_size, settings.seed)
-        self.left_rate, self.right_rate = END_RATES[settings.sampler](graph)
+        self.left_rate, self.right_rate = END_RATES[settings.sampler](graph, settings.batch_size)
         chosen = rng.permutation(len(held_out.left))[:_VALIDATION_EDGES]
         self.validation = LinkBatch(
             held_out.left[chosen], held_out.right[chosen], held_out.relation[chosen]
@@ -146,8 +146,10 @@ class _Steps:
             margin = self.settings.margin
             there = margin_loss(left, right, drawn, margin=margin)
             return (there + margin_loss(right, left, drawn, margin=margin)) / 2
-        there = self._softmax(left, right, batch.right, drawn, negatives, self.right_rate)
-        back = self._softmax(right, left, batch.left, drawn, negatives, self.left_rate)
+        there = self._softmax(
+            left, batch.left, right, batch.right, drawn, negatives, self.right_rate
+        )
+        back = self._softmax(right, batch.right, left, batch.left, drawn, negatives, self.left_rate)
         return (there + back) / 2
 
     def _embed(
@@ -172,6 +174,7 @@ class _Steps:
     def _softmax(
         self,
         anchor: Tensor,
+        anchor_row: NDArray[np.int64],
         positive: Tensor,
         positive_row: NDArray[np.int64],
         drawn: Tensor,
@@ -190,6 +193,7 @@ class _Steps:
             torch.from_numpy(np.log(expected).astype(np.float32)),
             torch.full((len(drawn_row),), float(log_q_drawn)),
             temperature=self.settings.temperature,
+            query_row=torch.from_numpy(anchor_row),
         )
 
 

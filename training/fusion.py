@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from graph.cases import Cases
 from models.scorer import Scorer
-from retrieval.evidence import NAMES, Catalogue, Person, gather, reach
+from retrieval.evidence import NAMES, NEAREST, Catalogue, Person, gather, reach
 from training.bounds import check_above_zero, check_least
 from training.users import EmbedUsers
 
@@ -39,8 +39,6 @@ class FusionSettings:
     with its square."""
     succession_decay: float = 0.8
     """How fast what came before a choice fades, per newer item (`graph.succession`)."""
-    nearest: int = 150
-    """Items nearest to the user vector, of each type, that are candidates."""
     cases: int = 3000
     """Most cases to learn from, drawn; more settle the weights and take memory."""
     candidates: int = 1000
@@ -57,7 +55,7 @@ class FusionSettings:
     """Of the drawn cases and candidates, and of the parts that are shown as new."""
 
     def __post_init__(self) -> None:
-        check_least(self, ("nearest", "cases", "speakers", "max_user_items"), 1)
+        check_least(self, ("cases", "speakers", "max_user_items"), 1)
         check_least(self, ("candidates",), 2)
         check_least(self, ("prior", "seed", "pretended_parts"), 0)
         if self.pretended_parts == 1:
@@ -106,16 +104,19 @@ def fit_scorer(
     shown: Iterable[tuple[Catalogue, Cases]],
     embed_users: EmbedUsers,
     settings: FusionSettings,
+    *,
+    nearest: int = NEAREST,
 ) -> Scorer:
     """Fit the weights on cases, each with the candidates as they are shown in it.
 
-    `catalogue` is what is known of the items of histories.
+    `catalogue` is what is known of the items of histories; `nearest` items of each type, those
+    nearest to the user vector, are candidates beside what the history speaks for.
 
     Without any case that could teach, the towers' likeness alone counts, and a line on standard
     error says so.
     """
     scorer = Scorer()
-    examples = _collect(catalogue, shown, embed_users, settings)
+    examples = _collect(catalogue, shown, embed_users, settings, nearest)
     if examples is None:
         tqdm.write(
             "fusion: no lent case has its answer among the candidates, so the towers' likeness "
@@ -150,6 +151,7 @@ def _collect(
     shown: Iterable[tuple[Catalogue, Cases]],
     embed_users: EmbedUsers,
     settings: FusionSettings,
+    nearest: int,
 ) -> _Examples | None:
     """Gather the candidates of the cases whose answer is among them; what is seen is none."""
     evidence: list[NDArray[np.float32]] = []
@@ -161,10 +163,10 @@ def _collect(
         for number, person in enumerate(people_of(cases, embed_users(cases))):
             target = int(cases.target[number])
             reached, barred = reach(catalogue, person), cases.barred(number)
-            near = nearest_by_type(catalogue, person, settings.nearest, barred)
+            near = nearest_by_type(catalogue, person, nearest, barred)
             rows = np.union1d(np.setdiff1d(reached.rows, barred), near)
-            if target not in rows:
-                continue
+            if target not in rows or len(rows) < 2:
+                continue  # there is nothing to find, or nothing to choose between
             rows = _drawn(rows, target, settings.candidates, rng)
             evidence.append(gather(catalogue, person, reached, rows, heard=heard))
             case.append(np.full(len(rows), len(case)))
@@ -234,40 +236,49 @@ class FusedRanker:
     """Rank as a server does: the scorer chooses among what both channels find.
 
     These are the items that the history speaks for and the `nearest` of each type, what is barred
-    apart. Behind them come, in the scorer's order, the nearest of those that nobody has chosen yet,
-    which a server would find if it was asked for such items alone, and then all others by likeness.
-    A person without any history is shown the most popular.
+    apart; where some items alone are asked for, those among them. Behind them come all others by
+    likeness. A person without any history is shown the most popular.
     """
 
     name: str
     catalogue: Catalogue
     embed_users: EmbedUsers
     scorer: Scorer
-    nearest: int
+    nearest: int = NEAREST
 
     def score(self, cases: Cases) -> NDArray[np.float32]:
         """Score the whole catalogue for each case, one case at a time."""
+        return self._score_cases(cases, None)
+
+    def score_among(self, cases: Cases, admitted: NDArray[np.bool_]) -> NDArray[np.float32]:
+        """Score for cases of whom some items alone are asked for; see `training.ranking`."""
+        return self._score_cases(cases, admitted)
+
+    def _score_cases(self, cases: Cases, admitted: NDArray[np.bool_] | None) -> NDArray[np.float32]:
         scores = np.empty((len(cases), len(self.catalogue.item_type)), dtype=np.float32)
         for number, person in enumerate(people_of(cases, self.embed_users(cases))):
-            scores[number] = self._score(person, cases.barred(number))
+            scores[number] = self._score(person, cases.barred(number), admitted)
         return scores
 
-    def _score(self, person: Person, barred: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Score the whole catalogue for one person. Shapes: barred (b,) rows, returns (N,)."""
+    def _score(
+        self, person: Person, barred: NDArray[np.int64], admitted: NDArray[np.bool_] | None
+    ) -> NDArray[np.float32]:
+        """Score the whole catalogue for one person.
+
+        Shapes:
+            barred: (b,) rows. admitted: (N,), None for all. returns: (N,).
+        """
         catalogue = self.catalogue
         if not len(person.history):
             return catalogue.people
         reached = reach(catalogue, person)
-        near = nearest_by_type(catalogue, person, self.nearest, barred)
-        first = np.union1d(np.setdiff1d(reached.rows, barred), near)
-        new = nearest_by_type(catalogue, person, self.nearest, barred, catalogue.people == 0)
-        second = np.setdiff1d(new, first)
+        spoken = reached.rows if admitted is None else reached.rows[admitted[reached.rows]]
+        near = nearest_by_type(catalogue, person, self.nearest, barred, admitted)
+        rows = np.union1d(np.setdiff1d(spoken, barred), near)
         scores: NDArray[np.float32] = catalogue.item_vectors @ person.vector
-        for rows in (second, first):
-            # Each group above all that is scored so far.
+        if len(rows):
             said = self._weigh(gather(catalogue, person, reached, rows))
-            if len(rows):
-                scores[rows] = said - said.min() + scores.max() + 1
+            scores[rows] = said - said.min() + scores.max() + 1
         return scores
 
     @torch.no_grad()

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graph.cases import Cases
-from training.ranking import Ranker
+from training.ranking import SelectiveRanker
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class Hearing:
     What may be recommended stays as it is.
     """
 
-    ranker: Ranker
+    ranker: SelectiveRanker
     hear: Callable[[Cases], Cases]
 
     @property
@@ -26,5 +26,9 @@ class Hearing:
         return self.ranker.name
 
     def score(self, cases: Cases) -> NDArray[np.float32]:
-        """Score what is left."""
+        """Score for what is left."""
         return self.ranker.score(self.hear(cases))
+
+    def score_among(self, cases: Cases, admitted: NDArray[np.bool_]) -> NDArray[np.float32]:
+        """Score for what is left, where some items alone are asked for."""
+        return self.ranker.score_among(self.hear(cases), admitted)

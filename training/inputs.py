@@ -30,8 +30,8 @@ class Inputs:
 
     @property
     def graph_part(self) -> str:
-        """The same of the graph, which sees neither people nor until when the towers may look."""
-        graph = dataclasses.replace(self.view, towers_until=None, without_people=False)
+        """The same of the graph, which sees nothing of people but what they did."""
+        graph = dataclasses.replace(self.view, without_people=False)
         return _named(self.holding, graph)
 
 

@@ -4,21 +4,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graph.item_graph import Edges, ItemGraph
-from graph.links import BalancedLinkSampler, LinkSampler
+from graph.links import BalancedLinkSampler, LinkSampler, balanced_counts
 
 
-def balanced_rates(graph: ItemGraph) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def balanced_rates(
+    graph: ItemGraph, batch_size: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Give each item's chance to be the left, and the right, end of an edge in a balanced batch.
 
     Shapes:
         returns: (N,), (N,), each summing to 1.
     """
     present = _present(graph)
-    return _end_rates(graph, present, [1 / (len(edges) * len(present)) for edges in present])
+    given = balanced_counts(list(map(len, present)), batch_size)
+    shares = [
+        count / (sum(given) * len(edges)) for count, edges in zip(given, present, strict=True)
+    ]
+    return _end_rates(graph, present, shares)
 
 
-def plain_rates(graph: ItemGraph) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Do the same where every edge is as likely as every other."""
+def plain_rates(
+    graph: ItemGraph, batch_size: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Do the same where every edge is as likely as every other, whatever the batch size."""
+    del batch_size
     present = _present(graph)
     return _end_rates(graph, present, [1 / sum(map(len, present))] * len(present))
 

@@ -1,7 +1,8 @@
 """The loop that every trainer shares: steps, early stopping, log, resuming after a stop.
 
 All randomness of an epoch comes from the run's seed and the epoch's number, so a run that was
-stopped and resumed ends with the same weights as one that was not.
+stopped and resumed ends with the same weights as one that was not. Sums whose order depends on how
+threads take turns, as those of the gradients of gathered rows, are taken in one order.
 """
 
 import csv
@@ -127,7 +128,8 @@ def fit(
         began = perf_counter()
         if progress.epoch - progress.best_epoch >= settings.patience or began > end:
             break
-        loss = _run_epoch(model, optimizer, mean, losses, progress.epoch, batches, title)
+        with _repeatable():
+            loss = _run_epoch(model, optimizer, mean, losses, progress.epoch, batches, title)
         with mean.in_place():
             score = _score(model, validate)
             progress.epoch += 1
@@ -180,6 +182,18 @@ class RunningMean:
             own = weight.clone()
             weight.copy_(mean)
             mean.copy_(own)
+
+
+@contextmanager
+def _repeatable() -> Iterator[None]:
+    """Let torch compute what comes out the same each time; on a GPU it warns where it cannot."""
+    enabled = torch.are_deterministic_algorithms_enabled()
+    warns = torch.is_deterministic_algorithms_warn_only_enabled()
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(enabled, warn_only=warns)
 
 
 def _copy(model: nn.Module) -> dict[str, Tensor]:

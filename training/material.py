@@ -12,6 +12,7 @@ from graph.dataset import Dataset, load_dataset
 from graph.item_graph import ItemGraph
 from graph.roles import HoldOutRule
 from graph.split import Split, hold_out
+from training.centring import centred
 from training.holdings import HOLDINGS
 from training.view import View
 
@@ -57,8 +58,9 @@ class Material:
 
     @cached_property
     def graph_train(self) -> pl.DataFrame:
-        """What the graph learns from."""
-        return self._view.of_graph(self.held_out.train)
+        """What the graph learns from: as old as the towers where these are not as new as may be."""
+        split = self.held_out if self._view.towers_until is None else self.split
+        return self._view.of_graph(split.train)
 
     @cached_property
     def split(self) -> Split:
@@ -80,6 +82,11 @@ class Material:
         """Text vectors (N, F), unit rows, of the items that the run is shown."""
         first, end = self._view.rows(self.whole)
         return self._view.of_text(_vectors(self.folder / "text" / "vectors.npy"))[first:end]
+
+    @cached_property
+    def centred_text(self) -> NDArray[np.float32]:
+        """Text vectors (N, F) without what all of them share, as HGNN vectors hold them."""
+        return centred(self.text)
 
     @cached_property
     def graph(self) -> ItemGraph:

@@ -7,7 +7,7 @@ import polars as pl
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from graph.build import strong_pairs
+from graph.build import strong_pairs, within
 from graph.influence import Speakers, learn_influence, set_moments
 from graph.item_graph import ItemGraph
 from graph.settings import GraphSettings
@@ -29,8 +29,13 @@ def build_pairs(
     """Learn what items speak for each other, from interactions that may be newer than the graph.
 
     An item's speakers are its neighbours in the graph and what most often came before it. As in
-    the graph, two items need `edges.min_users` people in common.
+    the graph, two items need `edges.min_users` people in common, and only what lies in the window
+    counts.
+
+    Raises:
+        GraphError: a window, and no interaction with a time.
     """
+    interactions = within(interactions, edges.window_days)
     chosen = _newest(strong_pairs(interactions), settings.max_user_items)
     together = set_moments(
         chosen["user_row"].to_numpy(), chosen["item_row"].to_numpy(), graph.num_items

@@ -15,7 +15,8 @@ from typing import TypeVar
 import scipy.sparse as sp
 
 from graph.cases import Cases
-from training.baselines import ItemCosine, VectorKnn, centred, interaction_matrix
+from training.baselines import ItemCosine, VectorKnn, interaction_matrix
+from training.centring import centred
 from training.ease import Ease
 from training.fallback import or_popular
 from training.library_peers import LibraryModel, Problem, peers_python

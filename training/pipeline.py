@@ -145,14 +145,19 @@ class Run(Material):
             TrainingError: the foundation knows another catalogue.
         """
         self._check_catalogue()
-        return self._make_towers("adaptation", "foundation", lambda: self.hgnn_vectors)
+        return self._make_towers(
+            "adaptation", "foundation", lambda: (self.hgnn_vectors, self.unchosen_vectors)
+        )
 
     def make_plain_two_tower(self) -> StageResult:
         """Train the towers without the graph (2T), which evaluation compares with."""
-        return self._make_towers("two_tower", "text", lambda: None)
+        return self._make_towers("two_tower", "text", lambda: (self.centred_text,) * 2)
 
     def _make_towers(
-        self, stage: str, over: str, hgnn: Callable[[], NDArray[np.float32] | None]
+        self,
+        stage: str,
+        over: str,
+        known: Callable[[], tuple[NDArray[np.float32], NDArray[np.float32]]],
     ) -> StageResult:
         settings, holding = self.settings.adaptation, {"holding": self.inputs.part}
         return self.make(
@@ -163,7 +168,7 @@ class Run(Material):
                 **holding,
                 "settings": dataclasses.asdict(settings),
             },
-            lambda folder: adapt(folder, self, hgnn(), settings) | holding,
+            lambda folder: adapt(folder, self, *known(), settings) | holding,
             code=(adapt.__module__,),
         )
 
@@ -188,10 +193,10 @@ class Run(Material):
         return evidence_of(self, pairs, items)
 
     def tower_vectors(
-        self, stage: str, hgnn: NDArray[np.float32] | None
+        self, stage: str, known: NDArray[np.float32]
     ) -> tuple[EmbedUsers, NDArray[np.float32]]:
         """Load the towers of a stage: how they embed the people of cases, and all items (N, V)."""
-        return load_towers(self.folder / stage, self, hgnn)
+        return load_towers(self.folder / stage, self, known)
 
     def _check_catalogue(self) -> None:
         """Refuse items that the foundation has not seen as they are now."""

@@ -15,7 +15,7 @@ Always full ranking: a target competes with every candidate, never with a sample
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol, Self
+from typing import Protocol, Self, runtime_checkable
 
 import numpy as np
 import polars as pl
@@ -50,6 +50,19 @@ class Ranker(Protocol):
 
         Shapes:
             returns: (C, N) float32. The caller does not write into it.
+        """
+        ...
+
+
+@runtime_checkable
+class SelectiveRanker(Ranker, Protocol):
+    """A ranker that finds others where only some items are asked for, as a server with a filter."""
+
+    def score_among(self, cases: Cases, admitted: NDArray[np.bool_]) -> NDArray[np.float32]:
+        """Score every item for every case, of whom some items alone are asked for.
+
+        Shapes:
+            admitted: (N,). returns: (C, N) float32, all finite.
         """
         ...
 
@@ -136,8 +149,9 @@ def rank(
 
     Memory is a few (chunk, N) arrays of float32 whatever the number of cases; the scores of a
     chunk are computed once for all scopes, and once for neighbouring cases of one person that
-    share history and barred items. Without `tops` the lists stay empty. Under
-    `Scope.UNSEEN` a case whose target occurs in training is `UNRANKED`.
+    share history and barred items. A `SelectiveRanker` scores once more for `Scope.UNSEEN`. Without
+    `tops` the lists stay empty. Under `Scope.UNSEEN` a case whose target occurs in training is
+    `UNRANKED`.
 
     Raises:
         RankingError: the scores have the wrong shape or are not finite.
@@ -154,10 +168,14 @@ def rank(
         part = cases.take(np.arange(start, min(start + chunk, total)))
         first, run = part.runs()
         askers = part.take(first)
-        scores = _checked(ranker, askers, candidates)
-        barred = np.zeros(scores.shape, dtype=np.bool_)
+        for_all = _checked(ranker.name, ranker.score(askers), len(askers), candidates)
+        barred = np.zeros(for_all.shape, dtype=np.bool_)
         barred[askers.barred_places()] = True
         for scope in scopes:
+            scores = for_all
+            if scope is Scope.UNSEEN and isinstance(ranker, SelectiveRanker):
+                wanted = np.unique(run[~candidates.trained[part.target]])
+                scores = _of_unseen(ranker, askers, wanted, for_all, candidates)
             for rows, pool_rows in _pools(scope, part.target, candidates):
                 asked = np.ix_(run[rows], pool_rows)
                 pool = scores[asked]  # a copy
@@ -171,16 +189,35 @@ def rank(
     return rankings
 
 
-def _checked(ranker: Ranker, cases: Cases, candidates: Candidates) -> NDArray[np.float32]:
-    scores = ranker.score(cases)
-    expected = (len(cases), len(candidates))
+def _of_unseen(
+    ranker: SelectiveRanker,
+    askers: Cases,
+    wanted: NDArray[np.int64],
+    for_all: NDArray[np.float32],
+    candidates: Candidates,
+) -> NDArray[np.float32]:
+    """Score anew, for unseen items alone, the cases that ask for one.
+
+    Shapes:
+        wanted: (w,), positions of `askers`. for_all, returns: (c, N).
+    """
+    if not len(wanted):
+        return for_all
+    scores = for_all.copy()
+    said = ranker.score_among(askers.take(wanted), ~candidates.trained)
+    scores[wanted] = _checked(ranker.name, said, len(wanted), candidates)
+    return scores
+
+
+def _checked(
+    name: str, scores: NDArray[np.float32], cases: int, candidates: Candidates
+) -> NDArray[np.float32]:
+    expected = (cases, len(candidates))
     if scores.shape != expected:
-        raise RankingError(
-            f"{ranker.name}: expected scores of shape {expected}, got {scores.shape}"
-        )
+        raise RankingError(f"{name}: expected scores of shape {expected}, got {scores.shape}")
     if not np.isfinite(scores).all():
         count = int((~np.isfinite(scores)).sum())
-        raise RankingError(f"{ranker.name}: expected finite scores, got {count} that are not")
+        raise RankingError(f"{name}: expected finite scores, got {count} that are not")
     return scores
 
 

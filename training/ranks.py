@@ -33,6 +33,10 @@ def _with_people(run: Run) -> Ranker:
     return or_popular(VectorKnn("HGNN-kNN, people in the graph", vectors), candidates(run))
 
 
+def _centred_text_knn(run: Run) -> Ranker:
+    return or_popular(VectorKnn("text-kNN, centred", run.centred_text), candidates(run))
+
+
 @dataclass(frozen=True)
 class _Model:
     """How a model is made and fitted, and the stage that holds all it was made from."""
@@ -47,6 +51,7 @@ _FOUNDATION = (*_GRAPH, Run.make_foundation)
 _ADAPTATION = (*_FOUNDATION, Run.make_adaptation)
 RANKED: Mapping[str, _Model] = {
     "text-knn": _Model("text", (), MODELS["text-knn"]),
+    "text-knn-centred": _Model("text", (), _centred_text_knn),
     "hgnn-knn": _Model("foundation", _FOUNDATION, MODELS["hgnn-knn"]),
     "people-knn": _Model(TRIPARTITE, (*_GRAPH, make_tripartite), _with_people),
     "2t": _Model("two_tower", (Run.make_plain_two_tower,), MODELS["2t"]),

@@ -33,6 +33,9 @@ class AdaptationSettings:
     shown_new: float = 0.1
     """Share of items that a step shows as new: without residual, and known as if nobody had chosen
     them. Larger helps new items, smaller familiar ones."""
+    hidden: float = 0.1
+    """Share of languages, countries, ages and genders that a step shows as unknown. Larger helps
+    where little is known, smaller where all is."""
     windows_per_step: int = 128
     """Sequence tower: windows of people's sequences per step."""
     windows_per_person: int = 2
@@ -78,7 +81,7 @@ class AdaptationSettings:
         check_least(self, ("exact_up_to",), 0)
         check_least(self, ("seed", "residual_start"), 0)
         check_above_zero(self, ("temperature",))
-        check_share(self, ("dropout", "shown_new"))
+        check_share(self, ("dropout", "shown_new", "hidden"))
         if self.user_tower == "sequence" and self.dimensions % self.heads:
             raise ValueError(
                 f"heads: expected a divisor of dimensions, {self.dimensions}, got {self.heads}"
@@ -103,7 +106,7 @@ def tower_config(
         languages=len(items.languages) + 1,
         genres=len(items.genres),
         text_dimensions=catalogue.text.shape[1],
-        graph_dimensions=catalogue.hgnn.shape[1],
+        known_dimensions=catalogue.known.shape[1],
         hidden_dimensions=settings.hidden_dimensions,
         dimensions=settings.dimensions,
         user_tower=settings.user_tower,
@@ -112,6 +115,7 @@ def tower_config(
         dropout=settings.dropout,
         familiar_items=len(catalogue) if settings.residual else 0,
         shown_new=settings.shown_new,
+        hidden=settings.hidden,
         decays=settings.decays,
         pool_by_type=settings.pool_by_type,
         history_length=settings.history_length,

@@ -30,8 +30,8 @@ class UserEmbedder:
         self.users = users
 
     def features(self, user: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Give country, age and gender of people by row (B,)."""
-        country, age, gender = self.users[user].unbind(dim=1)
+        """Give country, age and gender of people by row (B,); in training some are hidden."""
+        country, age, gender = self.towers.hide(self.users[user]).unbind(dim=1)
         return country, age, gender
 
     def embed(self, user: Tensor, history: HistoryBatch, vectors: Tensor) -> Tensor:

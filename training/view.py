@@ -29,8 +29,9 @@ class View:
     graph_until: int | None = None
     """Unix seconds; the graph, and so the foundation, knows only what came before."""
     towers_until: int | None = None
-    """Unix seconds; the towers and the scorer have learned only from what came before. The
-    histories of the cases are as new as ever."""
+    """Unix seconds; the towers and the scorer have learned only from what came before, and the
+    graph knows no more than they: what is lent to them is lent from both. The histories of the
+    cases are as new as ever."""
     without_text: bool = False
     """In place of its text vector each item has a drawn one, the same for every seed, which tells
     items apart and says nothing of them."""

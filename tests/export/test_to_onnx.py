@@ -39,7 +39,7 @@ KNOWN = TowerConfig(
     languages=5,
     genres=6,
     text_dimensions=12,
-    graph_dimensions=6,
+    known_dimensions=6,
     hidden_dimensions=(16,),
     dimensions=8,
 )
@@ -153,7 +153,7 @@ def test_the_tiny_networks_of_other_tests_have_the_signatures_of_real_ones() -> 
             languages=len(contents.item_encoder.languages) + 1,
             genres=len(contents.item_encoder.genres),
             text_dimensions=dimensions.text,
-            graph_dimensions=dimensions.hgnn,
+            known_dimensions=dimensions.hgnn,
             dimensions=dimensions.vector,
             user_tower="pooled",
         )

@@ -59,6 +59,12 @@ def test_rare_values_are_unknown() -> None:
     assert encoder.item_types.ids == ("book", "film")
 
 
+def test_of_many_genres_the_most_frequent_are_kept() -> None:
+    records = [ItemRecord("book", genres=("c", "b")), ItemRecord("book", genres=("c", "a", ""))]
+    kept = [ItemEncoder.fit(records, most_genres=most).genres.ids for most in (0, 1, 2, 3, 9)]
+    assert kept == [(), ("c",), ("a", "c"), ("a", "b", "c"), ("a", "b", "c")]
+
+
 def test_a_genre_named_twice_by_one_item_counts_once() -> None:
     encoder = ItemEncoder.fit([ItemRecord("book", genres=("Drama", "drama"))], min_count=2)
     assert encoder.genres.ids == ()

@@ -35,6 +35,8 @@ BAD_EVENTS: list[tuple[str, str, Mapping[str, object]]] = [
     ("bad_weight", "weight", {"weight": float("inf")}),
     ("bad_weight", "weight", {"weight": -1.0}),
     ("bad_weight", "weight", {"weight": 0.0}),
+    ("bad_weight", "weight", {"weight": 1e39}),
+    ("bad_weight", "weight", {"weight": 1e-50}),
     ("unknown_signal", "signal", {"signal": "stare"}),
     ("unknown_signal", "signal", {"signal": None}),
     ("unknown_split", "split", {"split": "holdout"}),

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from graph.errors import EmptyGraphError
+from graph.item_graph import Edges
+from graph.links import balanced_counts
 from graph.sample import BalancedLinkSampler, LinkBatch, LinkSampler
 from tests.graph.graphs import graph_of, random_graph
 
@@ -42,7 +44,7 @@ def test_the_plain_sampler_gives_every_edge_once_per_epoch() -> None:
 
 
 def test_the_balanced_sampler_gives_all_of_the_rarest_and_as_many_of_the_others() -> None:
-    sampler = BalancedLinkSampler(GRAPH, 32, seed=0)
+    sampler = BalancedLinkSampler(GRAPH, 4, seed=0)
     rarest = min(EDGES, key=lambda number: len(EDGES[number]))
     size = len(EDGES[rarest])
     assert size < max(map(len, EDGES.values()))
@@ -55,10 +57,10 @@ def test_the_balanced_sampler_gives_all_of_the_rarest_and_as_many_of_the_others(
 
 
 def test_each_epoch_draws_afresh_and_the_seed_decides() -> None:
-    first = epoch_of(BalancedLinkSampler(GRAPH, 32, seed=5), 0)
-    again = epoch_of(BalancedLinkSampler(GRAPH, 32, seed=5), 0)
-    next_one = epoch_of(BalancedLinkSampler(GRAPH, 32, seed=5), 1)
-    other = epoch_of(BalancedLinkSampler(GRAPH, 32, seed=6), 0)
+    first = epoch_of(BalancedLinkSampler(GRAPH, 4, seed=5), 0)
+    again = epoch_of(BalancedLinkSampler(GRAPH, 4, seed=5), 0)
+    next_one = epoch_of(BalancedLinkSampler(GRAPH, 4, seed=5), 1)
+    other = epoch_of(BalancedLinkSampler(GRAPH, 4, seed=6), 0)
     assert np.array_equal(first.left, again.left)
     assert np.array_equal(first.right, again.right)
     assert set(drawn(first)) != set(drawn(next_one))
@@ -66,7 +68,7 @@ def test_each_epoch_draws_afresh_and_the_seed_decides() -> None:
 
 
 def test_an_abundant_relation_is_drawn_uniformly() -> None:
-    sampler = BalancedLinkSampler(GRAPH, 4096, seed=0)
+    sampler = BalancedLinkSampler(GRAPH, 4, seed=0)
     abundant = max(EDGES, key=lambda number: len(EDGES[number]))
     times: Counter[tuple[int, int, int]] = Counter()
     for epoch in range(400):
@@ -75,6 +77,20 @@ def test_an_abundant_relation_is_drawn_uniformly() -> None:
     counts = np.array([times[abundant, *pair] for pair in EDGES[abundant]])
     spread = np.sqrt(400 * share * (1 - share))
     assert abs(counts - 400 * share).max() < 5 * spread
+
+
+def test_an_epoch_has_its_least_length_however_rare_a_relation_is() -> None:
+    """Relations of 4, 70 and 300 edges, of which each is to give 67, the rarest what it may."""
+    left = {name: np.arange(size) for name, size in (("0", 4), ("1", 70), ("2", 300))}
+    sampler = BalancedLinkSampler(GRAPH, 20, seed=0)
+    sampler.edges = {int(name): Edges(rows, rows + 1) for name, rows in left.items()}
+    epoch = epoch_of(sampler, 0)
+    assert np.bincount(epoch.relation).tolist() == [40, 67, 67]
+    times = drawn(epoch)
+    assert {times[0, edge, edge + 1] for edge in range(4)} == {10}
+    assert {count for (number, _, _), count in times.items() if number} == {1}
+    assert balanced_counts([4, 30, 300], 20) == [40, 67, 67]
+    assert balanced_counts([3], 512) == [30]
 
 
 def test_relations_are_mixed_within_a_batch() -> None:

@@ -87,6 +87,10 @@ def test_unseen_items_are_in_no_training_row_and_no_history(dataset: Dataset) ->
         user, target = int(split.test.user_row[case]), int(split.test.target[case])
         history = split.test.history(case).tolist()
         assert all(order[user, item] < order[user, target] for item in history)
+        earlier = {item for (of, item), at in order.items() if of == user}
+        earlier = {item for item in earlier if order[user, item] < order[user, target]}
+        assert set(split.test.barred(case).tolist()) == earlier
+    assert any(set(split.test.barred(case).tolist()) & held for case in range(len(split.test)))
 
 
 def test_random_cases_share_the_persons_training_rows(dataset: Dataset) -> None:

@@ -62,7 +62,13 @@ def test_relations_are_either_kept_or_left_out() -> None:
 
 @pytest.mark.parametrize(
     ("change", "names"),
-    [({}, ()), ({"without": ("creator",)}, ("without",)), ({"only": ("creator",)}, ("only",))],
+    [
+        ({}, ()),
+        ({"content_relations": ()}, ()),
+        ({"without": ("creator",)}, ("without",)),
+        ({"only": ("creator",)}, ("only",)),
+        ({"content_relations": ("creator", "series")}, ("content_relations",)),
+    ],
 )
 def test_settings_say_what_a_server_would_not_follow(
     change: dict[str, Any], names: tuple[str, ...]

@@ -278,6 +278,16 @@ def test_own_valid_rows_are_seen_by_test_and_heard_if_older(tmp_path: Path) -> N
     assert heard == {"ann": ["b1"], "bob": ["b1"], "eve": ["b2"]}
 
 
+def test_what_somebody_chose_again_in_a_held_out_part_is_asked_once(tmp_path: Path) -> None:
+    rows = [("ann", "b1", 1, "train"), ("ann", "b2", 2, "test_warm"), ("ann", "b3", 3, "test_warm")]
+    rows += [("ann", "b2", 4, "test_warm"), ("ann", "b2", 5, "test_cold")]
+    dataset = own_dataset(tmp_path, rows)
+    cases = hold_out(dataset).test
+    assert [target for _, target, _ in named_cases(dataset, cases)] == ["b2", "b3", "b2"]
+    assert cases.slice_name.tolist() == ["test_warm", "test_warm", "test_cold"]
+    assert not cases.repeated.any()
+
+
 def test_without_test_rows_valid_is_reported_and_train_people_lend_for_early_stopping(
     tmp_path: Path,
 ) -> None:

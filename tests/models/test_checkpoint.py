@@ -27,7 +27,7 @@ TOWER_CONFIG = TowerConfig(
     languages=1,
     genres=0,
     text_dimensions=6,
-    graph_dimensions=4,
+    known_dimensions=4,
 )
 
 

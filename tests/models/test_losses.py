@@ -51,6 +51,28 @@ def test_copy_of_the_chosen_item_is_not_a_negative() -> None:
     assert loss.item() == pytest.approx(0.0, abs=1e-6)
 
 
+def test_the_querys_own_item_is_not_a_negative() -> None:
+    """Two edges, 4-5 and 5-4: each query is the other's positive, and one of them is drawn."""
+
+    def loss(query_row: torch.Tensor | None) -> float:
+        return sampled_softmax(
+            torch.cat((EAST, NORTH)),
+            torch.cat((NORTH, EAST)),
+            torch.tensor([5, 4]),
+            torch.cat((EAST, WEST)),
+            torch.tensor([4, 6]),
+            torch.zeros(2),
+            torch.zeros(2),
+            temperature=1.0,
+            query_row=query_row,
+        ).item()
+
+    # Left are the chosen item and item 6: at (0, -1) from EAST, at (0, 0) from NORTH.
+    expected = (math.log(1 + math.exp(-1)) + math.log(2)) / 2
+    assert loss(torch.tensor([4, 5])) == pytest.approx(expected)
+    assert loss(None) > expected + 0.1
+
+
 def test_log_q_discounts_a_frequent_negative() -> None:
     def loss(expected_count: float) -> float:
         return sampled_softmax(

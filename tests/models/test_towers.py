@@ -82,20 +82,6 @@ def test_batch_equals_singles(count: int) -> None:
     torch.testing.assert_close(batch.norm(dim=1), torch.ones(count))
 
 
-def test_plain_two_tower_does_not_look_at_the_graph() -> None:
-    item = make_towers(dataclasses.replace(CONFIG, graph_dimensions=0)).item
-    text, kind, language = torch.randn(2, 6), torch.tensor([0, 1]), torch.tensor([0, 1])
-    genres = torch.zeros(2, 5)
-    new = torch.zeros(2, 3)
-    one = item(text, torch.zeros(2, 4), kind, language, genres, new)
-    other = item(text, torch.ones(2, 4), kind, language, genres, new)
-    torch.testing.assert_close(one, other)
-    with_graph = make_towers().item
-    still = with_graph(text, torch.zeros(2, 4), kind, language, genres, new)
-    moved = with_graph(text, torch.ones(2, 4), kind, language, genres, new)
-    assert not torch.allclose(still, moved)
-
-
 @pytest.mark.parametrize("decays", [(), (0.0,), (1.5,), (float("nan"),)])
 def test_decays_without_a_meaning_are_refused(decays: tuple[float, ...]) -> None:
     with pytest.raises(ValueError, match="decays"):

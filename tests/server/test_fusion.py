@@ -5,9 +5,9 @@ import pytest
 from numpy.typing import NDArray
 
 from export.generation import Generation
-from retrieval.evidence import NAMES
+from retrieval.evidence import NAMES, NEAREST
 from retrieval.query import Query, Selection
-from server.fusion import NEAREST, Fuser, Listener
+from server.fusion import Fuser, Listener
 
 NOTHING = Selection(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32), 60)
 ONE = np.ones(1, dtype=np.float32)

@@ -16,7 +16,7 @@ SMALL_TOWERS = TowerConfig(
     languages=2,
     genres=5,
     text_dimensions=6,
-    graph_dimensions=4,
+    known_dimensions=4,
     category_dimensions=2,
     hidden_dimensions=(8, 8),
     dimensions=8,
@@ -32,11 +32,12 @@ TINY = TowerConfig(
     languages=1,
     genres=0,
     text_dimensions=WIDTH,
-    graph_dimensions=WIDTH,
+    known_dimensions=WIDTH,
     hidden_dimensions=(16,),
     dimensions=16,
     dropout=0.0,
     shown_new=0.0,
+    hidden=0.0,
 )
 
 

@@ -17,10 +17,10 @@ from training.baselines import (
     Popularity,
     TwoTowerRanker,
     VectorKnn,
-    centred,
     history_matrix,
     interaction_matrix,
 )
+from training.centring import centred
 from training.ease import Ease
 from training.metrics import TOP
 from training.ranking import Candidates, Ranker, Scope, rank

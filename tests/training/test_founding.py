@@ -91,9 +91,9 @@ def test_end_rates_are_how_often_an_item_is_an_end_of_a_drawn_edge(
     graph, _ = world
     sizes = [len(graph.edges(name)) for name in graph.relations.names]
     assert len(set(sizes)) > 2  # so that the samplers differ
-    left_rate, right_rate = END_RATES[sampler](graph)
+    left_rate, right_rate = END_RATES[sampler](graph, 4)
     left, right, epochs = np.zeros(graph.num_items), np.zeros(graph.num_items), 200
-    drawn = SAMPLERS[sampler](graph, 64, seed=0)
+    drawn = SAMPLERS[sampler](graph, 4, seed=0)
     for epoch in range(epochs):
         for batch in drawn.iter_epoch(epoch):
             left += np.bincount(batch.left, minlength=graph.num_items)

@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from graph.cases import Cases
+from models.scorer import Scorer
 from retrieval.evidence import EDGE_KINDS, NAMES, Catalogue, gather, reach
 from retrieval.pairwise import PairTable
 from tests.support.cases import cases_of
@@ -21,7 +22,8 @@ from training.fusion import (
 )
 
 ITEMS, TYPES = 40, 2
-SETTINGS = FusionSettings(nearest=5)
+SETTINGS = FusionSettings()
+NEAREST = 5
 
 
 def make_catalogue(rng: np.random.Generator) -> Catalogue:
@@ -48,6 +50,10 @@ def random_people(cases: Cases) -> NDArray[np.float32]:
     return unit
 
 
+def fit(catalogue: Catalogue, taught: list[tuple[Catalogue, Cases]]) -> Scorer:
+    return fit_scorer(catalogue, taught, random_people, SETTINGS, nearest=NEAREST)
+
+
 def next_item_cases(rng: np.random.Generator, count: int) -> Cases:
     """People who choose what their newest item speaks for."""
     newest = rng.integers(0, ITEMS - 1, count)
@@ -62,10 +68,8 @@ def next_item_cases(rng: np.random.Generator, count: int) -> Cases:
 def test_scorer_learns_to_believe_the_pairs() -> None:
     rng = np.random.default_rng(0)
     catalogue = make_catalogue(rng)
-    scorer = fit_scorer(
-        catalogue, [(catalogue, next_item_cases(rng, 200))], random_people, SETTINGS
-    )
-    ranker = FusedRanker("fused", catalogue, random_people, scorer, SETTINGS.nearest)
+    scorer = fit(catalogue, [(catalogue, next_item_cases(rng, 200))])
+    ranker = FusedRanker("fused", catalogue, random_people, scorer, NEAREST)
     asked = next_item_cases(rng, 100)
     scores = ranker.score(asked)
     for case in range(len(asked)):
@@ -79,10 +83,20 @@ def test_without_cases_likeness_alone_counts_and_it_is_said(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     catalogue = make_catalogue(np.random.default_rng(0))
-    scorer = fit_scorer(catalogue, [(catalogue, cases_of([], []))], random_people, SETTINGS)
+    scorer = fit(catalogue, [(catalogue, cases_of([], []))])
     assert dict(zip(NAMES, scorer.weight.tolist(), strict=True)) == {
         name: float(name == "likeness") for name in NAMES
     }
+    assert "fusion: no lent case has its answer" in capsys.readouterr().err
+
+
+def test_a_case_without_a_choice_teaches_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    """Everything but the target is barred, so the target is the only candidate."""
+    catalogue = make_catalogue(np.random.default_rng(0))
+    rest = [item for item in range(ITEMS) if item != 4]
+    taught = [(catalogue, cases_of([[3]], [4], barred=[rest]))]
+    scorer = fit(catalogue, taught)
+    assert torch.isfinite(scorer.weight).all()
     assert "fusion: no lent case has its answer" in capsys.readouterr().err
 
 
@@ -103,30 +117,24 @@ def test_nearest_are_taken_of_each_type_but_for_what_is_barred() -> None:
 
 
 def test_what_no_channel_finds_comes_behind_what_one_does() -> None:
-    """Nobody has chosen the last items; they come before others that are not found."""
     rng = np.random.default_rng(0)
-    whole = make_catalogue(rng)
-    people = np.where(np.arange(ITEMS) < ITEMS - 5, whole.people, 0).astype(np.float32)
-    catalogue = replace(whole, people=people)
-    scorer = fit_scorer(
-        catalogue, [(catalogue, next_item_cases(rng, 200))], random_people, SETTINGS
-    )
+    catalogue = make_catalogue(rng)
+    scorer = fit(catalogue, [(catalogue, next_item_cases(rng, 200))])
     ranker = FusedRanker("fused", catalogue, random_people, scorer, 2)
     cases = cases_of([[3, 7]], [4])
     (person,) = people_of(cases, random_people(cases))
-    (scores,) = ranker.score(cases)
-    near = nearest_by_type(catalogue, person, 2, cases.barred(0))
-    found = np.union1d([4, 8], near)
-    new = np.setdiff1d(nearest_by_type(catalogue, person, 2, near, catalogue.people == 0), found)
-    order = np.argsort(-scores)
-    assert set(order[: len(found)].tolist()) == set(found.tolist())
-    assert set(order[len(found) :][:2].tolist()) == set(new.tolist())
-    rest = order[len(found) + 2 :]
     likeness = catalogue.item_vectors @ person.vector
-    assert (np.diff(likeness[rest]) <= 0).all()
     reached = reach(catalogue, person)
-    said = scorer(torch.from_numpy(gather(catalogue, person, reached, found))).detach().numpy()
-    assert found[np.argsort(-said)].tolist() == order[: len(found)].tolist()
+    few = np.isin(np.arange(ITEMS), [8, 20, 21, 22, ITEMS - 1])
+    for scores, admitted in ((ranker.score(cases), None), (ranker.score_among(cases, few), few)):
+        near = nearest_by_type(catalogue, person, 2, cases.barred(0), admitted)
+        spoken = np.array([4, 8]) if admitted is None else np.array([8])
+        found = np.union1d(spoken, near)
+        order = np.argsort(-scores[0])
+        assert set(order[: len(found)].tolist()) == set(found.tolist())
+        assert (np.diff(likeness[order[len(found) :]]) <= 0).all()
+        said = scorer(torch.from_numpy(gather(catalogue, person, reached, found))).detach().numpy()
+        assert found[np.argsort(-said)].tolist() == order[: len(found)].tolist()
 
 
 def test_who_has_no_history_is_shown_the_most_popular() -> None:
@@ -134,8 +142,8 @@ def test_who_has_no_history_is_shown_the_most_popular() -> None:
     people = rng.permutation(ITEMS).astype(np.float32)
     catalogue = replace(make_catalogue(rng), people=people)
     taught = [(catalogue, next_item_cases(rng, 50))]
-    scorer = fit_scorer(catalogue, taught, random_people, SETTINGS)
-    ranker = FusedRanker("fused", catalogue, random_people, scorer, SETTINGS.nearest)
+    scorer = fit(catalogue, taught)
+    ranker = FusedRanker("fused", catalogue, random_people, scorer, NEAREST)
     nothing, something = ranker.score(cases_of([[], [3]], [1, 4]))
     np.testing.assert_array_equal(nothing, people)
     assert not np.array_equal(something, people)
@@ -166,7 +174,6 @@ def test_history_is_given_newest_first() -> None:
     "change",
     [
         {"ridge": 0.0},
-        {"nearest": 0},
         {"cases": 0},
         {"candidates": 1},
         {"prior": -1.0},
@@ -188,7 +195,7 @@ def test_the_scorer_learns_from_what_was_looked_at_and_then_chosen(
     strong = [plain.history(case).tolist() for case in range(len(plain))]
     for barred, taught in ((strong, True), (looked, False)):
         cases = cases_of(looked, plain.target.tolist(), barred=barred)
-        scorer = fit_scorer(catalogue, [(catalogue, cases)], random_people, SETTINGS)
+        scorer = fit(catalogue, [(catalogue, cases)])
         assert (scorer.weight.tolist()[0] > 0) == taught
         assert ("fusion: no lent case" in capsys.readouterr().err) != taught
 
@@ -198,9 +205,10 @@ def test_what_somebody_turned_away_from_teaches_nothing() -> None:
     cases = cases_of([[0]], [1], barred=[[0]])
     dislike = cases_of([[0]], [1], barred=[[0, 2]])
     catalogue = make_catalogue(np.random.default_rng(0))
-    near = replace(SETTINGS, nearest=ITEMS)
     scales = [
-        fit_scorer(catalogue, [(catalogue, each)], random_people, near).scale.tolist()
+        fit_scorer(
+            catalogue, [(catalogue, each)], random_people, SETTINGS, nearest=ITEMS
+        ).scale.tolist()
         for each in (cases, dislike)
     ]
     assert scales[0] != scales[1]
@@ -229,8 +237,8 @@ def test_a_few_drawn_candidates_teach_the_same() -> None:
     catalogue, cases = make_catalogue(rng), noisy_cases(rng, 1500)
 
     def weight(candidates: int, seed: int = 0) -> float:
-        settings = replace(SETTINGS, nearest=ITEMS, candidates=candidates, seed=seed, prior=1.0)
-        scorer = fit_scorer(catalogue, [(catalogue, cases)], random_people, settings)
+        settings = replace(SETTINGS, candidates=candidates, seed=seed, prior=1.0)
+        scorer = fit_scorer(catalogue, [(catalogue, cases)], random_people, settings, nearest=ITEMS)
         return float((scorer.weight / scorer.scale)[0].detach())
 
     assert weight(10) == weight(10) != weight(10, seed=1)
@@ -245,11 +253,14 @@ def test_each_case_is_asked_of_the_catalogue_that_it_came_with() -> None:
         catalogue,
         pairs=replace(catalogue.pairs, weights=np.zeros_like(catalogue.pairs.weights)),
     )
-    near = replace(SETTINGS, nearest=ITEMS)
     halves = [next_item_cases(rng, 100), next_item_cases(rng, 100)]
     both, half = (
         fit_scorer(
-            catalogue, zip((catalogue, other), halves, strict=True), random_people, near
+            catalogue,
+            zip((catalogue, other), halves, strict=True),
+            random_people,
+            SETTINGS,
+            nearest=ITEMS,
         ).weight.tolist()[0]
         for other in (catalogue, silent)
     )

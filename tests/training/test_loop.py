@@ -48,6 +48,37 @@ def run(model: nn.Linear, folder: Path, settings: LoopSettings) -> Progress:
     )
 
 
+def test_gradients_of_gathered_rows_are_the_same_each_time_whatever_the_threads(
+    tmp_path: Path,
+) -> None:
+    """By itself torch adds them up in the order in which two threads come to them."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        weights = [trained_by_rows(tmp_path / str(turn)) for turn in range(5)]
+    finally:
+        torch.set_num_threads(threads)
+    assert all(torch.equal(each, weights[0]) for each in weights)
+    assert not torch.are_deterministic_algorithms_enabled()
+
+
+def trained_by_rows(folder: Path) -> Tensor:
+    """Pull rows of a table that are gathered often towards drawn ones."""
+    rng = torch.Generator().manual_seed(0)
+    rows = torch.randint(0, 50, (4000,), generator=rng)
+    wanted = torch.randn(4000, 32, generator=rng)
+    table = nn.Embedding(50, 32)
+    nn.init.zeros_(table.weight)
+
+    def losses(_epoch: int) -> Iterator[Tensor]:
+        for _ in range(3):
+            yield ((table.weight[rows] - wanted) ** 2).mean()
+
+    folder.mkdir()
+    fit(table, losses, None, LoopSettings(epochs=1), folder, batches=3, title="rows")
+    return table.weight.detach()
+
+
 def test_no_epoch_begins_after_the_time_is_up(tmp_path: Path) -> None:
     model = make_model()
     progress = fit(

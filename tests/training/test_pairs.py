@@ -232,6 +232,17 @@ def test_newer_interactions_than_the_graphs_are_learned_from(rows: pl.DataFrame)
     assert said(table, "together") == said(build(rows), "together")
 
 
+def test_what_lies_before_the_window_says_nothing() -> None:
+    days = pl.col("user_row") * 86_400
+    rows = interactions([[0, 1], [0, 1], [2, 3], [2, 3]]).with_columns(timestamp=days)
+    whole, late = (build(rows, replace(EDGES, window_days=window)) for window in (None, 2.0))
+    for kind in ("following", "together"):
+        assert {(0, 1), (2, 3)} <= set(said(whole, kind))
+        assert set(said(late, kind)) <= {(2, 3), (3, 2)}
+    assert said(late, "influence").keys() <= {(2, 3), (3, 2)}
+    assert said(late, "following")
+
+
 def test_without_interactions_the_graphs_own_edges_are_left(rows: pl.DataFrame) -> None:
     graph = build_graph(ITEMS, rows, EDGES)
     table = build_pairs(graph, rows.clear(), EDGES, SETTINGS)

@@ -85,6 +85,35 @@ def test_unseen_targets_are_ranked_among_unseen_items_of_their_type() -> None:
     assert got[Scope.TYPE].rank.tolist() == [3, 4]
 
 
+@dataclass
+class Selective(Table):
+    """A ranker that turns its scores round where some items alone are asked for."""
+
+    asked: list[tuple[list[int], list[bool]]] = field(default_factory=list)
+
+    def score_among(self, cases: Cases, admitted: NDArray[np.bool_]) -> NDArray[np.float32]:
+        self.asked.append((cases.user_row.tolist(), admitted.tolist()))
+        return -self.scores[cases.user_row]
+
+
+def test_a_ranker_that_selects_is_asked_for_unseen_items_alone() -> None:
+    trained = [True, False, False, True]
+    candidates = candidates_of([0, 0, 0, 0], trained)
+    ranker = Selective(np.array([[0.9, 0.8, 0.7, 0.6]] * 2, dtype=np.float32))
+    cases = cases_of([[], []], [3, 2])
+    got = rank(ranker, cases, candidates, (Scope.UNSEEN, Scope.TYPE))
+    assert got[Scope.UNSEEN].rank.tolist() == [UNRANKED, 1]
+    assert got[Scope.TYPE].rank.tolist() == [4, 3]
+    assert ranker.asked == [([1], [not each for each in trained])]
+    ranker.asked.clear()
+    rank(ranker, cases, candidates, (Scope.TYPE, Scope.ALL))
+    rank(ranker, cases.take(np.array([0])), candidates, (Scope.UNSEEN,))
+    assert ranker.asked == []
+    ranker.scores[:] = np.nan
+    with pytest.raises(RankingError, match="table: expected finite scores"):
+        rank(ranker, cases, candidates, (Scope.UNSEEN,))
+
+
 def random_world(seed: int) -> tuple[Table, Cases, Candidates]:
     """Scores with many ties, types wider and narrower than a list, one type of a single item."""
     rng = np.random.default_rng(seed)

@@ -47,6 +47,12 @@ def test_every_row_is_a_valid_change_of_its_own(tmp_path: Path) -> None:
     assert made["copies-0-no-content"][0].foundation.copied_up_to == 2
 
 
+def test_types_that_would_share_a_folder_have_rows_of_their_own(tmp_path: Path) -> None:
+    rows = rows_of(two_communities(item_types=("sci fi", "sci/fi")), tmp_path)
+    alone = {name: row.view.item_type for name, row in rows.items() if name.startswith("alone")}
+    assert alone == {"alone-sci_fi": "sci fi", "alone-sci_fi-2": "sci/fi"}
+
+
 def test_a_row_that_the_data_says_nothing_about_has_its_reason(tmp_path: Path) -> None:
     rows = rows_of(two_communities(), tmp_path / "two")
     assert {name: row.problem for name, row in rows.items() if row.problem} == {

@@ -14,7 +14,7 @@ from graph.split import hold_out
 from graph.tables import read_dataset
 from graph.worlds import FIRST_TIME, STEP_S, two_communities, write_world
 from tests.support.runs import QUICK, make_run, make_stages
-from training.pipeline import Run
+from training.pipeline import Inputs, Run
 from training.view import View
 
 LATER = FIRST_TIME + 5 * STEP_S
@@ -123,6 +123,22 @@ def test_old_towers_learn_from_nothing_newer_and_are_asked_the_same(
     assert len(old.train) == len(before) - lent
     with pytest.raises(SplitError, match="no interaction before"):
         View(towers_until=FIRST_TIME).of_towers(dataset, split, 0)
+
+
+def test_what_is_lent_to_old_towers_is_in_no_graph_of_theirs(tmp_path: Path) -> None:
+    write_world(two_communities(), tmp_path / "data")
+    views = View(graph_until=LATER, towers_until=LATER), View(graph_until=LATER)
+    old, fresh = (
+        Run(tmp_path / "run", Inputs(tmp_path / "data", "test", QUICK, view=view)) for view in views
+    )
+    old.make_dataset()
+    lent = set(zip(old.split.valid.user_row.tolist(), old.split.valid.target.tolist(), strict=True))
+    assert lent
+    assert not lent & set(old.graph_train.select("user_row", "item_row").iter_rows())
+    assert lent & set(fresh.graph_train.select("user_row", "item_row").iter_rows())
+    for run in (old, fresh):
+        assert not len(run.graph_train.filter(pl.col("timestamp") >= LATER))
+    assert old.inputs.graph_part != fresh.inputs.graph_part
 
 
 def test_old_towers_of_a_divided_data_set_learn_from_its_train_part(tmp_path: Path) -> None:

@@ -17,12 +17,16 @@ from training.tower_settings import AdaptationSettings, tower_config
 def adapt(
     folder: Path,
     material: Material,
-    hgnn: NDArray[np.float32] | None,
+    known: NDArray[np.float32],
+    unchosen: NDArray[np.float32],
     settings: AdaptationSettings,
 ) -> dict[str, Any]:
-    """Write the towers, the item vectors and the encoders; `hgnn` None leaves the graph out."""
-    unchosen = None if hgnn is None else material.unchosen_vectors
-    catalogue, users, encoders = tower_inputs(material, hgnn, unchosen)
+    """Write the towers, the item vectors and the encoders.
+
+    Shapes:
+        known, unchosen: (N, G), what is known of items, and what would be had nobody chosen them.
+    """
+    catalogue, users, encoders = tower_inputs(material, known, unchosen)
     config = tower_config(material.dataset.item_types, catalogue, *encoders, settings)
     sequences = Sequences.from_interactions(material.heard, len(material.dataset.users))
     lent = material.hear(material.split.valid)

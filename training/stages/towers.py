@@ -16,23 +16,23 @@ from training.users import EmbedUsers, UserEmbedder
 
 def tower_inputs(
     material: Material,
-    hgnn: NDArray[np.float32] | None,
+    known: NDArray[np.float32],
     unchosen: NDArray[np.float32] | None = None,
 ) -> tuple[Catalogue, NDArray[np.int64], tuple[ItemEncoder, UserEncoder]]:
     """Encode items and people; see `training.catalogue.build_catalogue`."""
     dataset = material.dataset
     items = ItemEncoder.fit(item_records(dataset.items))
     people = UserEncoder.fit(user_records(dataset.users))
-    catalogue = build_catalogue(dataset.items, items, material.text, hgnn, unchosen)
+    catalogue = build_catalogue(dataset.items, items, material.text, known, unchosen)
     return catalogue, encode_users(dataset.users, people), (items, people)
 
 
 def load_towers(
-    folder: Path, material: Material, hgnn: NDArray[np.float32] | None
+    folder: Path, material: Material, known: NDArray[np.float32]
 ) -> tuple[EmbedUsers, NDArray[np.float32]]:
     """Load the towers of a stage: how they embed the people of cases, and all items (N, V)."""
     towers = load_two_tower(folder)
-    catalogue, users, _ = tower_inputs(material, hgnn)
+    catalogue, users, _ = tower_inputs(material, known)
     embedder = UserEmbedder(towers, catalogue, torch.from_numpy(users))
     items = catalogue.embed_all(towers)
     return (lambda cases: embedder.embed_cases(material.hear(cases), items)), items.numpy()
