@@ -35,7 +35,7 @@ _VALIDATION_EDGES = 4096
 class FoundationSettings:
     """How the foundation is trained; every field is a hyperparameter."""
 
-    loop: LoopSettings = field(default_factory=lambda: LoopSettings(epochs=30, patience=5))
+    loop: LoopSettings = field(default_factory=lambda: LoopSettings(epochs=80, patience=8))
     dimensions: int = 128
     """Width of the last layer, the part of the item vector that the graph makes."""
     hidden_dimensions: int = 128
