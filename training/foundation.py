@@ -1,8 +1,8 @@
 """Train the static foundation layer: the HGNN, on the edges of the item-item graph.
 
 Source: De Nadai et al., arXiv 2403.05185: batch 256, Adam 1e-3, at most 50 epochs, stop after
-10 without improvement on a tenth of the edges. Our defaults differ: batch 512, at most 30
-epochs, stop after 5. Beyond it: softmax with logQ correction in place of the margin loss (both
+10 without improvement on a tenth of the edges. Our defaults differ: batch 512, at most 80
+epochs, stop after 8. Beyond it: softmax with logQ correction in place of the margin loss (both
 are here), neighbourhood dropout, and the untrained model as epoch 0.
 """
 
