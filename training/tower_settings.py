@@ -15,7 +15,7 @@ class AdaptationSettings:
     """How the towers are trained; every field is a hyperparameter."""
 
     loop: LoopSettings = field(
-        default_factory=lambda: LoopSettings(epochs=14, patience=2, average=0.99)
+        default_factory=lambda: LoopSettings(epochs=14, patience=4, average=0.99)
     )
     user_tower: Literal["sequence", "pooled"] = "sequence"
     """`pooled` is the papers'; see `TowerConfig.user_tower`."""
