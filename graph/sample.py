@@ -7,11 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graph.item_graph import ItemGraph
-from graph.links import BalancedLinkSampler, LinkBatch, LinkSampler
+from graph.links import LinkBatch, LinkSampler
 from graph.pairs import PairSet
 
 __all__ = [
-    "BalancedLinkSampler",
     "Block",
     "LinkBatch",
     "LinkSampler",

@@ -76,6 +76,11 @@ def _models(dataset: Dataset) -> Iterator[Variant]:
 def _training(dataset: Dataset) -> Iterator[Variant]:
     yield Variant(
         name="unbalanced",
+        meaning="as many edges in every epoch, drawn from all, no balanced sampler",
+        changes={"foundation": {"sampler": "uniform"}},
+    )
+    yield Variant(
+        name="all-edges",
         meaning="all edges in every epoch, no balanced sampler",
         changes={"foundation": {"sampler": "all"}},
     )

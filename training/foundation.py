@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from graph.item_graph import ItemGraph
-from graph.links import LinkBatch
+from graph.links import SAMPLERS, LinkBatch, LinkSampler
 from graph.sample import Block, sample_blocks, uniform_subsets, weighted_subsets
 from models.config import HGNNConfig
 from models.hgnn import HGNN
@@ -25,7 +25,6 @@ from models.losses import margin_loss, sampled_softmax
 from training.bounds import check_above_zero, check_least, check_share
 from training.errors import TrainingError
 from training.inference import centre
-from training.link_rates import END_RATES, SAMPLERS
 from training.loop import LoopSettings, Progress, fit
 
 _VALIDATION_EDGES = 4096
@@ -44,8 +43,9 @@ class FoundationSettings:
     """Hops."""
     aggregation: Literal["max", "mean", "attention"] = "max"
     """How a node takes in the messages of one relation; `max` is the papers'."""
-    sampler: Literal["balanced", "all"] = "balanced"
-    """Edges of an epoch: as many of every relation as the rarest has, or all there are."""
+    sampler: Literal["balanced", "all", "uniform"] = "balanced"
+    """Edges of an epoch: as many of every relation as the rarest has, all there are, or as many as
+    in the first drawn from all."""
     fanout: int = 10
     """Neighbours drawn per node, slot and layer, afresh each time."""
     draw: Literal["uniform", "weighted"] = "uniform"
@@ -103,8 +103,13 @@ class _Steps:
         rng = np.random.default_rng([settings.seed, 1])
         held_out = _draw_edges(graph, settings.validation_share, rng)
         self.graph = graph.without(np.stack((held_out.left, held_out.right), axis=1))
-        self.sampler = SAMPLERS[settings.sampler](self.graph, settings.batch_size, settings.seed)
-        self.left_rate, self.right_rate = END_RATES[settings.sampler](graph, settings.batch_size)
+        counts = SAMPLERS[settings.sampler]
+        self.sampler, whole = (
+            LinkSampler(each, settings.batch_size, settings.seed, counts)
+            for each in (self.graph, graph)
+        )
+        # Of the whole graph: an end of held-out edges alone would have no chance, and its log none.
+        self.left_rate, self.right_rate = whole.end_rates(graph.num_items)
         chosen = rng.permutation(len(held_out.left))[:_VALIDATION_EDGES]
         self.validation = LinkBatch(
             held_out.left[chosen], held_out.right[chosen], held_out.relation[chosen]

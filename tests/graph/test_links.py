@@ -6,9 +6,7 @@ import numpy as np
 import pytest
 
 from graph.errors import EmptyGraphError
-from graph.item_graph import Edges
-from graph.links import balanced_counts
-from graph.sample import BalancedLinkSampler, LinkBatch, LinkSampler
+from graph.links import SAMPLERS, EdgeCounts, LinkBatch, LinkSampler, balanced, uniform
 from tests.graph.graphs import graph_of, random_graph
 
 GRAPH = random_graph(60, 8, seed=0)
@@ -44,7 +42,7 @@ def test_the_plain_sampler_gives_every_edge_once_per_epoch() -> None:
 
 
 def test_the_balanced_sampler_gives_all_of_the_rarest_and_as_many_of_the_others() -> None:
-    sampler = BalancedLinkSampler(GRAPH, 4, seed=0)
+    sampler = LinkSampler(GRAPH, 4, seed=0, counts=balanced)
     rarest = min(EDGES, key=lambda number: len(EDGES[number]))
     size = len(EDGES[rarest])
     assert size < max(map(len, EDGES.values()))
@@ -57,10 +55,10 @@ def test_the_balanced_sampler_gives_all_of_the_rarest_and_as_many_of_the_others(
 
 
 def test_each_epoch_draws_afresh_and_the_seed_decides() -> None:
-    first = epoch_of(BalancedLinkSampler(GRAPH, 4, seed=5), 0)
-    again = epoch_of(BalancedLinkSampler(GRAPH, 4, seed=5), 0)
-    next_one = epoch_of(BalancedLinkSampler(GRAPH, 4, seed=5), 1)
-    other = epoch_of(BalancedLinkSampler(GRAPH, 4, seed=6), 0)
+    first = epoch_of(LinkSampler(GRAPH, 4, seed=5, counts=balanced), 0)
+    again = epoch_of(LinkSampler(GRAPH, 4, seed=5, counts=balanced), 0)
+    next_one = epoch_of(LinkSampler(GRAPH, 4, seed=5, counts=balanced), 1)
+    other = epoch_of(LinkSampler(GRAPH, 4, seed=6, counts=balanced), 0)
     assert np.array_equal(first.left, again.left)
     assert np.array_equal(first.right, again.right)
     assert set(drawn(first)) != set(drawn(next_one))
@@ -68,7 +66,7 @@ def test_each_epoch_draws_afresh_and_the_seed_decides() -> None:
 
 
 def test_an_abundant_relation_is_drawn_uniformly() -> None:
-    sampler = BalancedLinkSampler(GRAPH, 4, seed=0)
+    sampler = LinkSampler(GRAPH, 4, seed=0, counts=balanced)
     abundant = max(EDGES, key=lambda number: len(EDGES[number]))
     times: Counter[tuple[int, int, int]] = Counter()
     for epoch in range(400):
@@ -80,29 +78,41 @@ def test_an_abundant_relation_is_drawn_uniformly() -> None:
 
 
 def test_an_epoch_has_its_least_length_however_rare_a_relation_is() -> None:
-    """Relations of 4, 70 and 300 edges, of which each is to give 67, the rarest what it may."""
-    left = {name: np.arange(size) for name, size in (("0", 4), ("1", 70), ("2", 300))}
-    sampler = BalancedLinkSampler(GRAPH, 20, seed=0)
-    sampler.edges = {int(name): Edges(rows, rows + 1) for name, rows in left.items()}
-    epoch = epoch_of(sampler, 0)
-    assert np.bincount(epoch.relation).tolist() == [40, 67, 67]
-    times = drawn(epoch)
-    assert {times[0, edge, edge + 1] for edge in range(4)} == {10}
-    assert {count for (number, _, _), count in times.items() if number} == {1}
-    assert balanced_counts([4, 30, 300], 20) == [40, 67, 67]
-    assert balanced_counts([3], 512) == [30]
+    """Each relation is to give 67, the rarest what it may."""
+    assert balanced([4, 70, 300], 20) == [40, 67, 67]
+    assert balanced([4, 30, 300], 20) == [40, 67, 67]
+    assert balanced([80, 90], 4) == [80, 80]
+    assert balanced([3], 512) == [30]
+
+
+def test_what_is_given_more_often_than_there_is_is_given_evenly() -> None:
+    times = drawn(epoch_of(LinkSampler(GRAPH, 200, seed=0, counts=balanced), 0))
+    sizes = {number: len(pairs) for number, pairs in EDGES.items()}
+    wanted = dict(zip(sizes, balanced(list(sizes.values()), 200), strict=True))
+    assert any(wanted[number] > size for number, size in sizes.items())
+    for number, size in sizes.items():
+        counts = [times[number, *pair] for pair in EDGES[number]]
+        assert sum(counts) == wanted[number]
+        assert set(counts) <= {wanted[number] // size, wanted[number] // size + 1}
+
+
+def test_a_uniform_epoch_is_as_long_and_relations_have_their_share() -> None:
+    sizes = [100, 300, 600]
+    assert uniform(sizes, 1) == [30, 90, 180]
+    assert sum(balanced(sizes, 1)) == 300
+    assert uniform([1, 1000], 1) == [1, 10]
 
 
 def test_relations_are_mixed_within_a_batch() -> None:
-    first = next(iter(BalancedLinkSampler(GRAPH, 64, seed=0).iter_epoch(0)))
+    first = next(iter(LinkSampler(GRAPH, 64, seed=0, counts=balanced).iter_epoch(0)))
     assert set(first.relation.tolist()) == set(EDGES)
     assert (first.left < first.right).all()
 
 
-@pytest.mark.parametrize("sampler", [LinkSampler, BalancedLinkSampler])
-def test_a_graph_without_edges_is_refused(sampler: type[LinkSampler]) -> None:
+@pytest.mark.parametrize("counts", SAMPLERS.values())
+def test_a_graph_without_edges_is_refused(counts: EdgeCounts) -> None:
     with pytest.raises(EmptyGraphError, match="no edge among 3 items"):
-        sampler(graph_of([0, 0, 1], {}), 32, seed=0)
+        LinkSampler(graph_of([0, 0, 1], {}), 32, seed=0, counts=counts)
 
 
 def test_a_batch_holds_at_least_one_edge() -> None:

@@ -13,12 +13,12 @@ from features.schema import ItemRecord, compose_text
 from features.text import HashFeaturizer
 from graph.build import build_graph
 from graph.item_graph import ItemGraph
+from graph.links import SAMPLERS, LinkSampler
 from graph.tables import read_dataset
 from graph.worlds import two_communities, write_world
 from tests.support.runs import SMALL
 from training.foundation import FoundationSettings
 from training.founding import found
-from training.link_rates import END_RATES, SAMPLERS
 
 NEW = np.array([0, 7, 20])
 """Items that nobody has chosen."""
@@ -71,7 +71,13 @@ def test_copies_teach_the_network_and_leave_the_catalogue_as_it_is(
 
 @pytest.mark.parametrize(
     "change",
-    [{"sampler": "all"}, {"draw": "weighted"}, {"aggregation": "mean"}, {"loss": "margin"}],
+    [
+        {"sampler": "all"},
+        {"sampler": "uniform"},
+        {"draw": "weighted"},
+        {"aggregation": "mean"},
+        {"loss": "margin"},
+    ],
 )
 def test_a_setting_changes_what_is_learned(
     world: tuple[ItemGraph, NDArray[np.float32]], tmp_path: Path, change: dict[str, Any]
@@ -84,16 +90,16 @@ def test_a_setting_changes_what_is_learned(
     assert np.abs(usual - other).max() > 1e-4
 
 
-@pytest.mark.parametrize("sampler", ["balanced", "all"])
+@pytest.mark.parametrize("sampler", SAMPLERS)
 def test_end_rates_are_how_often_an_item_is_an_end_of_a_drawn_edge(
     world: tuple[ItemGraph, NDArray[np.float32]], sampler: str
 ) -> None:
     graph, _ = world
     sizes = [len(graph.edges(name)) for name in graph.relations.names]
     assert len(set(sizes)) > 2  # so that the samplers differ
-    left_rate, right_rate = END_RATES[sampler](graph, 4)
-    left, right, epochs = np.zeros(graph.num_items), np.zeros(graph.num_items), 200
-    drawn = SAMPLERS[sampler](graph, 4, seed=0)
+    left, right, epochs = np.zeros(graph.num_items), np.zeros(graph.num_items), 1000
+    drawn = LinkSampler(graph, 4, seed=0, counts=SAMPLERS[sampler])
+    left_rate, right_rate = drawn.end_rates(graph.num_items)
     for epoch in range(epochs):
         for batch in drawn.iter_epoch(epoch):
             left += np.bincount(batch.left, minlength=graph.num_items)
