@@ -94,8 +94,8 @@ class TowerConfig:
     """Share of items that a step shows as new: without residual, and known as if nobody had chosen
     them, so that such an item is an ordinary case."""
     hidden: float = 0.1
-    """Share of languages, and of countries, ages and genders, that a step shows as unknown, so that
-    what is unknown of an item or a person is an ordinary case."""
+    """Share of languages, countries, ages and genders that a step shows as unknown, and of items
+    and people of whom it shows all of these so: what is unknown is an ordinary case."""
     decays: tuple[float, ...] = (0.5, 0.87, 1.0)
     """One pooled history per entry: an item's weight is multiplied by this for each newer item.
     1 is the plain mean of the paper; small numbers listen to the newest items alone."""

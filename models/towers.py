@@ -197,7 +197,7 @@ class TwoTower(nn.Module):
         return torch.rand(count, 1, device=self.residual.device) < share
 
     def hide(self, categories: Tensor) -> Tensor:
-        """Make some rows of categories unknown, each field by itself and all of a row together.
+        """Make some categories unknown: of each field a share, and of the rows as many whole.
 
         Outside training they stay as they are.
 

@@ -34,8 +34,9 @@ class AdaptationSettings:
     """Share of items that a step shows as new: without residual, and known as if nobody had chosen
     them. Larger helps new items, smaller familiar ones."""
     hidden: float = 0.1
-    """Share of languages, countries, ages and genders that a step shows as unknown. Larger helps
-    where little is known, smaller where all is."""
+    """Share of languages, countries, ages and genders that a step shows as unknown, and of items
+    and people of whom it shows all of these so. Larger helps where little is known, smaller where
+    all is."""
     windows_per_step: int = 128
     """Sequence tower: windows of people's sequences per step."""
     windows_per_person: int = 2
