@@ -57,7 +57,7 @@ def assemble(
         user_encoder=parts.user_encoder,
         index=index,
         item_type=graph.item_type,
-        text=parts.text,
+        text=parts.content,
         layers=parts.layers,
         hgnn=parts.hgnn,
         item_vectors=parts.item_vectors,

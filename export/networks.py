@@ -99,10 +99,10 @@ def _hgnn(parts: RunParts, model: bytes, rows: NDArray[np.int64]) -> list[NDArra
         near = all_neighbours(parts.graph, part)  # (b, S, K)
         neighbours = {
             f"neighbours_{number}": vectors[near]
-            for number, vectors in enumerate((parts.text, *parts.layers), start=1)
+            for number, vectors in enumerate((parts.content, *parts.layers), start=1)
         }
         feed = {
-            "text": parts.text[part],
+            "text": parts.content[part],
             "item_type": parts.graph.item_type[part],
             "mask": near >= 0,
             **neighbours,
@@ -117,7 +117,7 @@ def _item_tower(parts: RunParts, model: bytes, rows: NDArray[np.int64]) -> NDArr
     with torch.no_grad():
         residual = parts.towers.residual_of(torch.from_numpy(rows))
     feed = {
-        "text": parts.text[rows],
+        "text": parts.content[rows],
         "hgnn": parts.hgnn[rows],
         "item_type": arrays.item_type,
         "language": arrays.language,

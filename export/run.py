@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,6 +13,7 @@ from export.errors import RunError
 from export.generation import FeaturizerInfo
 from features.encode import ItemEncoder, UserEncoder
 from features.schema import ItemRecord
+from features.years import join_years
 from graph.dataset import Dataset, load_dataset
 from graph.item_graph import ItemGraph
 from models.hgnn import HGNN
@@ -38,7 +40,7 @@ class RunParts:
     """The outputs of a finished run.
 
     Shapes:
-        text: (N, F_0), unit rows. layers: (N, F_l) per hidden layer. hgnn: (N, D), unit rows.
+        text: (N, F), unit rows. layers: (N, F_l) per hidden layer. hgnn: (N, D), unit rows.
         item_vectors: (N, V), unit rows.
     """
 
@@ -56,6 +58,12 @@ class RunParts:
     item_vectors: NDArray[np.float32]
     pairs: PairTable
     scorer: Scorer
+
+    @cached_property
+    def content(self) -> NDArray[np.float32]:
+        """What enters the networks (N, F_0): text vectors and the years beside them, unit rows."""
+        rows = np.arange(len(self.dataset.items))
+        return join_years(self.text, self.item_encoder.years.encode(self.records(rows)))
 
     def records(self, rows: NDArray[np.int64]) -> list[ItemRecord]:
         """Return the fields of some items."""
@@ -173,7 +181,7 @@ def _check_widths(parts: RunParts) -> None:
     items, widths = len(parts.dataset.items), parts.network.config.widths
     towers = parts.towers.config
     shapes = {
-        "text/vectors.npy": (parts.text, widths[0]),
+        "text/vectors.npy": (parts.text, widths[0] - parts.item_encoder.years.width),
         **{
             f"foundation/layer_{i}.npy": (layer, widths[i])
             for i, layer in enumerate(parts.layers, start=1)
@@ -190,7 +198,7 @@ def _check_widths(parts: RunParts) -> None:
     _expect(
         parts.folder / "text" / "featurizer.json",
         "dimensions",
-        widths[0],
+        parts.text.shape[1],
         parts.featurizer.dimensions,
     )
 

@@ -2,8 +2,8 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from unicodedata import normalize
 
 import numpy as np
@@ -12,9 +12,13 @@ from numpy.typing import NDArray
 from features.errors import EncoderError, UnknownIdError
 from features.schema import ItemRecord
 from features.vocabulary import Vocabulary, string_list
+from features.years import YearEncoder
 
 UNKNOWN = 0
 MOST_GENRES = 256
+_ITEM_FIELDS = ("item_types", "languages", "genres")
+_USER_FIELDS = ("countries", "age_buckets", "genders")
+_YEARS = "years"
 
 
 @dataclass(frozen=True)
@@ -25,11 +29,13 @@ class ItemArrays:
         item_type: (B,) int64, type index, no row for unknown.
         language: (B,) int64, 0 is unknown.
         genres: (B, G) float32, a row sums to 1 over its known genres, or is all zero.
+        years: (B, Y) float32, unit rows; see `features.years`.
     """
 
     item_type: NDArray[np.int64]
     language: NDArray[np.int64]
     genres: NDArray[np.float32]
+    years: NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -64,12 +70,13 @@ class ItemEncoder:
     item_types: Vocabulary
     languages: Vocabulary
     genres: Vocabulary
+    years: YearEncoder = field(default_factory=YearEncoder)
 
     @classmethod
     def fit(
         cls, records: Iterable[ItemRecord], *, min_count: int = 1, most_genres: int = MOST_GENRES
     ) -> "ItemEncoder":
-        """Collect the types, and the languages and genres of at least `min_count` items.
+        """Collect the types, the years, and languages and genres of at least `min_count` items.
 
         Of the genres the most frequent are taken, `most_genres` at most: an item has a number for
         each. Each list is sorted, so the order of the records does not matter.
@@ -77,6 +84,7 @@ class ItemEncoder:
         types: set[str] = set()
         languages: Counter[str] = Counter()
         genres: Counter[str] = Counter()
+        records = list(records)
         for record in records:
             types.add(record.item_type)
             languages[_category(record.language)] += 1
@@ -85,6 +93,7 @@ class ItemEncoder:
             item_types=Vocabulary.from_ids(sorted(types)),
             languages=_frequent(languages, min_count),
             genres=_frequent(_most(genres, most_genres), min_count),
+            years=YearEncoder.fit(records),
         )
 
     def encode(self, records: Sequence[ItemRecord]) -> ItemArrays:
@@ -107,6 +116,7 @@ class ItemEncoder:
             item_type=self._types([record.item_type for record in records]),
             language=_category_rows(self.languages, [record.language for record in records]),
             genres=multi_hot,
+            years=self.years.encode(records),
         )
 
     def unknown_genres(self, record: ItemRecord) -> tuple[str, ...]:
@@ -124,18 +134,20 @@ class ItemEncoder:
             raise UnknownIdError(f"item_type must be one of {known}: {error}") from error
 
     def to_json(self) -> str:
-        """Write the three vocabularies as one JSON object."""
-        lists = {name: getattr(self, name).ids for name in ("item_types", "languages", "genres")}
-        return json.dumps(lists, ensure_ascii=False, indent=1)
+        """Write the vocabularies and the years as one JSON object."""
+        parts = {name: getattr(self, name).ids for name in _ITEM_FIELDS}
+        return json.dumps({**parts, _YEARS: self.years.to_json()}, ensure_ascii=False, indent=1)
 
     @classmethod
     def from_json(cls, text: str) -> "ItemEncoder":
-        """Read what `to_json` wrote.
+        """Read what `to_json` wrote, now or before there were years.
 
         Raises:
             EncoderError: not such an object.
         """
-        return cls(*_vocabularies(text, "item encoder", ("item_types", "languages", "genres")))
+        parts = _object(text, "item encoder")
+        years = YearEncoder.from_json(parts.pop(_YEARS, []))
+        return cls(*_vocabularies(parts, "item encoder", _ITEM_FIELDS), years)
 
 
 @dataclass(frozen=True)
@@ -172,7 +184,7 @@ class UserEncoder:
 
     def to_json(self) -> str:
         """Write the three vocabularies as one JSON object."""
-        lists = {name: getattr(self, name).ids for name in ("countries", "age_buckets", "genders")}
+        lists = {name: getattr(self, name).ids for name in _USER_FIELDS}
         return json.dumps(lists, ensure_ascii=False, indent=1)
 
     @classmethod
@@ -182,7 +194,7 @@ class UserEncoder:
         Raises:
             EncoderError: not such an object.
         """
-        return cls(*_vocabularies(text, "user encoder", ("countries", "age_buckets", "genders")))
+        return cls(*_vocabularies(_object(text, "user encoder"), "user encoder", _USER_FIELDS))
 
 
 def _category(value: str | None) -> str:
@@ -206,11 +218,19 @@ def _category_rows(vocabulary: Vocabulary, values: Sequence[str | None]) -> NDAr
     return vocabulary.rows([_category(value) for value in values], missing="negative") + 1
 
 
-def _vocabularies(text: str, name: str, fields: tuple[str, str, str]) -> list[Vocabulary]:
+def _object(text: str, name: str) -> dict[str, object]:
     try:
-        lists = json.loads(text)
+        parts = json.loads(text)
     except json.JSONDecodeError as error:
         raise EncoderError(f"the {name} must be JSON: {error}") from error
-    if not isinstance(lists, dict) or set(lists) != set(fields):
+    if not isinstance(parts, dict):
+        raise EncoderError(f"the {name} must be an object, got {type(parts).__name__}")
+    return parts
+
+
+def _vocabularies(
+    parts: Mapping[str, object], name: str, fields: tuple[str, str, str]
+) -> list[Vocabulary]:
+    if set(parts) != set(fields):
         raise EncoderError(f"the {name} must be an object with exactly {', '.join(fields)}")
-    return [Vocabulary.from_ids(string_list(lists[key], f"{name}: {key}")) for key in fields]
+    return [Vocabulary.from_ids(string_list(parts[key], f"{name}: {key}")) for key in fields]

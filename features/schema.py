@@ -82,8 +82,8 @@ def clean_text(text: str) -> str:
 def compose_text(item: ItemRecord) -> str:
     """Write the one text that stands for an item: title, genres, creator, description.
 
-    Parts that are empty leave no trace. Language and year are left out: language is a feature of
-    its own, and encoders read bare numbers poorly.
+    Parts that are empty leave no trace. Language and year are left out, which are features of their
+    own: encoders read bare numbers poorly.
 
     Raises:
         TextError: no part has anything to read.

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from features.schema import TEXT_FIELDS
+from features.schema import TEXT_FIELDS, YEAR
 from graph.errors import GraphFileError
 from graph.problems import Problems
 from graph.roles import HoldOutRule, SignalRoles
@@ -48,11 +48,11 @@ class Dataset:
 
     @property
     def catalogue(self) -> str:
-        """Hash of the items in the order of their rows: ids, types and what their text is of.
+        """Hash of the items in the order of their rows: ids, types, years and what their text is of.
 
         Vectors by row belong to the data set only as long as it stays the same.
         """
-        seen = self.items.select("item_id", "item_type", *TEXT_FIELDS)
+        seen = self.items.select("item_id", "item_type", *TEXT_FIELDS, YEAR)
         return hashlib.sha256(seen.write_ndjson().encode()).hexdigest()
 
     @property

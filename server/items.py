@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from export.generation import Generation
 from features.encode import ItemEncoder
+from features.years import join_years
 from server.answers import MOST_VALUES, ItemVector, Notice, NoticeKind, Provenance
 from server.errors import UnknownItemError, shown
 from server.requests import EmbeddedText, ItemTask, NewItem
@@ -85,16 +86,16 @@ class ItemEmbedder:
         if not placed:
             return []
         arrays = self._generation.item_encoder.encode([each.task.item.record for each in placed])
-        text = np.stack([each.task.vector for each in placed])
+        content = join_years(np.stack([each.task.vector for each in placed]), arrays.years)
         near = pad_slots([each.slots for each in placed])  # (B, S, K)
         hgnn = self._models.embed_graph(
-            text,
+            content,
             arrays.item_type,
             tuple(layer[near] for layer in self._generation.layer_inputs),
             near >= 0,
         )
         vectors = self._models.embed_items(
-            text, hgnn, arrays.item_type, arrays.language, arrays.genres
+            content, hgnn, arrays.item_type, arrays.language, arrays.genres
         )
         return [
             ItemVector(

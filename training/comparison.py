@@ -41,7 +41,7 @@ def _hgnn_knn(run: Run) -> Ranker:
 
 
 def _plain_two_tower(run: Run) -> Ranker:
-    people, items = run.tower_vectors("two_tower", run.centred_text)
+    people, items = run.tower_vectors("two_tower", run.centred_content)
     return TwoTowerRanker("2T without graph", items, people)
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from features.years import YearEncoder, join_years
 from graph.cases import Cases
 from graph.dataset import Dataset, load_dataset
 from graph.item_graph import ItemGraph
@@ -14,6 +15,7 @@ from graph.roles import HoldOutRule
 from graph.split import Split, hold_out
 from training.centring import centred
 from training.holdings import HOLDINGS
+from training.records import item_records
 from training.view import View
 
 COMPARISON_ONLY = "comparison_only"
@@ -84,9 +86,15 @@ class Material:
         return self._view.of_text(_vectors(self.folder / "text" / "vectors.npy"))[first:end]
 
     @cached_property
-    def centred_text(self) -> NDArray[np.float32]:
-        """Text vectors (N, F) without what all of them share, as HGNN vectors hold them."""
-        return centred(self.text)
+    def content(self) -> NDArray[np.float32]:
+        """What is known of the items (N, F) but for people: text vectors and years, unit rows."""
+        records = item_records(self.dataset.items)
+        return join_years(self.text, YearEncoder.fit(records).encode(records))
+
+    @cached_property
+    def centred_content(self) -> NDArray[np.float32]:
+        """The same without what all items share, as HGNN vectors hold it."""
+        return centred(self.content)
 
     @cached_property
     def graph(self) -> ItemGraph:

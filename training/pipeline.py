@@ -151,7 +151,7 @@ class Run(Material):
 
     def make_plain_two_tower(self) -> StageResult:
         """Train the towers without the graph (2T), which evaluation compares with."""
-        return self._make_towers("two_tower", "text", lambda: (self.centred_text,) * 2)
+        return self._make_towers("two_tower", "text", lambda: (self.centred_content,) * 2)
 
     def _make_towers(
         self,

@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from graph.stage import StageResult
 from training.baselines import VectorKnn
+from training.centring import centred
 from training.comparison import MODELS
 from training.fallback import or_popular
 from training.peers import candidates
@@ -34,7 +35,7 @@ def _with_people(run: Run) -> Ranker:
 
 
 def _centred_text_knn(run: Run) -> Ranker:
-    return or_popular(VectorKnn("text-kNN, centred", run.centred_text), candidates(run))
+    return or_popular(VectorKnn("text-kNN, centred", centred(run.text)), candidates(run))
 
 
 @dataclass(frozen=True)

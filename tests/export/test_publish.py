@@ -101,7 +101,7 @@ def test_what_is_served_is_what_was_evaluated(out: Path, parts: RunParts) -> Non
         parts.pairs,
         parts.item_vectors,
         parts.hgnn,
-        parts.text.shape[1],
+        parts.content.shape[1],
         current.popularity,
         parts.graph.item_type,
     )

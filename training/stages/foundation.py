@@ -16,7 +16,7 @@ def lay_foundation(
     folder: Path, material: Material, settings: FoundationSettings
 ) -> dict[str, Any]:
     """Write the network, every layer's vectors, z had nobody chosen the items, and of what."""
-    hgnn, progress, layers = found(material.graph, material.text, settings, folder)
+    hgnn, progress, layers = found(material.graph, material.content, settings, folder)
     save_hgnn(folder, hgnn)
     *hidden, z = layers
     for number, layer in enumerate(hidden, start=1):

@@ -61,5 +61,5 @@ def evidence_of(material: Material, pairs: PairTable, items: NDArray[np.float32]
     """Put together what the scorer weighs; `items` (N, V) are the item tower's vectors."""
     dataset = material.dataset
     people = popularity(material.split.train, len(dataset.items)).astype(np.float32)
-    known, width = material.hgnn_vectors, material.text.shape[1]
+    known, width = material.hgnn_vectors, material.content.shape[1]
     return Catalogue(pairs, items, known, width, people, dataset.item_type)

@@ -23,7 +23,7 @@ def tower_inputs(
     dataset = material.dataset
     items = ItemEncoder.fit(item_records(dataset.items))
     people = UserEncoder.fit(user_records(dataset.users))
-    catalogue = build_catalogue(dataset.items, items, material.text, known, unchosen)
+    catalogue = build_catalogue(dataset.items, items, material.content, known, unchosen)
     return catalogue, encode_users(dataset.users, people), (items, people)
 
 

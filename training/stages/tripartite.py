@@ -30,11 +30,11 @@ def embed_with_people(
     pairs = strong_pairs(material.graph_train, edges.window_days)
     users = len(material.dataset.users)
     graph = graph_with_people(material.graph, pairs, users, edges.cap, seed=settings.seed)
-    nobody = np.zeros((users, material.text.shape[1]), dtype=np.float32)
-    text = np.concatenate([material.text, nobody])
+    nobody = np.zeros((users, material.content.shape[1]), dtype=np.float32)
+    text = np.concatenate([material.content, nobody])
     hgnn, progress = train_foundation(graph, text, settings, folder)
     of_items = embed_layers(hgnn, graph, text)[-1][:items]
-    own = torch.from_numpy(material.text)
+    own = torch.from_numpy(material.content)
     with torch.no_grad():
         hgnn.join.centre(of_items, own)  # over items, as kNN ranks them
         vectors = hgnn.join(of_items, own).numpy()

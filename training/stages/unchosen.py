@@ -22,7 +22,7 @@ def known_of_unchosen(
         items: (N,), n of them. returns: (n, H), HGNN vectors of these.
     """
     graph = as_unchosen(material.graph, items)
-    return embed_founded(hgnn, graph, material.text, settings)[-1][items]
+    return embed_founded(hgnn, graph, material.content, settings)[-1][items]
 
 
 def all_unchosen(
