@@ -24,6 +24,7 @@ from features.schema import ItemRecord
 PLACES = 16
 SCALE = 0.4
 """Length of a year beside a text vector's 1. Larger groups items by age, smaller by subject."""
+_NOTHING = 1e-6  # numbers near float32's smallest are slow to multiply
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,8 @@ def join_years(text: NDArray[np.float32], years: NDArray[np.float32]) -> NDArray
 def _bumps(places: NDArray[np.float64]) -> NDArray[np.float64]:
     """Evaluate the bumps. Shapes: places (B,), returns (B, PLACES), unit rows."""
     centres = (np.arange(PLACES) + 0.5) / PLACES
-    return _unit(np.exp(-(((places[:, None] - centres) * PLACES) ** 2) / 2))
+    bumps = np.exp(-(((places[:, None] - centres) * PLACES) ** 2) / 2)
+    return _unit(np.where(bumps < _NOTHING, 0, bumps))
 
 
 def _unit(rows: NDArray[np.float64]) -> NDArray[np.float64]:

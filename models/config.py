@@ -13,11 +13,11 @@ class HGNNConfig:
     content_relations: tuple[str, ...] = ()
     """Relations that join items by content, such as a common creator; one weight each."""
     text_dimensions: int
-    """Width of the text vectors, layer 0 of the network."""
+    """Width of layer 0, the text vectors and what stands beside them; see `models.hgnn`."""
     hidden_dimensions: int = 128
     """Width of each layer but the last."""
     dimensions: int = 128
-    """Width of the last layer. The item vector z holds the text beside it."""
+    """Width of the last layer. The item vector z holds layer 0 beside it."""
     layers: int = 2
     """Hops that a vector can see."""
     aggregation: Literal["max", "mean", "attention"] = "max"
@@ -68,10 +68,10 @@ class TowerConfig:
     genres: int
     """Width of the genre vector; 0 when the data has no genres."""
     text_dimensions: int
-    """Width of the text vectors."""
+    """Width of the text vectors and what stands beside them."""
     known_dimensions: int
     """Width of the vector that tells what is known of an item: the HGNN's, or in the plain
-    two-tower (2T) the centred text vector."""
+    two-tower (2T) layer 0, centred."""
     category_dimensions: int = 16
     """Width of each learned table of categories."""
     hidden_dimensions: tuple[int, ...] = (512, 256)

@@ -5,19 +5,22 @@ For node c, its neighbours N(c, r) under relation r, and layer inputs h:
     pool(c, r) = max over n in N(c, r) of ReLU(W_r h_n + b_r)        0 without neighbours
     h_c       <- act(W_type(c) h_c + b_type(c) + sum over r of pool(c, r))
     g_c        = h_c / |h_c|                                          after the last layer
-    z_c        = [ unit(g_c - mean g), unit(x_c - mean x) ] / sqrt 2,      x the text vector
+    z_c        = [ unit(g_c - mean g), unit(x_c - mean x) ] / sqrt 2,      x what layer 0 is
 
 `act` is ReLU in every layer but the last, which is linear: a rectified z would confine all
 items to one orthant (the paper rectifies there too).
+
+Layer 0 is the text vector, with the item's year beside it where the catalogue has years
+(`features.years`).
 
 A relation is an unordered pair of item types, or a content relation. From a node's side its
 lists are *slots*: slot s below the number of types holds neighbours of type s, the slots
 after those hold the content relations. `RelationSchema.table` maps (type, slot) to relation.
 
-The loss sees g. The item vector z joins it with the text that it came from, both centred over
+The loss sees g. The item vector z joins it with what it came from, both centred over
 the catalogue (layers joined in this way are known as jumping knowledge, Xu et al., arXiv
 1806.03536): a message that the graph drowned is still there, and an item without neighbours is
-as good as its text.
+as good as its text and year.
 
 That is the aggregation `max`. `mean` takes the mean over n in its place, `attention` a mean with
 the weights softmax over n of (Q_r h_c) . m_n / sqrt(width), where m_n is n's message: scaled

@@ -22,7 +22,7 @@ class HGNNServing(nn.Module):
     def forward(
         self, text: Tensor, item_type: Tensor, neighbours: tuple[Tensor, ...], mask: Tensor
     ) -> tuple[Tensor, ...]:
-        """Compute every layer of items from their own text and their neighbours' layers.
+        """Compute every layer of items from their own layer 0 and their neighbours' layers.
 
         Shapes:
             text: (B, F_0); item_type: (B,) int64.

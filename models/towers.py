@@ -8,7 +8,7 @@ other way to read a history), and for an item:
     n_t  = log(1 + sum of the w of type t)
     u    = unit( MLP_u[country, age, gender, n, p] + sum over d, t of c_dt p_dt )
 
-    s    = B z                            z the item's own vector, without a graph its centred text
+    s    = B z                            z the item's own vector, without a graph its centred x
     v    = unit( MLP_v[type, language, genres, x, s] + s + r )    r its residual, 0 for a new item
 
     score = u . v

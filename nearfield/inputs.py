@@ -66,7 +66,7 @@ class NewItem:
     creator: str = ""
     """As spelled in the catalogue; known items of the same creator become neighbours."""
     year: int | None = None
-    """Year of publication; None for unknown."""
+    """Year of publication, a feature where the training data has years; None for unknown."""
     related_item_ids: Sequence[str] = ()
     """Known items that it is chosen together with, best first; they become its neighbours."""
 

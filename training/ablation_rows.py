@@ -9,9 +9,11 @@ from dataclasses import replace
 
 import polars as pl
 
+from features.years import YearEncoder
 from graph.dataset import Dataset
 from graph.item_graph import ItemGraph
 from graph.tables import TOLD_OF_PEOPLE
+from training.records import item_records
 from training.variants import DEFAULT, TOWERS, Variant
 from training.view import View
 
@@ -56,6 +58,13 @@ def _models(dataset: Dataset) -> Iterator[Variant]:
         name="no-text",
         meaning="a drawn vector in place of each item's text",
         view=View(without_text=True),
+    )
+    dated = YearEncoder.fit(item_records(dataset.items)).width > 0
+    yield Variant(
+        name="no-years",
+        meaning="of no item the year is known",
+        view=View(without_years=True),
+        problem="" if dated else "the data set has no two years of items",
     )
     told = dataset.users.select(pl.col(TOLD_OF_PEOPLE).is_not_null().any()).row(0)
     yield Variant(

@@ -20,8 +20,8 @@ class Catalogue:
     """Inputs of the item tower, frozen while the towers learn.
 
     Shapes:
-        text: (N, F) unit rows; known: (N, G) unit rows, the HGNN vectors, or centred text vectors
-            without a graph; unchosen: (N, G), the same had nobody chosen the item yet.
+        text: (N, F) unit rows, text vectors and years; known: (N, G) unit rows, the HGNN vectors, or
+            the same centred without a graph; unchosen: (N, G), the same had nobody chosen the item yet.
         item_type, language: (N,) int64; genres: (N, number of genres).
     """
 

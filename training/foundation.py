@@ -210,7 +210,7 @@ def train_foundation(
     A graph of so few edges that none is held out is trained for every epoch.
 
     Shapes:
-        text: (N, F), one text vector per item of the graph, unit L2 norm.
+        text: (N, F), layer 0 of each item of the graph, unit rows.
 
     Raises:
         TrainingError: the graph has no edge, or the loss diverges or stays flat.

@@ -20,7 +20,7 @@ def found(
     """Train the HGNN and embed the catalogue with it.
 
     Shapes:
-        text: (N, F_0), unit rows.
+        text: (N, F_0), layer 0, unit rows.
         returns: the network, how training went, and each layer's vectors as in `embed_catalogue`.
     """
     copied, texts, _ = _with_copies(graph, text, settings)

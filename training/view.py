@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from features.schema import YEAR
 from graph.cases import Cases
 from graph.dataset import Dataset
 from graph.errors import SplitError
@@ -34,7 +35,9 @@ class View:
     cases are as new as ever."""
     without_text: bool = False
     """In place of its text vector each item has a drawn one, the same for every seed, which tells
-    items apart and says nothing of them."""
+    items apart and says nothing of them; years stay."""
+    without_years: bool = False
+    """Of no item the year is known."""
     without_people: bool = False
     """Nothing is known of people but what they did: no country, age or gender."""
 
@@ -49,7 +52,9 @@ class View:
         return ", ".join(name if value is True else f"{name} {value}" for name, value in told)
 
     def of_dataset(self, dataset: Dataset) -> Dataset:
-        """Leave the items of the one type, and of people what may be known; they keep their rows.
+        """Leave the items of the one type, and of people and items what may be known.
+
+        They keep their rows.
 
         Raises:
             SplitError: there is no such type.
@@ -57,6 +62,9 @@ class View:
         if self.without_people:
             unknown = (pl.lit(None, pl.String).alias(column) for column in TOLD_OF_PEOPLE)
             dataset = dataclasses.replace(dataset, users=dataset.users.with_columns(unknown))
+        if self.without_years:
+            undated = dataset.items.with_columns(pl.lit(None, dataset.items[YEAR].dtype).alias(YEAR))
+            dataset = dataclasses.replace(dataset, items=undated)
         if self.item_type is None:
             return dataset
         first, end = self.rows(dataset)

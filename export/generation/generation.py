@@ -85,7 +85,7 @@ class Generation:
 
     @property
     def layer_inputs(self) -> tuple[NDArray[np.float32], ...]:
-        """What enters each layer of the HGNN, text vectors first.
+        """What enters each layer of the HGNN, text vectors and years first.
 
         `neighbours_1`, `neighbours_2` ... of `hgnn.onnx` are made of rows of these.
 

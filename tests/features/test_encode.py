@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -90,6 +92,16 @@ def test_json_brings_back_the_same_encoders() -> None:
     assert UserEncoder.from_json(users.to_json()) == users
 
 
+def test_an_encoder_from_before_there_were_years_knows_none() -> None:
+    fitted = ItemEncoder.fit([ItemRecord("book", year=1990), ItemRecord("book", year=2000)])
+    assert fitted.years.width
+    parts = json.loads(fitted.to_json())
+    del parts["years"]
+    older = ItemEncoder.from_json(json.dumps(parts))
+    assert older.item_types == fitted.item_types
+    assert older.encode([ItemRecord("book", year=1990)]).years.shape == (1, 0)
+
+
 @pytest.mark.parametrize("text", ["[", "[]", "{}", '{"item_types": [], "languages": []}'])
 def test_other_json_is_refused(text: str) -> None:
     with pytest.raises(EncoderError):
@@ -108,6 +120,7 @@ records = st.builds(
     item_type=st.sampled_from(["book", "film"]),
     language=st.text(max_size=3),
     genres=st.lists(st.text(max_size=4), max_size=4).map(tuple),
+    year=st.none() | st.integers(1990, 1999),
 )
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from features.years import PLACES
 from graph.dataset import Dataset
 from graph.errors import SplitError
 from graph.lending import Split
@@ -97,6 +98,19 @@ def test_without_people_their_rows_stay_and_nothing_is_told_of_them(tmp_path: Pa
     whole = run.inputs
     assert replace(whole, view=view).graph_part == whole.graph_part
     assert replace(whole, view=view).part != whole.part
+
+
+def test_without_years_no_item_has_one(tmp_path: Path) -> None:
+    whole = make_run(tmp_path, two_communities(), settings=QUICK)
+    undated = Run(whole.folder, replace(whole.inputs, view=View(without_years=True)))
+    seen, dated = undated.dataset, whole.dataset
+    assert seen.items["year"].null_count() == len(seen.items)
+    assert seen.items.schema == dated.items.schema
+    assert seen.items.drop("year").equals(dated.items.drop("year"))
+    assert seen.catalogue != dated.catalogue
+    assert whole.content.shape == (len(dated.items), whole.text.shape[1] + PLACES)
+    assert undated.content is undated.text
+    assert undated.inputs.graph_part != whole.inputs.graph_part
 
 
 def test_a_type_that_is_none_is_named(dataset: Dataset) -> None:
