@@ -147,7 +147,8 @@ class ItemEncoder:
         """
         parts = _object(text, "item encoder")
         years = YearEncoder.from_json(parts.pop(_YEARS, []))
-        return cls(*_vocabularies(parts, "item encoder", _ITEM_FIELDS), years)
+        types, languages, genres = _vocabularies(parts, "item encoder", _ITEM_FIELDS)
+        return cls(types, languages, genres, years)
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,7 @@ class Dataset:
 
     @property
     def catalogue(self) -> str:
-        """Hash of the items in the order of their rows: ids, types, years and what their text is of.
+        """Hash of the items in the order of their rows: ids, types, years, and what text is of.
 
         Vectors by row belong to the data set only as long as it stays the same.
         """

@@ -20,8 +20,9 @@ class Catalogue:
     """Inputs of the item tower, frozen while the towers learn.
 
     Shapes:
-        text: (N, F) unit rows, text vectors and years; known: (N, G) unit rows, the HGNN vectors, or
-            the same centred without a graph; unchosen: (N, G), the same had nobody chosen the item yet.
+        text: (N, F) unit rows, text vectors and years. known: (N, G) unit rows, the HGNN vectors,
+            or without a graph the same as text but centred. unchosen: (N, G), known had nobody
+            chosen the item yet.
         item_type, language: (N,) int64; genres: (N, number of genres).
     """
 

@@ -63,7 +63,9 @@ class View:
             unknown = (pl.lit(None, pl.String).alias(column) for column in TOLD_OF_PEOPLE)
             dataset = dataclasses.replace(dataset, users=dataset.users.with_columns(unknown))
         if self.without_years:
-            undated = dataset.items.with_columns(pl.lit(None, dataset.items[YEAR].dtype).alias(YEAR))
+            undated = dataset.items.with_columns(
+                pl.lit(None, dataset.items[YEAR].dtype).alias(YEAR)
+            )
             dataset = dataclasses.replace(dataset, items=undated)
         if self.item_type is None:
             return dataset

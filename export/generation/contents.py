@@ -60,8 +60,8 @@ class GenerationContents:
 
     Shapes:
         items: N rows with the columns of `layout.ITEM_COLUMNS`, in row order.
-        item_type: (N,) int64. text: (N, D0), unit, text vectors and years. hgnn: (N, D), unit. item_vectors: (N, V),
-            unit. layers: (N, D_l) each. popularity: (N,). All float32.
+        item_type: (N,) int64. text: (N, D0), unit, text vectors and years. hgnn: (N, D), unit.
+            item_vectors: (N, V), unit. layers: (N, D_l) each. popularity: (N,). All float32.
         graph_indptr: (S * N + 1,) int64, list of slot s of item n is entry s * N + n.
         graph_neighbours: (E,) int32, best first. graph_weights: (E,) float32.
             graph_users: (E,) int32, people behind an edge, 0 for content.

@@ -22,7 +22,8 @@ def encode(encoder: YearEncoder, *years: int | None) -> NDArray[np.float32]:
 
 
 def test_places_are_known_by_hand() -> None:
-    # Of four dated items half of the first is before 1990 (place 1/8) and 1 + 3/2 before 2000 (5/8).
+    # Of four dated items half of one is before 1990 (place 1/8), one and half of three before
+    # 2000 (5/8).
     encoder = YearEncoder.fit(of(2000, 1990, 2000, 2000, None))
     centres = (np.arange(PLACES) + 0.5) / PLACES
     for year, place in ((1990, 1 / 8), (2000, 5 / 8), (1995, 3 / 8)):
@@ -51,9 +52,7 @@ def test_years_outside_are_those_at_the_ends() -> None:
 def test_the_unknown_year_is_what_dated_items_are_in_the_mean() -> None:
     encoder = YearEncoder.fit(of(1990, 1990, 2000, None))
     mean = encode(encoder, 1990, 1990, 2000).mean(axis=0)
-    np.testing.assert_allclose(
-        encode(encoder, None)[0], mean / np.linalg.norm(mean), atol=1e-6
-    )
+    np.testing.assert_allclose(encode(encoder, None)[0], mean / np.linalg.norm(mean), atol=1e-6)
     assert not np.allclose(encode(encoder, None), encode(encoder, 0))  # a year like others
 
 
