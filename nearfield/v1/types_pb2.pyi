@@ -403,7 +403,9 @@ class NewItem(_message.Message):
     neighbours. Default: unknown. Limit: max_title_chars Unicode code points.
     """
     year: _builtins.int
-    """Year of publication. Default: unknown. Limit: -9999 to 9999."""
+    """Year of publication. It says with what else the item belongs where the training data has years;
+    an unknown one counts as neither old nor new. Default: unknown. Limit: -9999 to 9999.
+    """
     @_builtins.property
     def genres(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Genres as spelled in the training data; others only count as text. Default: none. Limit:
