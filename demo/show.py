@@ -44,9 +44,9 @@ class Screens:
 
     def new_item(self) -> None:
         """Show a film that no one has rated, and where it comes to lie."""
-        call = "client.similar_items(NewItem(title, genres, description))"
+        call = "client.similar_items(NewItem(title, genres, description, year))"
         _title(self.console, "A film that the data set does not hold", call)
-        words = f"{', '.join(NEW_ITEM.genres)}\n{NEW_ITEM.description}"
+        words = f"{', '.join(NEW_ITEM.genres)}, {NEW_ITEM.year}\n{NEW_ITEM.description}"
         self.console.print(Panel(escape(words), title=NEW_ITEM.title, width=100))
         answer, first_ms = self._nearest_to_new()
         _, second_ms = self._nearest_to_new()

@@ -16,8 +16,9 @@ NEW_ITEM = NewItem(
         "A timid clownfish crosses the ocean to find his young son, who was caught on the reef "
         "and put into a dentist's aquarium."
     ),
+    year=2003,
 )
-"""From 2003; the data set ends in 2000. No id, no interaction: title, genres and description."""
+"""The data set ends in 2000. No id, no interaction: title, genres, description and year."""
 
 NEW_TASTE = "documentary"
 """The type of the three films that the person is said to have seen since."""
