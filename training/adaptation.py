@@ -17,6 +17,7 @@ from graph.cases import Cases
 from models.config import TowerConfig
 from models.towers import TwoTower
 from training.catalogue import Catalogue
+from training.drawing import draw_evenly
 from training.errors import TrainingError
 from training.histories import Sequences
 from training.loop import Progress, fit
@@ -30,6 +31,7 @@ _CHUNK = 2048
 _SCORES = 2**26
 """Scores of a chunk of validation cases at most; memory does not grow with the catalogue."""
 _VALIDATION_CASES = 4096
+"""Cases at most that say when to stop, as many of every item type as there are."""
 _SAMPLE = 50_000
 """Items whose vectors say what the principal directions are."""
 
@@ -68,8 +70,9 @@ def train_adaptation(
     people = UserEmbedder(towers, catalogue, torch.from_numpy(users))
     make_steps = SequenceSteps if config.user_tower == "sequence" else PooledSteps
     steps = make_steps(towers, catalogue, people, sequences, settings)
-    chosen = np.random.default_rng([settings.seed, 1]).permutation(len(valid))
-    asked = valid.take(np.sort(chosen[:_VALIDATION_CASES]))
+    types = catalogue.item_type.numpy()[valid.target]
+    rng = np.random.default_rng([settings.seed, 1])
+    asked = valid.take(draw_evenly(types, _VALIDATION_CASES, rng))
 
     def validate() -> float:
         """Score the held-out cases: mean reciprocal rank within the target's type."""

@@ -22,6 +22,7 @@ from graph.cases import Cases
 from models.scorer import Scorer
 from retrieval.evidence import NAMES, NEAREST, Catalogue, Person, gather, reach
 from training.bounds import check_above_zero, check_least
+from training.drawing import draw_evenly
 from training.users import EmbedUsers
 
 
@@ -40,7 +41,8 @@ class FusionSettings:
     succession_decay: float = 0.8
     """How fast what came before a choice fades, per newer item (`graph.succession`)."""
     cases: int = 3000
-    """Most cases to learn from, drawn; more settle the weights and take memory."""
+    """Most cases to learn from, drawn, as many of every item type as there are; more settle the
+    weights and take memory."""
     candidates: int = 1000
     """Most candidates of a case, drawn beside the chosen one; more take memory."""
     pretended_parts: int = 5
@@ -93,10 +95,10 @@ class _Examples:
     of_type: Tensor
 
 
-def draw_cases(valid: Cases, settings: FusionSettings) -> Cases:
-    """Draw what the scorer learns from, in their order."""
-    drawn = np.random.default_rng(settings.seed).permutation(len(valid))[: settings.cases]
-    return valid.take(np.sort(drawn))
+def draw_cases(valid: Cases, item_type: NDArray[np.int64], settings: FusionSettings) -> Cases:
+    """Draw what the scorer learns from, in their order. Shapes: item_type (N,)."""
+    rng = np.random.default_rng(settings.seed)
+    return valid.take(draw_evenly(item_type[valid.target], settings.cases, rng))
 
 
 def fit_scorer(

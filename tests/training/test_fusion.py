@@ -214,13 +214,16 @@ def test_what_somebody_turned_away_from_teaches_nothing() -> None:
     assert scales[0] != scales[1]
 
 
-def test_cases_are_drawn_in_their_order() -> None:
+def test_cases_are_drawn_in_their_order_and_as_many_of_each_type() -> None:
     cases = next_item_cases(np.random.default_rng(0), 50)
-    some = draw_cases(cases, replace(SETTINGS, cases=20))
-    assert len(some) == 20
+    item_type = (np.arange(ITEMS) < ITEMS // 4).astype(np.int64)
+    some = draw_cases(cases, item_type, replace(SETTINGS, cases=20))
+    counts = np.bincount(item_type[cases.target], minlength=2)
+    expected = [20 - min(10, counts[1]), min(10, counts[1])]
+    assert np.bincount(item_type[some.target], minlength=2).tolist() == expected
     assert (np.diff(some.user_row) > 0).all()
     assert np.isin(some.user_row, cases.user_row).all()
-    assert len(draw_cases(cases, SETTINGS)) == 50
+    assert len(draw_cases(cases, item_type, SETTINGS)) == 50
 
 
 def noisy_cases(rng: np.random.Generator, count: int) -> Cases:

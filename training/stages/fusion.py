@@ -40,7 +40,7 @@ def fuse(
     pairs.save(folder)
     people, items = load_towers(towers, material, material.hgnn_vectors)
     catalogue = evidence_of(material, pairs, items)
-    cases = draw_cases(material.hear(material.split.valid), settings)
+    cases = draw_cases(material.hear(material.split.valid), catalogue.item_type, settings)
     parts = draw_parts(catalogue.people, settings.pretended_parts, settings.seed)
 
     def shown() -> Iterator[tuple[Catalogue, Cases]]:
