@@ -10,6 +10,7 @@ import pytest
 
 from export.errors import RunError
 from export.run import STAGES, RunParts, read_run
+from features.years import PLACES
 from graph.errors import GraphError
 from graph.worlds import two_communities
 from models.checkpoint import CheckpointError
@@ -32,7 +33,8 @@ def test_a_finished_run_is_read_whole(parts: RunParts) -> None:
     assert parts.dataset.item_types == parts.network.config.item_types == ("book", "film")
     assert parts.text.shape == (24, 32)
     assert [layer.shape for layer in parts.layers] == [(24, 16)]
-    assert parts.hgnn.shape == (24, 16 + 32)  # the graph's part and the text
+    assert parts.content.shape == (24, 32 + PLACES)  # the text and the year
+    assert parts.hgnn.shape == (24, 16 + 32 + PLACES)
     assert parts.item_vectors.shape == (24, 16)
 
 

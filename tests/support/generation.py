@@ -40,7 +40,7 @@ RELATIONS = ("creator",)
 COMMUNITIES = (("history", "science"), ("romance", "crime"))
 TEXT_DIMENSIONS = 64
 HIDDEN = 24
-HGNN = 80
+HGNN = 96
 VECTOR = 16
 CAP = 8
 
