@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
 from export.errors import ParityError, RunError
@@ -19,11 +20,11 @@ from graph.worlds import two_communities
 from retrieval.evidence import Catalogue, gather, reach
 from retrieval.evidence import Person as Listener
 from retrieval.store import load_index
-from server.answers import UserVector
+from server.answers import ItemVector, UserVector
 from server.engine import Engine
 from server.fusion import evidence_of
 from server.limits import Limits
-from server.requests import ItemFilter, Person, RecommendTask, Shape
+from server.requests import EmbeddedText, ItemFilter, NewItem, Person, RecommendTask, Shape
 from server.stopwatch import Stopwatch
 from tests.support.cases import cases_of
 from training.fusion import FusedRanker
@@ -223,3 +224,35 @@ def test_a_network_that_fails_parity_publishes_nothing(run: Path, tmp_path: Path
         published(broken, tmp_path / "out")
 
     assert not (tmp_path / "out").exists()
+
+
+def test_a_new_item_is_read_with_its_year(out: Path, parts: RunParts) -> None:
+    """Told anew without neighbours it enters the networks as the known item did."""
+    current = generation(out)
+    engine = Engine(current, Limits(), choice="cpu", threads=1)
+    record = replace(parts.records(np.array([0]))[0], creator="")
+    assert record.year is not None
+
+    def embedded(year: int | None) -> NDArray[np.float32]:
+        told = NewItem(replace(record, year=year), "read already")
+        (item,) = engine.items.embed([EmbeddedText(told, parts.text[0], "hash")], Stopwatch())
+        assert isinstance(item, ItemVector)
+        return item.vector
+
+    nobody = np.zeros((1, current.manifest.num_slots, 0), dtype=np.bool_)
+    widths = [each.shape[1] for each in current.layer_inputs]
+    arrays = current.item_encoder.encode([record])
+    known = engine.models.embed_graph(
+        parts.content[:1],
+        arrays.item_type,
+        tuple(
+            np.zeros((*nobody.shape, each.shape[1]), np.float32) for each in current.layer_inputs
+        ),
+        nobody,
+    )
+    (expected,) = engine.models.embed_items(
+        parts.content[:1], known, arrays.item_type, arrays.language, arrays.genres
+    )
+    np.testing.assert_allclose(embedded(record.year), expected, atol=1e-6)
+    assert np.abs(embedded(record.year - 40) - expected).max() > 1e-3
+    assert np.abs(embedded(None) - expected).max() > 1e-3

@@ -40,7 +40,7 @@ RELATIONS = ("creator",)
 COMMUNITIES = (("history", "science"), ("romance", "crime"))
 TEXT_DIMENSIONS = 64
 HIDDEN = 24
-HGNN = 96
+HGNN = 80
 VECTOR = 16
 CAP = 8
 
@@ -122,7 +122,7 @@ def tiny_world(*, seed: int = 7, items_per_type: int = 30, users: int = 20) -> T
                     language=("en", "de", "")[number % 3],
                     genres=(genre,),
                     creator=f"{genre} house" if number % 5 else "",
-                    year=2000 + number,
+                    year=2000,  # the same for all, which tells nothing apart
                 )
             )
     histories = []

@@ -86,7 +86,7 @@ def test_every_array_reads_as_it_was_written(written: Path) -> None:
     for name in ("history_indptr", "history_rows", "history_weight", "history_seen"):
         np.testing.assert_array_equal(getattr(generation, name), getattr(contents, name))
     np.testing.assert_array_equal(generation.layers[0], contents.layers[0])
-    assert [each.shape for each in generation.layer_inputs] == [(60, 80), (60, 24)]
+    assert [each.shape for each in generation.layer_inputs] == [(60, 64), (60, 24)]
     assert generation.hgnn_path.read_bytes() == contents.models.hgnn
     assert generation.user_tower_path.read_bytes() == contents.models.user_tower
     assert generation.item_tower_path.read_bytes() == contents.models.item_tower
