@@ -245,9 +245,7 @@ def test_a_new_item_is_read_with_its_year(out: Path, parts: RunParts) -> None:
     known = engine.models.embed_graph(
         parts.content[:1],
         arrays.item_type,
-        tuple(
-            np.zeros((*nobody.shape, each.shape[1]), np.float32) for each in current.layer_inputs
-        ),
+        tuple(np.zeros((*nobody.shape, width), dtype=np.float32) for width in widths),
         nobody,
     )
     (expected,) = engine.models.embed_items(
