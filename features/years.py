@@ -14,6 +14,7 @@ of the first and last. An unknown year is what dated items are in the mean.
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +46,14 @@ class YearEncoder:
         """Length of a vector: `PLACES`, or 0 where fewer than two years tell items apart."""
         return PLACES if len(self.counts) > 1 else 0
 
+    @cached_property
+    def _fitted(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        """Each year, its place, and (1, PLACES) what stands for an unknown one."""
+        known, count = np.array(self.counts, dtype=np.float64).T
+        places = (np.cumsum(count) - count / 2) / count.sum()
+        unknown = _unit((_bumps(places) * count[:, None]).sum(axis=0, keepdims=True))
+        return known, places, unknown
+
     def encode(self, records: Sequence[ItemRecord]) -> NDArray[np.float32]:
         """Encode the years of B items.
 
@@ -53,9 +62,7 @@ class YearEncoder:
         """
         if not self.width:
             return np.zeros((len(records), 0), dtype=np.float32)
-        known, count = np.array(self.counts, dtype=np.float64).T
-        places = (np.cumsum(count) - count / 2) / count.sum()
-        unknown = _unit((_bumps(places) * count[:, None]).sum(axis=0, keepdims=True))
+        known, places, unknown = self._fitted
         dated = np.array([record.year is not None for record in records], dtype=np.bool_)
         years = np.array([record.year or 0 for record in records], dtype=np.float64)
         vectors = np.where(dated[:, None], _bumps(np.interp(years, known, places)), unknown)

@@ -7,7 +7,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from features.years import YearEncoder, join_years
+from features.encode import ItemEncoder
+from features.years import join_years
 from graph.cases import Cases
 from graph.dataset import Dataset, load_dataset
 from graph.item_graph import ItemGraph
@@ -86,10 +87,15 @@ class Material:
         return self._view.of_text(_vectors(self.folder / "text" / "vectors.npy"))[first:end]
 
     @cached_property
+    def item_encoder(self) -> ItemEncoder:
+        """What turns the fields of items into arrays, fitted on those that the run is shown."""
+        return ItemEncoder.fit(item_records(self.dataset.items))
+
+    @cached_property
     def content(self) -> NDArray[np.float32]:
         """What is known of the items (N, F) but for people: text vectors and years, unit rows."""
-        records = item_records(self.dataset.items)
-        return join_years(self.text, YearEncoder.fit(records).encode(records))
+        years = self.item_encoder.years.encode(item_records(self.dataset.items))
+        return join_years(self.text, years)
 
     @cached_property
     def centred_content(self) -> NDArray[np.float32]:

@@ -120,20 +120,20 @@ class Dispatcher:
         results = [self._result(kind, each) for each in request.requests]
         return kind.batch_response(info=info, results=results)
 
-    def _result(self, kind: _Kind, request: Any) -> dict[str, Message]:  # noqa: ANN401
+    def _result(self, kind: _Kind, request: Any) -> dict[str, Message]:  # noqa: ANN401  as above
         try:
             return {"status": RichStatus(), kind.field: self._one(kind, request)}
         except StatusError as error:
             return {"status": written(error.status)}
 
-    def _one(self, kind: _Kind, request: Any) -> Message:  # noqa: ANN401
+    def _one(self, kind: _Kind, request: Any) -> Message:  # noqa: ANN401  as above
         about_user = kind in (_USER, _RECOMMEND)
         fault = self._id_faults.get(request.user.user_id if about_user else request.item_id)
         if fault is not None:
             raise error_of(fault)
         return kind.one(self._world, self._limits, request)
 
-    def _check(self, batch: Any) -> None:  # noqa: ANN401
+    def _check(self, batch: Any) -> None:  # noqa: ANN401  as above
         most = self._limits.max_batch_elements
         if not 1 <= len(batch.requests) <= most:
             raise invalid("requests", f"expected 1 to {most} elements, got {len(batch.requests)}")

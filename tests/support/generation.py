@@ -26,7 +26,6 @@ from export.generation.manifest import Metric
 from features.encode import ItemEncoder, UserEncoder, UserRecord
 from features.schema import TEXT_RECIPE, ItemRecord, compose_text
 from features.text import HashFeaturizer
-from features.years import join_years
 from graph.relations import RelationSchema
 from retrieval.evidence import EDGE_KINDS
 from retrieval.exact import ExactIndex
@@ -157,7 +156,7 @@ def tiny_contents(*, seed: int = 7) -> GenerationContents:
         types=len(ITEM_TYPES),
         slots=schema.num_slots,
         relation=schema.table,
-        text=TEXT_DIMENSIONS + item_encoder.years.width,
+        text=TEXT_DIMENSIONS,
         hidden=HIDDEN,
         hgnn=HGNN,
         vector=VECTOR,
@@ -170,8 +169,7 @@ def tiny_contents(*, seed: int = 7) -> GenerationContents:
     rng = np.random.default_rng(seed)
     hgnn_model = tiny_hgnn(shapes, rng)
     featurizer = HashFeaturizer(TEXT_DIMENSIONS)
-    composed = featurizer.embed([compose_text(record) for record in world.records])
-    text = join_years(composed, arrays.years)
+    text = featurizer.embed([compose_text(record) for record in world.records])
     lists = _neighbour_lists(world, arrays.item_type)
     layer_1, hgnn = _run_hgnn(hgnn_model, text, arrays.item_type, lists)
     user_model, item_model = tiny_towers(shapes, hgnn.mean(axis=0), rng)

@@ -10,7 +10,7 @@ from features.encode import ItemEncoder, UserEncoder
 from models.tower_checkpoint import load_two_tower
 from training.catalogue import Catalogue, build_catalogue, encode_users
 from training.material import Material
-from training.records import item_records, user_records
+from training.records import user_records
 from training.users import EmbedUsers, UserEmbedder
 
 
@@ -21,7 +21,7 @@ def tower_inputs(
 ) -> tuple[Catalogue, NDArray[np.int64], tuple[ItemEncoder, UserEncoder]]:
     """Encode items and people; see `training.catalogue.build_catalogue`."""
     dataset = material.dataset
-    items = ItemEncoder.fit(item_records(dataset.items))
+    items = material.item_encoder
     people = UserEncoder.fit(user_records(dataset.users))
     catalogue = build_catalogue(dataset.items, items, material.content, known, unchosen)
     return catalogue, encode_users(dataset.users, people), (items, people)
