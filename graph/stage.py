@@ -1,15 +1,17 @@
 """A stage of the offline work: skipped when nothing it was made from has changed."""
 
+import fcntl
 import hashlib
 import json
 import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from tqdm import tqdm
 
@@ -62,6 +64,9 @@ def run_stage(
     On a `shelf`, a folder that several runs share, stages stand under the names of their inputs.
     The stage is found there or made there, and `folder` becomes a link to it.
 
+    Of several processes one works; the others wait for it, and keep what it made if they want the
+    same. The lock is the file `.<name>.lock` beside the folder.
+
     Raises:
         StageError: the inputs cannot be written as JSON, or `code` names no module of ours.
     """
@@ -73,9 +78,21 @@ def run_stage(
         _link(folder, shelved)
         return replace(result, folder=folder)
     done = _finished(folder, name)
-    if done is not None:
-        tell(f"{folder.name}: unchanged, kept")
-        return done
+    if done is None:
+        with _only_worker(folder, tell):
+            done = _finished(folder, name)  # another process may have made it meanwhile
+            if done is None:
+                return _make(folder, name, work, tell)
+    tell(f"{folder.name}: unchanged, kept")
+    return done
+
+
+def _make(
+    folder: Path,
+    name: str,
+    work: Callable[[Path], dict[str, Any]],
+    tell: Callable[[str], None],
+) -> StageResult:
     partial = folder.with_name(f"{folder.name}.partial")
     _prepare(partial, name)
     tell(f"{folder.name}: working")
@@ -96,6 +113,35 @@ def run_stage(
     _swap(partial, folder)
     tell(f"{folder.name}: done in {seconds:.1f} s")
     return StageResult(folder, True, name, summary, seconds)
+
+
+@contextmanager
+def _only_worker(folder: Path, tell: Callable[[str], None]) -> Iterator[None]:
+    """Hold the folder's lock, which the system gives back however the process ends."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    path = folder.with_name(f".{folder.name}.lock")
+    while True:
+        with path.open("a") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                tell(f"{folder.name}: another process works on it, waiting")
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            if not _stands_at(path, lock):
+                continue  # who held it took it away
+            try:
+                yield
+            finally:
+                path.unlink()
+            return
+
+
+def _stands_at(path: Path, file: IO[str]) -> bool:
+    """Tell whether an open file is the one of that name still."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(file.fileno()))
+    except FileNotFoundError:
+        return False
 
 
 def _link(folder: Path, shelved: Path) -> None:

@@ -1,7 +1,10 @@
 """Stages: skipped when unchanged, whole or not there, resumable."""
 
 import json
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -148,6 +151,39 @@ def test_files_are_hashed_by_content(tmp_path: Path) -> None:
 def test_two_files_of_one_name_cannot_be_told_apart(tmp_path: Path) -> None:
     with pytest.raises(StageError, match="two files of one name"):
         hash_files([tmp_path / "a", tmp_path / "x" / "a"])
+
+
+def test_of_two_processes_one_works_and_the_other_keeps_what_it_made(tmp_path: Path) -> None:
+    folder, lines, begun, waiting = tmp_path / "step", list[str](), Event(), Event()
+    work, again = Work(5), Work(6)
+
+    def slow(partial: Path) -> dict[str, Any]:
+        begun.set()
+        assert waiting.wait(10)
+        return work(partial)
+
+    def note(line: str) -> None:
+        lines.append(line)
+        waiting.set()
+
+    def run(work: Callable[[Path], dict[str, Any]], say: Callable[[str], None]) -> bool:
+        return run_stage(folder, {"seed": 1}, work, code=CODE, say=say).ran
+
+    # The lock is of the open file, so two threads are to it what two processes are.
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(run, slow, quiet)
+        assert begun.wait(10)
+        second = pool.submit(run, again, note)
+        assert (first.result(10), second.result(10)) == (True, False)
+    assert (work.calls, again.calls) == (1, 0)
+    assert lines == ["step: another process works on it, waiting", "step: unchanged, kept"]
+    assert [path.name for path in tmp_path.iterdir()] == ["step"]
+
+
+def test_a_lock_that_a_killed_process_left_holds_nobody_up(tmp_path: Path) -> None:
+    (tmp_path / ".step.lock").touch()
+    assert run_stage(tmp_path / "step", {}, Work(), code=CODE, say=quiet).ran
+    assert [path.name for path in tmp_path.iterdir()] == ["step"]
 
 
 def test_on_a_shelf_what_is_made_from_the_same_is_made_once_for_all(tmp_path: Path) -> None:
