@@ -84,13 +84,13 @@ def _models(dataset: Dataset) -> Iterator[Variant]:
 
 def _training(dataset: Dataset) -> Iterator[Variant]:
     yield Variant(
-        name="unbalanced",
-        meaning="as many edges in every epoch, drawn from all, no balanced sampler",
-        changes={"foundation": {"sampler": "uniform"}},
+        name="balanced",
+        meaning="as many edges in every epoch, the same of every relation",
+        changes={"foundation": {"sampler": "balanced"}},
     )
     yield Variant(
         name="all-edges",
-        meaning="all edges in every epoch, no balanced sampler",
+        meaning="all edges in every epoch",
         changes={"foundation": {"sampler": "all"}},
     )
     has_weak = bool((dataset.interactions["role"] == "weak").any())

@@ -43,9 +43,9 @@ class FoundationSettings:
     """Hops."""
     aggregation: Literal["max", "mean", "attention"] = "max"
     """How a node takes in the messages of one relation; `max` is the papers'."""
-    sampler: Literal["balanced", "all", "uniform"] = "balanced"
-    """Edges of an epoch: as many of every relation as the rarest has, all there are, or as many as
-    in the first drawn from all."""
+    sampler: Literal["balanced", "all", "uniform"] = "uniform"
+    """Edges of an epoch: as many of every relation as the rarest has, which is the papers', all
+    there are, or as many as in the first drawn from all."""
     fanout: int = 10
     """Neighbours drawn per node, slot and layer, afresh each time."""
     draw: Literal["uniform", "weighted"] = "uniform"

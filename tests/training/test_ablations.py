@@ -118,7 +118,7 @@ def test_ablations_stand_beside_the_default_on_the_same_cases(
 
 
 def test_rows_share_the_stages_that_are_made_from_the_same(desk: Desk) -> None:
-    assert desk.run(ablate, "--ablations", "2t,pooled-once,unbalanced") == 0
+    assert desk.run(ablate, "--ablations", "2t,pooled-once,balanced") == 0
     shelf = [path.name.rsplit("-", 1)[0] for path in (desk.folder / "run" / "stages").iterdir()]
     counts = {name: shelf.count(name) for name in sorted(set(shelf)) if "ranks" not in name}
     assert counts == {

@@ -73,7 +73,7 @@ def test_copies_teach_the_network_and_leave_the_catalogue_as_it_is(
     "change",
     [
         {"sampler": "all"},
-        {"sampler": "uniform"},
+        {"sampler": "balanced"},
         {"draw": "weighted"},
         {"aggregation": "mean"},
         {"loss": "margin"},

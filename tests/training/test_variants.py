@@ -40,7 +40,7 @@ def test_every_row_is_a_valid_change_of_its_own(tmp_path: Path) -> None:
     assert made["without-book-film"][0].graph.without == ("book-film",)
     assert made["only-creator"][0].graph.only == ("creator",)
     assert made["no-content"][0].graph.content_relations == ()
-    assert made["unbalanced"][0].foundation.sampler == "uniform"
+    assert made["balanced"][0].foundation.sampler == "balanced"
     assert made["all-edges"][0].foundation.sampler == "all"
     assert made["alone-book"][1].item_type == "book"
     assert made["plain-edges-of-one"][0].graph.min_users == 1
