@@ -38,7 +38,7 @@ CLOSEST_AMONG = 20
 KINSHIP_DECAY = 0.7
 NEAREST = 150
 """Items nearest to the user vector among which the scorer chooses, in fitting and in serving."""
-HISTORY_LENGTH = 200
+HISTORY_LENGTH = 1000
 """Newest items of a history that are listened to."""
 _SMOOTHING = 1.0
 _DENSE = 2.5

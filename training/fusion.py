@@ -3,7 +3,8 @@
 It learns from the cases lent to validation: neither the towers nor the graph have seen these
 choices, so the scorer sees both as they will be on tomorrow's. What it fits is a handful of
 weights, by conditional logistic regression over each case's candidates, once among those of the
-chosen item's type and once among all.
+chosen item's type, where every type counts alike, and once among all, where each counts by how
+often it is chosen.
 """
 
 import sys
@@ -86,19 +87,32 @@ class _Examples:
 
     Shapes:
         evidence: (R, F). case: (R,) int64. chosen: (R,) bool, one of each case.
-        of_type: (R,) bool, of the chosen item's type.
+        of_type: (R,) bool, of the chosen item's type. item_type: (C,) int64, that type.
     """
 
     evidence: Tensor
     case: Tensor
     chosen: Tensor
     of_type: Tensor
+    item_type: Tensor
 
 
-def draw_cases(valid: Cases, item_type: NDArray[np.int64], settings: FusionSettings) -> Cases:
-    """Draw what the scorer learns from, in their order. Shapes: item_type (N,)."""
+def draw_cases(
+    valid: Cases, item_type: NDArray[np.int64], settings: FusionSettings
+) -> tuple[Cases, NDArray[np.float32]]:
+    """Draw what the scorer learns from, as many of every type of item as there are.
+
+    Shapes:
+        item_type: (N,).
+        returns: cases in their order; (T,), how many lent cases a drawn one of each type stands
+            for, 0 for types without any.
+    """
     rng = np.random.default_rng(settings.seed)
-    return valid.take(draw_evenly(item_type[valid.target], settings.cases, rng))
+    lent = item_type[valid.target]
+    drawn = draw_evenly(lent, settings.cases, rng)
+    types = int(item_type.max()) + 1
+    there, taken = (np.bincount(each, minlength=types) for each in (lent, lent[drawn]))
+    return valid.take(drawn), (there / np.maximum(taken, 1)).astype(np.float32)
 
 
 def fit_scorer(
@@ -107,15 +121,22 @@ def fit_scorer(
     embed_users: EmbedUsers,
     settings: FusionSettings,
     *,
+    stands_for: NDArray[np.float32] | None = None,
     nearest: int = NEAREST,
 ) -> Scorer:
     """Fit the weights on cases, each with the candidates as they are shown in it.
 
     `catalogue` is what is known of the items of histories; `nearest` items of each type, those
-    nearest to the user vector, are candidates beside what the history speaks for.
+    nearest to the user vector, are candidates beside what the history speaks for. `stands_for`
+    says how much a case of each type weighs where types compete, so that cases drawn evenly do
+    not teach that types are chosen equally often (the weights of Manski and Lerman, The estimation
+    of choice probabilities from choice based samples, 1977); None weighs all alike.
 
     Without any case that could teach, the towers' likeness alone counts, and a line on standard
     error says so.
+
+    Shapes:
+        stands_for: (T,).
     """
     scorer = Scorer()
     examples = _collect(catalogue, shown, embed_users, settings, nearest)
@@ -129,15 +150,18 @@ def fit_scorer(
             scorer.weight[NAMES.index("likeness")] = 1.0
         return scorer
     scale = examples.evidence.std(dim=0).clamp(min=1e-6)
-    penalty = settings.prior / (int(examples.case[-1]) + 1)
+    penalty = settings.prior / len(examples.item_type)
     columns = (examples.evidence - examples.evidence.mean(dim=0)) / scale
+    alike = torch.ones(len(examples.item_type))
+    weights = alike if stands_for is None else torch.from_numpy(stands_for)[examples.item_type]
+    everything = torch.ones_like(examples.of_type)
 
     def objective(flat: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         weight = torch.from_numpy(flat).float().requires_grad_()
         scores = columns @ weight
         loss = penalty * (weight**2).sum()
-        for among in (examples.of_type, torch.ones_like(examples.of_type)):
-            loss = loss + _surprise(scores, examples, among) / 2
+        for among, weigh in ((examples.of_type, alike), (everything, weights)):
+            loss = loss + _surprise(scores, examples, among, weigh) / 2
         (gradient,) = torch.autograd.grad(loss, weight)
         return float(loss.detach()), gradient.double().numpy()
 
@@ -160,6 +184,7 @@ def _collect(
     case: list[NDArray[np.int64]] = []
     chosen: list[NDArray[np.bool_]] = []
     of_type: list[NDArray[np.bool_]] = []
+    types: list[int] = []
     rng = np.random.default_rng([settings.seed, 7])
     for catalogue, cases in shown:
         for number, person in enumerate(people_of(cases, embed_users(cases))):
@@ -173,11 +198,12 @@ def _collect(
             evidence.append(gather(catalogue, person, reached, rows, heard=heard))
             case.append(np.full(len(rows), len(case)))
             chosen.append(rows == target)
-            of_type.append(catalogue.item_type[rows] == catalogue.item_type[target])
+            types.append(int(catalogue.item_type[target]))
+            of_type.append(catalogue.item_type[rows] == types[-1])
     if not evidence:
         return None
     parts = (np.concatenate(each) for each in (evidence, case, chosen, of_type))
-    return _Examples(*(torch.from_numpy(part) for part in parts))
+    return _Examples(*(torch.from_numpy(part) for part in parts), torch.tensor(types))
 
 
 def _drawn(
@@ -221,16 +247,20 @@ def nearest_by_type(
     return near
 
 
-def _surprise(scores: Tensor, examples: _Examples, among: Tensor) -> Tensor:
-    """Mean over the cases of -log softmax of the chosen candidate among some candidates."""
-    cases = int(examples.case[-1]) + 1
+def _surprise(scores: Tensor, examples: _Examples, among: Tensor, weigh: Tensor) -> Tensor:
+    """Mean over the cases, weighed, of -log softmax of the chosen one among some candidates.
+
+    Shapes:
+        scores: (R,). among: (R,) bool. weigh: (C,). returns: ().
+    """
+    cases = len(examples.item_type)
     score = scores.masked_fill(~among, float("-inf"))
     top = torch.full((cases,), float("-inf")).scatter_reduce(
         0, examples.case, score.detach(), "amax"
     )
     total = torch.zeros(cases).index_add(0, examples.case, (score - top[examples.case]).exp())
     chosen = scores[examples.chosen]
-    return (top + total.log() - chosen).mean()
+    return (weigh * (top + total.log() - chosen)).sum() / weigh.sum()
 
 
 @dataclass(frozen=True)

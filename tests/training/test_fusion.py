@@ -217,13 +217,41 @@ def test_what_somebody_turned_away_from_teaches_nothing() -> None:
 def test_cases_are_drawn_in_their_order_and_as_many_of_each_type() -> None:
     cases = next_item_cases(np.random.default_rng(0), 50)
     item_type = (np.arange(ITEMS) < ITEMS // 4).astype(np.int64)
-    some = draw_cases(cases, item_type, replace(SETTINGS, cases=20))
+    some, stands_for = draw_cases(cases, item_type, replace(SETTINGS, cases=20))
     counts = np.bincount(item_type[cases.target], minlength=2)
     expected = [20 - min(10, counts[1]), min(10, counts[1])]
     assert np.bincount(item_type[some.target], minlength=2).tolist() == expected
+    assert stands_for == pytest.approx(counts / expected)
     assert (np.diff(some.user_row) > 0).all()
     assert np.isin(some.user_row, cases.user_row).all()
-    assert len(draw_cases(cases, item_type, SETTINGS)) == 50
+    everything, stands_for = draw_cases(cases, item_type, SETTINGS)
+    assert (len(everything), stands_for.tolist()) == (50, [1, 1])
+
+
+def test_cases_drawn_evenly_do_not_teach_that_types_are_chosen_equally_often() -> None:
+    """Nine in ten choose an item of the second type, which is told by its popularity alone."""
+    rng = np.random.default_rng(0)
+    people = np.where(np.arange(ITEMS) < ITEMS // TYPES, 1, 9).astype(np.float32)
+    catalogue = replace(make_catalogue(rng), people=people)
+    targets = rng.integers(0, ITEMS // TYPES, 2000) + ITEMS // TYPES * (rng.random(2000) < 0.9)
+    cases = cases_of([[int(item + 1) % ITEMS] for item in targets], targets.tolist())
+    few, stands_for = draw_cases(cases, catalogue.item_type, replace(SETTINGS, cases=380))
+
+    def weight(cases: Cases, stands_for: NDArray[np.float32] | None) -> float:
+        scorer = fit_scorer(
+            catalogue,
+            [(catalogue, cases)],
+            random_people,
+            replace(SETTINGS, prior=1.0),
+            stands_for=stands_for,
+            nearest=ITEMS,
+        )
+        return float((scorer.weight / scorer.scale)[NAMES.index("popularity")].detach())
+
+    as_chosen = weight(cases, None)
+    assert as_chosen > 0.5
+    assert weight(few, stands_for) == pytest.approx(as_chosen, rel=0.2)
+    assert abs(weight(few, None)) < as_chosen / 4
 
 
 def noisy_cases(rng: np.random.Generator, count: int) -> Cases:

@@ -40,7 +40,9 @@ def fuse(
     pairs.save(folder)
     people, items = load_towers(towers, material, material.hgnn_vectors)
     catalogue = evidence_of(material, pairs, items)
-    cases = draw_cases(material.hear(material.split.valid), catalogue.item_type, settings)
+    cases, stands_for = draw_cases(
+        material.hear(material.split.valid), catalogue.item_type, settings
+    )
     parts = draw_parts(catalogue.people, settings.pretended_parts, settings.seed)
 
     def shown() -> Iterator[tuple[Catalogue, Cases]]:
@@ -53,7 +55,8 @@ def fuse(
             if len(turn):
                 yield pretence.of(part), turn
 
-    save_scorer(folder, fit_scorer(catalogue, shown(), people, settings))
+    scorer = fit_scorer(catalogue, shown(), people, settings, stands_for=stands_for)
+    save_scorer(folder, scorer)
     return {"pairs": len(pairs.targets), "pretended_parts": len(parts)}
 
 
