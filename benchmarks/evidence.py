@@ -66,7 +66,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.evidence", description=__doc__)
     add = parser.add_argument
     add("--items", type=int, nargs="+", default=[4_000, 100_000], help="default %(default)s")
-    add("--histories", type=int, nargs="+", default=[50, 200], help="default %(default)s")
+    add("--histories", type=int, nargs="+", default=[50, 200, 1000], help="default %(default)s")
     add("--speakers", type=int, default=120, help="of each item; default %(default)s")
     add("--calls", type=int, default=100, help="of each kind; default %(default)s")
     options = parser.parse_args()
