@@ -202,8 +202,13 @@ def _collect(
             of_type.append(catalogue.item_type[rows] == types[-1])
     if not evidence:
         return None
-    parts = (np.concatenate(each) for each in (evidence, case, chosen, of_type))
-    return _Examples(*(torch.from_numpy(part) for part in parts), torch.tensor(types))
+    return _Examples(
+        evidence=torch.from_numpy(np.concatenate(evidence)),
+        case=torch.from_numpy(np.concatenate(case)),
+        chosen=torch.from_numpy(np.concatenate(chosen)),
+        of_type=torch.from_numpy(np.concatenate(of_type)),
+        item_type=torch.tensor(types),
+    )
 
 
 def _drawn(
