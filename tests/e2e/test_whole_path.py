@@ -52,21 +52,27 @@ def test_explanations_are_real_paths(client: Client) -> None:
     assert path.relation == "creator" or path.users >= 2
 
 
-def test_new_item_lands_beside_what_it_is_chosen_with(client: Client) -> None:
-    known = [f"book-{number:03d}" for number in range(4)]
-    new = NewItem(
-        item_type="book",
-        title="An atlas of quiet rivers",
-        description="Walks along water, with maps.",
-        genres=("amber",),
-        related_item_ids=known,
-    )
-    embedded = client.embed_item(new)
-    assert embedded.provenance is Provenance.INDUCTIVE
-    assert embedded.neighbours == len(known)
-    assert np.linalg.norm(embedded.vector) == pytest.approx(1, abs=1e-5)
-    near = client.similar_items(embedded, k=6)
-    assert sum(half_of(hit.item_id) == 0 for hit in near.hits) >= 5
+def test_new_item_leans_to_what_it_is_chosen_with(client: Client) -> None:
+    """To which half it leans, its text says as well, so the same text is asked beside both."""
+    lean = []
+    for half in (0, 1):
+        known = [f"book-{half * HALF + number:03d}" for number in range(4)]
+        new = NewItem(
+            item_type="book",
+            title="An atlas of quiet rivers",
+            description="Walks along water, with maps.",
+            genres=("amber",),
+            related_item_ids=known,
+        )
+        embedded = client.embed_item(new)
+        assert embedded.provenance is Provenance.INDUCTIVE
+        assert embedded.neighbours == len(known)
+        assert np.linalg.norm(embedded.vector) == pytest.approx(1, abs=1e-5)
+        hits = client.similar_items(embedded, k=4 * HALF).hits
+        assert len(hits) == 4 * HALF
+        likeness = [[hit.score for hit in hits if half_of(hit.item_id) == each] for each in (0, 1)]
+        lean.append(np.mean(likeness[0]) - np.mean(likeness[1]))
+    assert lean[0] > lean[1] + 0.1
     alone = client.embed_item(NewItem(item_type="book", title="An atlas of quiet rivers"))
     assert alone.provenance is Provenance.TEXT_ONLY
 
