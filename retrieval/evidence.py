@@ -3,7 +3,7 @@
 Columns, in the order of `NAMES`:
 
 - for each kind of edge and each decay, what the history's items say for the candidate
-  (`retrieval.pairwise`)
+  (`retrieval.pairwise`), over the `loudness` of that kind
 - likeness: dot product of the user vector and the item vector
 - closest: largest dot product of the item vector with those of the newest `CLOSEST_AMONG` items of
   the history
@@ -134,6 +134,7 @@ def gather(
     edges, graph = len(EDGE_KINDS) * len(DECAYS), catalogue.known.shape[1] - catalogue.text_width
     columns = np.zeros((len(NAMES), len(rows)), dtype=np.float32)
     columns[:edges] = reached.of(rows).T
+    columns[:edges] /= loudness(reached, person.history)[:, None]
     heard = heard or catalogue
     newest = person.history[:CLOSEST_AMONG]
     vectors = np.vstack((person.vector, heard.item_vectors[newest]))
@@ -154,6 +155,27 @@ def gather(
         texts = heard.known[newest, graph:]
         columns[-1, new] = _products(catalogue.known[:, graph:], rows[new], texts).max(axis=0)
     return np.ascontiguousarray(columns.T)
+
+
+def loudness(reached: Reached, history: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Tell how loud each kind of edge speaks to a person: the root of the largest of its sums.
+
+    The sums of one person may be many times those of another. A scorer has one weight for both;
+    one that suits the loud would not hear the quiet, and one that suits these would make too much
+    of the others. In a root half of the difference, in logarithms, is left, for loud is also sure
+    (ADR 20). What the history's items say for each other is no measure, for they are not asked.
+
+    Shapes:
+        history: (L,) rows. returns: (K * D,), alike for all decays of a kind, 1 where it says
+            nothing.
+    """
+    asked = np.ones(len(reached.rows), dtype=np.bool_)
+    known = reached.place[history]
+    asked[known[known >= 0]] = False
+    of_column = np.abs(reached.sums).max(axis=0, initial=0, where=asked[:, None])
+    largest = of_column.reshape(-1, len(DECAYS)).max(axis=1)
+    loud: NDArray[np.float32] = np.sqrt(np.where(largest > 0, largest, 1))
+    return loud.repeat(len(DECAYS))
 
 
 def say_again(columns: NDArray[np.float32], new: NDArray[np.int64]) -> None:

@@ -16,6 +16,7 @@ from retrieval.evidence import (
     Catalogue,
     Person,
     gather,
+    loudness,
     reach,
 )
 from retrieval.pairwise import FAINTEST, PairTable
@@ -105,9 +106,40 @@ def test_edge_columns_equal_plain_loops(catalogue: Catalogue, length: int) -> No
                 if decay**place >= FAINTEST:
                     spoken = table.weights[entry] * person.weight[place] * decay**place
                     expected[table.targets[entry], :, d] += spoken
+    asked = np.setdiff1d(EVERYTHING, person.history)
+    expected /= np.sqrt(np.abs(expected[asked]).max(axis=(0, 2), keepdims=True))
     gathered = gather(catalogue, person, reach(catalogue, person), EVERYTHING)
     got = gathered[:, : len(EDGE_KINDS) * len(DECAYS)]
     np.testing.assert_allclose(got, expected.reshape(ITEMS, -1), atol=1e-4)
+
+
+def test_four_times_the_weight_is_heard_twice_as_loud_whatever_is_asked(
+    catalogue: Catalogue,
+) -> None:
+    person = drawn_person(7)
+    louder = Person(person.vector, person.history, 4 * person.weight)
+    for rows in (EVERYTHING, EVERYTHING[:5]):
+        quiet, loud = (
+            gather(catalogue, each, reach(catalogue, each), rows)[
+                :, : len(EDGE_KINDS) * len(DECAYS)
+            ]
+            for each in (person, louder)
+        )
+        np.testing.assert_allclose(loud, 2 * quiet, rtol=1e-5)
+    everything = gather(catalogue, person, reach(catalogue, person), EVERYTHING)
+    np.testing.assert_array_equal(
+        gather(catalogue, person, reach(catalogue, person), EVERYTHING[:5])[:, 0], everything[:5, 0]
+    )
+
+
+def test_how_loud_each_kind_speaks_by_hand() -> None:
+    weights = np.zeros((3, len(EDGE_KINDS)), dtype=np.float32)
+    weights[:, 1] = [0.25, -4.0, 100]
+    table = PairTable.from_lists(np.array([1, 2, 0]), np.array([0, 0, 0]), weights, 3)
+    history = np.array([0])
+    reached = table.reach(history, np.ones(1, dtype=np.float32), np.array(DECAYS, np.float32))
+    expected = np.where(np.arange(len(EDGE_KINDS)) == 1, 2.0, 1.0).repeat(len(DECAYS))
+    np.testing.assert_array_equal(loudness(reached, history), expected)
 
 
 @pytest.mark.parametrize("length", [1, 7, HISTORY_LENGTH + 30])

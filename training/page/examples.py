@@ -9,7 +9,15 @@ from numpy.typing import NDArray
 
 from graph.cases import Cases
 from graph.dataset import Dataset
-from retrieval.evidence import DECAYS, EDGE_KINDS, HISTORY_LENGTH, NAMES, say_again
+from retrieval.evidence import (
+    DECAYS,
+    EDGE_KINDS,
+    HISTORY_LENGTH,
+    NAMES,
+    loudness,
+    reach,
+    say_again,
+)
 from retrieval.pairwise import FAINTEST
 from training.fusion import FusedRanker, people_of
 from training.metrics import UNRANKED
@@ -123,12 +131,13 @@ def path_strengths(
     decays = np.array(DECAYS, dtype=np.float32)
     evidence = np.zeros((len(history), len(rows), len(NAMES)), dtype=np.float32)
     new = np.flatnonzero(ranker.catalogue.people[rows] == 0)
+    loud = loudness(reach(ranker.catalogue, person), person.history)
     for place in range(len(history)):
         alone = slice(place, place + 1)
         reached = ranker.catalogue.pairs.reach(history[alone], person.weight[alone], decays)
         fade = decays**place
         faded = np.tile(np.where(fade < FAINTEST, 0, fade), len(EDGE_KINDS))
-        evidence[place, :, : len(faded)] = reached.of(rows) * faded
+        evidence[place, :, : len(faded)] = reached.of(rows) * faded / loud
         say_again(evidence[place].T, new)
     with torch.no_grad():
         flat = torch.from_numpy(evidence.reshape(-1, len(NAMES)))
