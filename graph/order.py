@@ -82,3 +82,16 @@ def in_order(
         )
         .drop("tie", "key")
     )
+
+
+def without_order(
+    interactions: pl.DataFrame, user_ids: pl.Series, item_ids: pl.Series, *, seed: int
+) -> pl.DataFrame:
+    """Forget when everything was, so that a seeded hash orders each person's rows.
+
+    Takes and gives what `in_order` does; times and places in a sequence are null.
+    """
+    forgotten = interactions.drop("order", "moment", "tied", strict=False).with_columns(
+        pl.lit(None, dtype=interactions.schema[name]).alias(name) for name in ("timestamp", "seq")
+    )
+    return in_order(forgotten, user_ids, item_ids, seed=seed)

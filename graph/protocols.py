@@ -1,5 +1,7 @@
 """Ways to hold out that draw: interactions, people or items at random, by a seed."""
 
+import dataclasses
+
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
@@ -8,7 +10,7 @@ from graph.cases import Visible, before, case_rows, make_cases
 from graph.dataset import Dataset
 from graph.errors import SplitError
 from graph.lending import Split, draw, lend_last, rank_from_last, strong_positions
-from graph.order import hash_ids, tie_hash
+from graph.order import hash_ids, tie_hash, without_order
 
 HELD_SHARE = 0.1
 """Share of each person's interactions, of the people or of the items that is reported."""
@@ -21,7 +23,9 @@ def random_rows(dataset: Dataset, *, seed: int = 0) -> Split:
 
     Tenths are rounded down, so people with fewer than ten items are learned from alone. Which
     items are held out is a seeded hash of person and item. Time plays no part: a case's history
-    is everything of the person that is learned from, what came later too. Somebody with several
+    is everything of the person that is learned from, what came later too, and nothing has an order,
+    in learning neither; for what is asked lies anywhere between what is known, and to hear the
+    newest most, or to learn what comes next, would answer another question. Somebody with several
     held-out items has a case for each, and the lists of one type are judged together. What is held
     out for early stopping is no candidate of the reported cases, without being heard in them. Other
     rows of a held-out pair of person and item are not learned from.
@@ -32,7 +36,9 @@ def random_rows(dataset: Dataset, *, seed: int = 0) -> Split:
     Source: the ratios 8:1:1 by person and their rounding are RecBole's (Zhao et al., CIKM 2021,
         doi:10.1145/3459637.3482016).
     """
-    rows = dataset.interactions
+    users, items = dataset.users["user_id"], dataset.items["item_id"]
+    rows = without_order(dataset.interactions, users, items, seed=seed)
+    dataset = dataclasses.replace(dataset, interactions=rows)
     strong = strong_positions(rows)
     user = rows["user_row"].to_numpy()
     pair = user * len(dataset.items) + rows["item_row"].to_numpy()

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from graph.order import hash_ids, mix, tie_hash
+from graph.order import hash_ids, mix, tie_hash, without_order
 from tests.graph.folders import dataset_of, named_events
 
 IDS = [f"b{number}" for number in range(8)]
@@ -75,3 +75,25 @@ def test_ties_are_broken_evenly() -> None:
 def test_hashes_are_the_same_for_ever() -> None:
     assert hash_ids(["ann"]).tolist() == [0xA5F323BF6ADF3A8D]
     assert mix(np.array([1], dtype=np.uint64)).tolist() == [0x910A2DEC89025CC1]
+
+
+def test_nothing_of_the_order_is_left(tmp_path: Path) -> None:
+    hour, day = (
+        dataset_of(tmp_path / name, IDS, [("ann", one, 9 - place * step) for place, one in each])
+        for name, step, each in (
+            ("hour", 1, list(enumerate(IDS))),
+            ("day", -1, list(enumerate(IDS))),
+        )
+    )
+    forgotten = [
+        without_order(each.interactions, each.users["user_id"], each.items["item_id"], seed=3)
+        for each in (hour, day)
+    ]
+    assert forgotten[0].equals(forgotten[1])
+    assert set(forgotten[0].columns) == set(hour.interactions.columns)
+    assert forgotten[0]["tied"].all()
+    assert forgotten[0]["moment"].to_list() == [0] * len(IDS)
+    assert forgotten[0]["item_row"].to_list() not in (
+        hour.interactions["item_row"].to_list(),
+        day.interactions["item_row"].to_list(),
+    )

@@ -109,6 +109,26 @@ def test_random_cases_share_the_persons_training_rows(dataset: Dataset) -> None:
     assert len(split.train) == len(dataset.interactions) - 200
 
 
+def test_random_cases_are_the_same_whenever_anything_was(tmp_path: Path) -> None:
+    whens = {"one": range(40), "other": range(40, 0, -1), "none": [None] * 40}
+    splits = [
+        random_rows(
+            dataset_of(
+                tmp_path / name, IDS, [("u1", IDS[item], at) for item, at in enumerate(when)]
+            )
+        )
+        for name, when in whens.items()
+    ]
+    first, *others = splits
+    assert first.test.tied.all()
+    assert first.train["moment"].n_unique() == 1
+    assert first.test.history(0).tolist() != sorted(first.test.history(0).tolist(), reverse=True)
+    for other in others:
+        assert first.train.equals(other.train)
+        assert first.test.history_rows.tolist() == other.test.history_rows.tolist()
+        assert first.test.target.tolist() == other.test.target.tolist()
+
+
 def test_random_takes_a_tenth_of_each_person_rounded_down(tmp_path: Path) -> None:
     counts = [1, 9, 10, 19, 20, 39]
     events: list[Event] = [
