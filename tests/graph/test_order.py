@@ -78,22 +78,21 @@ def test_hashes_are_the_same_for_ever() -> None:
 
 
 def test_nothing_of_the_order_is_left(tmp_path: Path) -> None:
-    hour, day = (
-        dataset_of(tmp_path / name, IDS, [("ann", one, 9 - place * step) for place, one in each])
-        for name, step, each in (
-            ("hour", 1, list(enumerate(IDS))),
-            ("day", -1, list(enumerate(IDS))),
+    rising, falling = (
+        dataset_of(
+            tmp_path / name, IDS, [("ann", one, 9 + step * at) for at, one in enumerate(IDS)]
         )
+        for name, step in (("rising", 1), ("falling", -1))
     )
     forgotten = [
         without_order(each.interactions, each.users["user_id"], each.items["item_id"], seed=3)
-        for each in (hour, day)
+        for each in (rising, falling)
     ]
     assert forgotten[0].equals(forgotten[1])
-    assert set(forgotten[0].columns) == set(hour.interactions.columns)
+    assert set(forgotten[0].columns) == set(rising.interactions.columns)
     assert forgotten[0]["tied"].all()
     assert forgotten[0]["moment"].to_list() == [0] * len(IDS)
     assert forgotten[0]["item_row"].to_list() not in (
-        hour.interactions["item_row"].to_list(),
-        day.interactions["item_row"].to_list(),
+        rising.interactions["item_row"].to_list(),
+        falling.interactions["item_row"].to_list(),
     )
