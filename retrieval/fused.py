@@ -8,7 +8,7 @@ say most.
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,12 +21,14 @@ from retrieval.evidence import (
     HISTORY_LENGTH,
     KINSHIP_DECAY,
     NAMES,
+    NEAREST,
     OF_NEW,
     Catalogue,
     Person,
     affinity,
 )
 from retrieval.pairwise import heard
+from retrieval.query import Query, Selection
 
 MOST_REACHED = 1000
 """Items of which the edges say most and whose vectors are looked at (ADR 22)."""
@@ -156,6 +158,22 @@ class FusedRanker:
             affinity=affinity(self._catalogue, person),
         )
 
+    def deepen(self, query: Query) -> Query:
+        """Ask the index for as many items as are to be ranked."""
+        return replace(query, k=max(query.k, NEAREST))
+
+    def rank(self, listener: Listener, query: Query, nearest: Selection) -> Selection:
+        """Choose the k best of what is near and what the history speaks for.
+
+        Both obey the query's filters. Equal scores are in the order of rows.
+        """
+        rows, said = self.candidates(listener, nearest.rows, self._admitted(listener, query))
+        if not len(rows):
+            return nearest
+        scores = self.score(listener, rows, said)
+        best = best_places(scores, query.k)
+        return Selection(rows[best], scores[best], nearest.available)
+
     def candidates(
         self,
         listener: Listener,
@@ -182,12 +200,6 @@ class FusedRanker:
         order = np.argsort(rows)
         return rows[order], np.concatenate((of_nearest, said[kept]))[order]
 
-    def apart(self, rows: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Mark the rows that are not among some others. Shapes: rows (n,), returns (n,)."""
-        numbers = self._numbers(rows, others)
-        among: NDArray[np.bool_] = numbers < 0
-        return among
-
     def score(
         self, listener: Listener, rows: NDArray[np.int64], said: NDArray[np.float32]
     ) -> NDArray[np.float32]:
@@ -208,6 +220,16 @@ class FusedRanker:
             scores[new] += parts[new] @ (weights.parts_of_new - weights.parts) + weights.new
             scores[new] += weights.closest_text * self._closest_text(listener, rows[new])
         return scores
+
+    def _admitted(self, listener: Listener, query: Query) -> NDArray[np.bool_]:
+        """Mark the reached rows that a query's filters let through."""
+        rows = listener.reached
+        kept: NDArray[np.bool_] = self._numbers(rows, query.exclude) < 0
+        if query.types is not None:
+            kept &= np.isin(self._catalogue.item_type[rows], query.types)
+        if query.include is not None:
+            kept &= self._numbers(rows, query.include) >= 0
+        return kept
 
     def _reach(
         self,

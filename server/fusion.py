@@ -1,14 +1,13 @@
 """The second channel: candidates that the history speaks for, and the scorer that ranks both."""
 
-from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from export.generation import Generation
-from retrieval.evidence import NEAREST, Catalogue, Person
-from retrieval.fused import FusedRanker, Listener, best_places
+from retrieval.evidence import Catalogue, Person
+from retrieval.fused import FusedRanker, Listener
 from retrieval.query import Query, Selection
 
 
@@ -37,7 +36,6 @@ class Fuser:
     """Ranks the candidates of both channels for one generation; threads may share it."""
 
     def __init__(self, generation: Generation, models: ScoringModel) -> None:
-        self._item_type = generation.item_type
         self._ranker = FusedRanker(evidence_of(generation), models.score)
 
     def listen(
@@ -48,26 +46,8 @@ class Fuser:
 
     def deepen(self, query: Query) -> Query:
         """Ask the index for as many items as the scorer is to choose among."""
-        return replace(query, k=max(query.k, NEAREST))
+        return self._ranker.deepen(query)
 
     def rank(self, listener: Listener, query: Query, nearest: Selection) -> Selection:
-        """Choose the k best of what is near and what the history speaks for.
-
-        Both obey the query's filters. Equal scores are in the order of rows.
-        """
-        admitted = self._admitted(listener.reached, query)
-        rows, said = self._ranker.candidates(listener, nearest.rows, admitted)
-        if not len(rows):
-            return nearest
-        scores = self._ranker.score(listener, rows, said)
-        best = best_places(scores, query.k)
-        return Selection(rows[best], scores[best], nearest.available)
-
-    def _admitted(self, rows: NDArray[np.int64], query: Query) -> NDArray[np.bool_]:
-        """Mark the rows that a query's filters let through."""
-        kept = self._ranker.apart(rows, query.exclude)
-        if query.types is not None:
-            kept &= np.isin(self._item_type[rows], query.types)
-        if query.include is not None:
-            kept &= ~self._ranker.apart(rows, query.include)
-        return kept
+        """Choose the k best of what is near and what the history speaks for."""
+        return self._ranker.rank(listener, query, nearest)
