@@ -30,7 +30,7 @@ from retrieval.evidence import (
 from retrieval.pairwise import heard
 from retrieval.query import Query, Selection
 
-MOST_REACHED = 1000
+MOST_REACHED = 500
 """Items of which the edges say most and whose vectors are looked at (ADR 22)."""
 _FAINT = 1e-8
 """Below this share of the newest item, one of the history no longer moves a mean in float32."""

@@ -126,6 +126,17 @@ def _weigh(
         scores[number] = total
 
 
+def _dot(first: NDArray[np.float32], second: NDArray[np.float32]) -> np.float32:
+    """Multiply two vectors. Shapes: both (n,)."""
+    product = np.float32(0)
+    for column in range(len(first)):
+        product += first[column] * second[column]
+    return product
+
+
+dot: Any = _compiled(_dot)
+
+
 def _kinship(
     rows: NDArray[np.int64],
     known: NDArray[np.float32],
@@ -141,14 +152,8 @@ def _kinship(
     """
     for number in range(len(rows)):
         vector = known[rows[number]]
-        product = np.float32(0)
-        for column in range(graph_width):
-            product += mean[column] * vector[column]
-        parts[number, 0] = product
-        product = np.float32(0)
-        for column in range(graph_width, len(vector)):
-            product += mean[column] * vector[column]
-        parts[number, 1] = product
+        parts[number, 0] = dot(mean[:graph_width], vector[:graph_width])
+        parts[number, 1] = dot(mean[graph_width:], vector[graph_width:])
 
 
 def _leave(place: NDArray[np.int32], rows: NDArray[np.int64]) -> None:
