@@ -3,15 +3,25 @@
 from contextvars import ContextVar
 from dataclasses import dataclass
 
+from server.methods import Method
+from server.stopwatch import Times
 
-@dataclass(frozen=True)
+NO_TIMES = Times()
+
+
+@dataclass(slots=True, eq=False)
 class Call:
-    """One call; times are in the event loop's time, in seconds."""
+    """One call; moments are in the event loop's time, in seconds."""
 
-    request_id: str
+    method: Method
     started: float
+    request_id: str
     deadline: float = float("inf")
+    generation: str = ""
+    """Which generation answers; empty until that is settled."""
+    times: Times = NO_TIMES
+    """Where the time went, once that is known."""
 
 
 CURRENT: ContextVar[Call] = ContextVar("call")
-"""Set by the interceptors for as long as a handler runs."""
+"""Set for as long as a handler runs."""
