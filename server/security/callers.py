@@ -33,8 +33,19 @@ class CallerLimits(BaseModel):
     max_concurrent_calls: PositiveInt | None = None
     """Most calls under way at once. None for no bound but the server's."""
 
+    def over(self, defaults: "CallerLimits") -> "CallerLimits":
+        """Fill what is None from the server's own limits."""
+        return self.model_copy(
+            update={
+                name: value
+                for name, value in defaults
+                if value is not None and getattr(self, name) is None
+            }
+        )
+
 
 UNLIMITED = CallerLimits()
+"""Limits of somebody who has none of their own; there is one such object, to be told by `is`."""
 
 
 @dataclass(frozen=True)

@@ -59,7 +59,8 @@ class _Line(BaseModel):
 
     def caller(self) -> Caller:
         """Return whom the line lets in."""
-        return Caller(self.name, self.roles, self.limits)
+        limits = UNLIMITED if self.limits == UNLIMITED else self.limits
+        return Caller(self.name, self.roles, limits)
 
     def state(self, now: datetime) -> Literal["good", "expired", "revoked"]:
         """Tell whether the line lets anybody in."""
