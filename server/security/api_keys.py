@@ -21,7 +21,8 @@ from server.security.errors import CredentialsExpiredError, CredentialsInvalidEr
 PREFIX = "nf_"
 ID_CHARS = 10
 SECRET_BYTES = 32
-NO_DIGEST = "0" * 64
+ID = slice(len(PREFIX), len(PREFIX) + ID_CHARS)
+NOBODY = ("0" * 64, None, 0.0)
 """Compared where the id is nobody's, so that it takes as long as where it is somebody's."""
 
 
@@ -49,25 +50,13 @@ def digest(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()
 
 
-@dataclass(frozen=True)
-class _Known:
-    sha256: str
-    caller: Caller
-    expires: float
-    """Seconds since 1970; infinite for never."""
-
-
 class ApiKeys:
     """The keys of one reading of the file."""
 
     def __init__(self, lines: tuple[Line, ...], clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._known = {
-            line.id: _Known(
-                line.sha256,
-                line.caller(),
-                float("inf") if line.expires is None else line.expires.timestamp(),
-            )
+        self._known: dict[str, tuple[str, Caller | None, float]] = {
+            line.id: (line.sha256, line.caller(), line.ends())
             for line in lines
             if isinstance(line, KeyLine) and line.revoked is None
         }
@@ -79,13 +68,13 @@ class ApiKeys:
             CredentialsInvalidError: nobody's, or it was revoked.
             CredentialsExpiredError: it was somebody's.
         """
-        known = self._known.get(key[len(PREFIX) : len(PREFIX) + ID_CHARS])
-        same = hmac.compare_digest(digest(key), NO_DIGEST if known is None else known.sha256)
-        if known is None or not same:
+        sha256, caller, ends = self._known.get(key[ID], NOBODY)
+        same = hmac.compare_digest(digest(key), sha256)
+        if caller is None or not same:
             raise CredentialsInvalidError
-        if self._clock() >= known.expires:
+        if self._clock() >= ends:
             raise CredentialsExpiredError("API key")
-        return known.caller
+        return caller
 
 
 def _letters(count: int) -> str:

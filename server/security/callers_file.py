@@ -62,6 +62,10 @@ class _Line(BaseModel):
         limits = UNLIMITED if self.limits == UNLIMITED else self.limits
         return Caller(self.name, self.roles, limits)
 
+    def ends(self) -> float:
+        """Return when it stops to let anybody in, in seconds since 1970."""
+        return float("inf") if self.expires is None else self.expires.timestamp()
+
     def state(self, now: datetime) -> Literal["good", "expired", "revoked"]:
         """Tell whether the line lets anybody in."""
         if self.revoked is not None:

@@ -1,0 +1,90 @@
+"""Take secrets out of what goes to the log.
+
+Nothing here logs a secret on purpose. This is for what is logged by mistake: metadata as a whole, a
+setting, an error of a library with a header in its text.
+"""
+
+import re
+from collections.abc import Mapping, MutableMapping, Set
+from typing import Any
+
+REDACTED = "[redacted]"
+DEEPEST = 8
+"""Containers in containers that are looked into one by one; what is deeper is looked at as text."""
+
+_SECRET = r"authorization|api[_-]?keys?|password|passwd|passphrase|secret|credentials?|cookie"
+_NAMES = re.compile(
+    rf"{_SECRET}|private[_-]?key|(?:^|[_.-])(?:keys?|tokens?|jwt|bearer)$", re.IGNORECASE
+)
+"""Names whose values are secrets, whatever these look like; `page_token` is among them."""
+_TEXTS = (
+    # An API key. Its id stays: it is no secret and tells whose key it was.
+    (re.compile(r"(nf_[a-z0-9]{10})_[\w-]+", re.IGNORECASE), rf"\1_{REDACTED}"),
+    # A JSON Web Token: base64 of '{"' begins with ey.
+    (re.compile(r"\bey[\w-]{8,}\.[\w-]+\.[\w-]*"), REDACTED),
+    (re.compile(r"\b(bearer)(\s+|%20)[^\s\"',;]{8,}", re.IGNORECASE), rf"\1 {REDACTED}"),
+    # name=value and "name": "value", and what stands before the @ of a URL.
+    (
+        re.compile(
+            rf"\b([\w-]*(?:{_SECRET}|token)s?[\"']?\s*[=:]\s*[\"']?)(?!bearer\b|\[)[^\s\"',;&]+",
+            re.IGNORECASE,
+        ),
+        rf"\1{REDACTED}",
+    ),
+    (re.compile(r"(://[^/\s:@]*):[^/\s@]+@"), rf"\1:{REDACTED}@"),
+    (
+        re.compile(r"-----BEGIN ([A-Z ]*PRIVATE KEY)-----.*?(?:-----END \1-----|\Z)", re.DOTALL),
+        REDACTED,
+    ),
+)
+
+
+def redact(logger: object, method: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
+    """Replace the secrets in an event by `[redacted]`; a processor of structlog.
+
+    Belongs right before the renderer, after `format_exc_info`, so that tracebacks are text by then.
+    """
+    return {redact_text(name): _named(name, value, 0) for name, value in event.items()}
+
+
+def redact_text(text: str) -> str:
+    """Replace the secrets in a text: keys, tokens, passwords by name, private keys."""
+    for pattern, replacement in _TEXTS:
+        text = pattern.sub(replacement, text)
+    return text
+
+
+def _named(name: object, value: object, depth: int) -> object:
+    """Redact a value that has a name. Numbers and truth values are no secrets."""
+    if isinstance(value, int | float | None):
+        return value
+    if isinstance(name, bytes):
+        name = name.decode("latin-1")
+    if isinstance(name, str) and _NAMES.search(name):
+        return REDACTED
+    return _value(value, depth)
+
+
+def _value(value: object, depth: int) -> object:
+    match value:
+        case None | int() | float():
+            return value
+        case str():
+            return redact_text(value)
+        case Mapping() if depth < DEEPEST:
+            return {_name(key): _named(key, each, depth + 1) for key, each in value.items()}
+        case (str() | bytes() as name, each) if depth < DEEPEST:  # a pair, as metadata has them
+            return _name(name), _named(name, each, depth + 1)
+        case list() | tuple() | Set() if depth < DEEPEST:
+            return [_value(each, depth + 1) for each in value]
+    return _whole(value)
+
+
+def _name(name: object) -> object:
+    return redact_text(name) if isinstance(name, str) else name
+
+
+def _whole(value: object) -> object:
+    """Redact what a renderer can only write as a text; it stays as it is where that is harmless."""
+    text = value.decode("latin-1") if isinstance(value, bytes) else f"{value!r} {value!s}"
+    return value if redact_text(text) == text else redact_text(repr(value))
