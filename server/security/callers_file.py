@@ -152,8 +152,8 @@ def _parse(path: Path, number: int, written: str) -> Line:
         places = {
             str(part)
             for problem in error.errors(include_input=False)
-            if problem["type"] != "extra_forbidden"
             for part in problem["loc"][1:2]
+            if part in KeyLine.model_fields or part in CertificateLine.model_fields
         }
         about = f" in {', '.join(sorted(places))}" if places else ""
         text = f"line {number}: expected a line as the commands write it; it differs{about}"

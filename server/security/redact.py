@@ -6,33 +6,65 @@ setting, an error of a library with a header in its text.
 
 import re
 from collections.abc import Mapping, MutableMapping, Set
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 REDACTED = "[redacted]"
 DEEPEST = 8
-"""Containers in containers that are looked into one by one; what is deeper is looked at as text."""
+"""Containers in containers that are looked into; what is deeper is not shown at all."""
 
-_SECRET = r"authorization|api[_-]?keys?|password|passwd|passphrase|secret|credentials?|cookie"
+_SECRETS = (
+    "authorization",
+    "api",
+    "passw",
+    "passphrase",
+    "secret",
+    "credential",
+    "cookie",
+    "token",
+)
+_SECRET = r"authorization|api[_-]?key|password|passwd|passphrase|secret|credential|cookie"
 _NAMES = re.compile(
     rf"{_SECRET}|private[_-]?key|(?:^|[_.-])(?:keys?|tokens?|jwt|bearer)$", re.IGNORECASE
 )
 """Names whose values are secrets, whatever these look like; `page_token` is among them."""
-_TEXTS = (
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """One kind of secret in a text."""
+
+    hints: tuple[str, ...]
+    """One of these is in every text with such a secret, in small letters. Looking for them first
+    makes most log lines cost microseconds instead of hundreds of them."""
+    pattern: re.Pattern[str]
+    replacement: str
+
+
+_KINDS = (
     # An API key. Its id stays: it is no secret and tells whose key it was.
-    (re.compile(r"(nf_[a-z0-9]{10})_[\w-]+", re.IGNORECASE), rf"\1_{REDACTED}"),
+    _Kind(("nf_",), re.compile(r"(nf_[a-z0-9]{10})_[\w-]+", re.IGNORECASE), rf"\1_{REDACTED}"),
     # A JSON Web Token: base64 of '{"' begins with ey.
-    (re.compile(r"\bey[\w-]{8,}\.[\w-]+\.[\w-]*"), REDACTED),
-    (re.compile(r"\b(bearer)(\s+|%20)[^\s\"',;]{8,}", re.IGNORECASE), rf"\1 {REDACTED}"),
-    # name=value and "name": "value", and what stands before the @ of a URL.
-    (
+    _Kind(("ey",), re.compile(r"\bey[\w-]{8,}\.[\w-]+\.[\w-]*"), REDACTED),
+    _Kind(
+        ("bearer",),
+        re.compile(r"\b(bearer)(\s+|%20)[^\s\"',;]{8,}", re.IGNORECASE),
+        rf"\1 {REDACTED}",
+    ),
+    # name=value and "name": "value".
+    _Kind(
+        _SECRETS,
         re.compile(
-            rf"\b([\w-]*(?:{_SECRET}|token)s?[\"']?\s*[=:]\s*[\"']?)(?!bearer\b|\[)[^\s\"',;&]+",
+            rf"((?:{_SECRET}|token)s?[\"']?\s*[=:]\s*[\"']?)(?!bearer\b|\[)[^\s\"',;&]+",
             re.IGNORECASE,
         ),
         rf"\1{REDACTED}",
     ),
-    (re.compile(r"(://[^/\s:@]*):[^/\s@]+@"), rf"\1:{REDACTED}@"),
-    (
+    # https://name:password@host
+    _Kind(("://",), re.compile(r"(://[^/\s:@]*):[^/\s@]+@"), rf"\1:{REDACTED}@"),
+    _Kind(
+        ("private key-----",),
         re.compile(r"-----BEGIN ([A-Z ]*PRIVATE KEY)-----.*?(?:-----END \1-----|\Z)", re.DOTALL),
         REDACTED,
     ),
@@ -49,9 +81,16 @@ def redact(logger: object, method: str, event: MutableMapping[str, Any]) -> Mapp
 
 def redact_text(text: str) -> str:
     """Replace the secrets in a text: keys, tokens, passwords by name, private keys."""
-    for pattern, replacement in _TEXTS:
-        text = pattern.sub(replacement, text)
+    small = text.lower()
+    for kind in _KINDS:
+        if any(hint in small for hint in kind.hints):
+            text = kind.pattern.sub(kind.replacement, text)
     return text
+
+
+@lru_cache(maxsize=4096)
+def _is_secret(name: str) -> bool:
+    return _NAMES.search(name) is not None
 
 
 def _named(name: object, value: object, depth: int) -> object:
@@ -60,7 +99,7 @@ def _named(name: object, value: object, depth: int) -> object:
         return value
     if isinstance(name, bytes):
         name = name.decode("latin-1")
-    if isinstance(name, str) and _NAMES.search(name):
+    if isinstance(name, str) and _is_secret(name):
         return REDACTED
     return _value(value, depth)
 
@@ -71,17 +110,19 @@ def _value(value: object, depth: int) -> object:
             return value
         case str():
             return redact_text(value)
-        case Mapping() if depth < DEEPEST:
+        case Mapping() | list() | tuple() | Set() if depth >= DEEPEST:
+            return REDACTED
+        case Mapping():
             return {_name(key): _named(key, each, depth + 1) for key, each in value.items()}
-        case (str() | bytes() as name, each) if depth < DEEPEST:  # a pair, as metadata has them
-            return _name(name), _named(name, each, depth + 1)
-        case list() | tuple() | Set() if depth < DEEPEST:
+        case (str() | bytes() as name, each):  # a pair, as metadata has them
+            return [_value(name, depth), _named(name, each, depth + 1)]
+        case list() | tuple() | Set():
             return [_value(each, depth + 1) for each in value]
     return _whole(value)
 
 
 def _name(name: object) -> object:
-    return redact_text(name) if isinstance(name, str) else name
+    return redact_text(name) if isinstance(name, str) else _whole(name)
 
 
 def _whole(value: object) -> object:

@@ -61,6 +61,10 @@ class Tokens:
         self._clock = clock
         self._believed: OrderedDict[bytes, _Believed] = OrderedDict()
 
+    def __len__(self) -> int:
+        """Count the tokens that are remembered."""
+        return len(self._believed)
+
     def caller(self, token: str) -> Caller:
         """Return whose token it is; `sub` is the name.
 
