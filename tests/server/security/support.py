@@ -25,7 +25,7 @@ from server.security.callers_file import KeyLine, Line, edit_lines
 PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 """For properties: the machine may be busy, and fixtures that are made once do no harm."""
 
-NOW = datetime.now(UTC)
+NOW = datetime.now(UTC).replace(microsecond=0)  # certificates know no less than a second
 ISSUER, AUDIENCE = "https://issuer.example", "nearfield"
 LOCALHOST = (x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1")))
 
