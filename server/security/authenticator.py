@@ -27,7 +27,7 @@ class Authenticator(Protocol):
     def authenticate(self, metadata: Metadata | None, peer: Callable[[], Peer]) -> Caller:
         """Return whose call it is.
 
-        `peer` is asked only where it counts, since gRPC takes many microseconds to tell:
+        `peer` is asked only where it counts, since gRPC takes a while to tell:
         `authenticate(context.invocation_metadata(), context.auth_context)`.
 
         Raises:

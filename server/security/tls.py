@@ -16,6 +16,12 @@ from typing import Any
 import grpc
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ec import (
+    SECP256R1,
+    SECP384R1,
+    EllipticCurvePrivateKey,
+)
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
@@ -26,6 +32,8 @@ log = logging.getLogger(__name__)
 
 WARN_BEFORE = timedelta(days=14)
 WARN_EVERY = timedelta(days=1)
+LEAST_RSA_BITS = 2048
+TAKEN = f"expected a key of RSA with {LEAST_RSA_BITS} bits or more, of P-256 or of P-384"
 
 
 @dataclass(frozen=True)
@@ -62,13 +70,16 @@ def read_identity(files: TlsFiles, now: datetime) -> Identity:
     """Read the files and check that they belong together and hold now.
 
     Raises:
-        CertificateError: one cannot be read or is none, the key is another certificate's, or the
-            certificate does not hold now.
+        CertificateError: one cannot be read or is none, the key is another certificate's or of a
+            kind that no client of gRPC takes, or the certificate does not hold now.
     """
     chain, key = _bytes(files.cert), _bytes(files.key)
     leaf = _certificates(files.cert, chain)[0]
-    if _private_key(files.key, key).public_key() != leaf.public_key():
+    private = _private_key(files.key, key)
+    if private.public_key() != leaf.public_key():
         raise CertificateError(files.key, f"expected the key of {files.cert}, got another one")
+    if not _is_taken(private):
+        raise CertificateError(files.key, TAKEN)
     begins, ends = leaf.not_valid_before_utc, leaf.not_valid_after_utc
     if not begins <= now < ends:
         raise CertificateError(
@@ -143,6 +154,16 @@ class Certificate:
 
     def _now(self) -> datetime:
         return datetime.fromtimestamp(self._clock(), UTC)
+
+
+def _is_taken(key: PrivateKeyTypes) -> bool:
+    """Tell whether clients of gRPC take a server's key; others would fail at every handshake."""
+    match key:
+        case RSAPrivateKey():
+            return key.key_size >= LEAST_RSA_BITS
+        case EllipticCurvePrivateKey():
+            return isinstance(key.curve, SECP256R1 | SECP384R1)
+    return False
 
 
 def _bytes(path: Path) -> bytes:

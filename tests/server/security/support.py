@@ -21,6 +21,7 @@ from hypothesis import HealthCheck, settings
 from server.security.api_keys import NewKey, make_key
 from server.security.callers import UNLIMITED, CallerLimits, Role
 from server.security.callers_file import KeyLine, Line, edit_lines
+from server.security.token_keys import PublicKey
 
 PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 """For properties: the machine may be busy, and fixtures that are made once do no harm."""
@@ -67,9 +68,10 @@ class Authority:
         names: tuple[x509.GeneralName, ...] = LOCALHOST,
         *,
         until: datetime = NOW + timedelta(days=30),
+        key: PrivateKey | None = None,
     ) -> Pair:
         """Sign a certificate with these names."""
-        key = ec.generate_private_key(ec.SECP256R1())
+        key = key or ec.generate_private_key(ec.SECP256R1())
         built = _begin(_name(name), self._name, key.public_key(), until)
         if names:
             built = built.add_extension(x509.SubjectAlternativeName(names), False)
@@ -82,7 +84,7 @@ def _name(name: str) -> x509.Name:
 
 
 def _begin(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, until: datetime
+    subject: x509.Name, issuer: x509.Name, key: PublicKey, until: datetime
 ) -> x509.CertificateBuilder:
     return (
         x509.CertificateBuilder()

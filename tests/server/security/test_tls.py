@@ -7,6 +7,7 @@ from pathlib import Path
 
 import grpc
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
@@ -16,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from server.security.errors import CertificateError
 from server.security.tls import Certificate, TlsFiles, read_identity
-from tests.server.security.support import NOW, Authority, Clock, Pair, put
+from tests.server.security.support import NOW, Authority, Clock, Pair, PrivateKey, put
 from tests.server.security.wire import call, channel, echo
 
 OLD, NEW = Authority("old"), Authority("new")
@@ -112,6 +113,32 @@ async def test_client_without_tls_does_not_get_in(files: TlsFiles) -> None:
         grpc.aio.insecure_channel(address) as plain,
     ):
         assert await call(plain) is grpc.StatusCode.UNAVAILABLE
+
+
+GOOD_KEYS: dict[str, PrivateKey] = {
+    "RSA": rsa.generate_private_key(65537, 2048),
+    "P-256": ec.generate_private_key(ec.SECP256R1()),
+    "P-384": ec.generate_private_key(ec.SECP384R1()),
+}
+BAD_KEYS: dict[str, PrivateKey] = {
+    "short RSA": rsa.generate_private_key(65537, 1024),
+    "P-521": ec.generate_private_key(ec.SECP521R1()),
+    "Ed25519": ed25519.Ed25519PrivateKey.generate(),
+}
+
+
+@pytest.mark.parametrize("name", GOOD_KEYS)
+async def test_kinds_of_keys_that_are_taken_serve(files: TlsFiles, name: str) -> None:
+    lay(files, OLD.issue(key=GOOD_KEYS[name]))
+    async with serving(Certificate(files)) as address, channel(address, OLD.pem) as opened:
+        assert await call(opened) is None
+
+
+@pytest.mark.parametrize("name", BAD_KEYS)
+def test_kinds_of_keys_that_clients_would_not_take_are_refused(files: TlsFiles, name: str) -> None:
+    lay(files, OLD.issue(key=BAD_KEYS[name]))
+    with pytest.raises(CertificateError, match="expected a key of RSA with 2048 bits"):
+        Certificate(files)
 
 
 def test_files_that_have_not_changed_give_nothing_new(files: TlsFiles) -> None:
