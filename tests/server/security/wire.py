@@ -1,12 +1,13 @@
 """A real server and real channels for the tests of what crosses the wire."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
 import grpc
 
 from server.errors import ServiceError
+from server.security.callers import Caller
 from server.security.gate import Gate
 from server.security.roles import check_role, role_needed
 from server.statuses import row_of, to_status
@@ -17,6 +18,7 @@ METHOD = "/nearfield.v1.InfoService/GetServerInfo"
 ALONE = [("grpc.use_local_subchannel_pool", 1)]
 """Every channel connects anew."""
 
+Reply = Callable[[Caller], bytes]
 Context = grpc.aio.ServicerContext[bytes, bytes]
 
 
@@ -29,18 +31,22 @@ def echo() -> grpc.GenericRpcHandler:
     return _handler(answer)
 
 
-def guarded(gate: Gate) -> grpc.GenericRpcHandler:
-    """Answer with the caller's name, as far as the gate lets it in."""
+def name_of(caller: Caller) -> bytes:
+    """Write who calls."""
+    return caller.name.encode()
+
+
+def guarded(gate: Gate, reply: Reply = name_of) -> grpc.GenericRpcHandler:
+    """Answer each caller that the gate lets in."""
     needed = role_needed(METHOD)
 
     async def answer(request: bytes, context: Context) -> bytes:
-        metadata: Any = context.invocation_metadata()
-        peer: Any = context.auth_context
+        metadata = context.invocation_metadata()
         try:
-            caller = gate.authenticator.authenticate(metadata, peer)
+            caller = gate.authenticator.authenticate(metadata, context.auth_context)
             check_role(caller, needed)
             with gate.rates.take(caller):
-                return caller.name.encode()
+                return reply(caller)
         except ServiceError as error:
             status = to_status(error, "")
             trailers = ((STATUS_KEY, status.SerializeToString()),)
