@@ -68,7 +68,7 @@ class RateLimitedError(ServiceError):
 
     def __init__(self, retry_s: float, text: str | None = None) -> None:
         self.retry_s = retry_s
-        super().__init__(text or f"the caller's rate is used up; try again in {retry_s:.2f} s")
+        super().__init__(text or f"the caller's rate is used up; try again in {retry_s:.3g} s")
 
 
 class CallerBusyError(RateLimitedError):

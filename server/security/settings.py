@@ -65,14 +65,15 @@ class SecuritySettings(BaseModel):
     """Seconds by which the issuer's clock may differ. Longer believes a token for longer after its
     end."""
     jwt_remembered: PositiveInt = 10_000
-    """Tokens that are remembered as checked, until they expire. Fewer save memory, about 500 bytes
+    """Tokens that are remembered as checked, until they expire. Fewer save memory, about 700 bytes
     each, and cost a check of the signature more often."""
 
     limits: CallerLimits = UNLIMITED
     """Limits of each caller that has none of its own in callers_file. With several worker processes
     each process takes its share of them."""
     remembered_callers: PositiveInt = 100_000
-    """Callers whose use is counted. Beyond it the one quiet for longest is forgotten."""
+    """Callers whose use is counted, at about 400 bytes each. Beyond it the one quiet for longest is
+    forgotten."""
 
     @field_validator("tls_key")
     @classmethod

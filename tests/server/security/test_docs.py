@@ -141,8 +141,9 @@ def test_secrets_that_the_page_makes_are_their_owners_alone(place: Path) -> None
     for kind, block in BLOCKS:
         if kind == "sh":
             follow(block)
-    for name in ("callers.jsonl", "secret", "server.key", "issuer.key"):
-        assert (place / "var" / "security" / name).stat().st_mode & 0o077 == 0, name
+    folder = place / "var" / "security"
+    for path in (folder, *(folder / name for name in ("callers.jsonl", "secret", "server.key"))):
+        assert path.stat().st_mode & 0o077 == 0, path
 
 
 def test_table_of_roles_is_the_one_that_holds() -> None:

@@ -1,6 +1,7 @@
 """Every way in, over the wire."""
 
-from collections.abc import AsyncIterator
+import logging
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -53,7 +54,7 @@ async def refused(opened: grpc.aio.Channel, *metadata: tuple[str, str]) -> Statu
     return rich_status(caught.value)
 
 
-def secured(tls: dict[str, Path], **told: object) -> SecuritySettings:
+def secured(tls: Mapping[str, object], **told: object) -> SecuritySettings:
     return SecuritySettings.model_validate({**tls, **told})
 
 
@@ -153,6 +154,34 @@ async def test_limits_of_the_server_hold_for_who_has_none(callers: Path) -> None
     ):
         assert await ask(opened, bearer(key)) == b"shop"
         assert reason(await refused(opened, bearer(key))) == "RATE_LIMITED"
+
+
+async def test_log_has_nothing_of_what_callers_bring(
+    callers: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    key, token = add_key(callers), make_token(SIGNER, "EdDSA")
+    public = put(tmp_path / "issuer.pem", public_pem(SIGNER))
+    told: dict[str, object] = {
+        "jwt_keys_file": public,
+        "jwt_issuer": ISSUER,
+        "jwt_audience": AUDIENCE,
+    }
+    settings = secured(told, callers_file=callers)
+    wrong = (f"{key}a", f"{token}a", key.swapcase(), make_token(SIGNER, "EdDSA", exp=1))
+    async with (
+        serving(settings) as address,
+        grpc.aio.insecure_channel(address) as opened,
+    ):
+        for good in (key, token):
+            await ask(opened, bearer(good))
+        for bad in wrong:
+            status = await refused(opened, bearer(bad))
+            assert bad not in str(status)
+    written = caplog.text.lower()
+    for credential in (key, token, *wrong):
+        assert credential.lower() not in written
+        assert credential.lower().rpartition("_")[2][-20:] not in written
 
 
 async def test_everybody_gets_in_where_authentication_is_off() -> None:
