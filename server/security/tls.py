@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 
 WARN_BEFORE = timedelta(days=14)
 WARN_EVERY = timedelta(days=1)
+NEVER = datetime.min.replace(tzinfo=UTC)
 LEAST_RSA_BITS = 2048
 TAKEN = f"expected a key of RSA with {LEAST_RSA_BITS} bits or more, of P-256 or of P-384"
 
@@ -109,7 +110,7 @@ class Certificate:
         self._signatures = self._look()
         self.identity = read_identity(files, self._now())
         """What connections are made with now."""
-        self._warned = datetime.min.replace(tzinfo=UTC)
+        self._warned = NEVER
         self._warn_of_the_end()
 
     def credentials(self) -> grpc.ServerCredentials:
@@ -136,6 +137,7 @@ class Certificate:
             except CertificateError as error:
                 log.error("%s; the certificate of before serves on", error)
                 return None
+            self._warned = NEVER
             log.info("%s: serves from now on, until %s", self._files.cert, self.identity.not_after)
             self._warn_of_the_end()
             return self.identity.configuration()

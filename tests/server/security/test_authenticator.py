@@ -152,6 +152,13 @@ def test_metadata_of_any_shape_is_refused_and_not_repeated(
     assert all(str(value) not in told for _, value in metadata if len(value) > 12)
 
 
+@pytest.mark.parametrize("text", ["nf_aaaaaaaaaa_\ud800", "\udfff.a.b", "nf_ключ", "é"])
+def test_text_that_no_header_can_carry_is_nobodys(authenticator: Authenticator, text: str) -> None:
+    for metadata in ([("x-api-key", text)], [("authorization", f"Bearer {text}")]):
+        with pytest.raises(CredentialsInvalidError):
+            authenticator.authenticate(metadata, nobody)
+
+
 def test_kind_of_credentials_that_the_server_does_not_take_is_nobodys(
     tmp_path: Path, callers: Path, key: str
 ) -> None:

@@ -1,6 +1,7 @@
 import logging
-import threading
+import sys
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -151,17 +152,17 @@ def test_files_that_have_not_changed_give_nothing_new(files: TlsFiles) -> None:
 
 def test_connections_at_once_read_a_change_once(files: TlsFiles) -> None:
     certificate = Certificate(files)
-    lay(files, NEW.issue())
-    found: list[object] = []
-    threads = [
-        threading.Thread(target=lambda: found.append(certificate.newer())) for _ in range(16)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(found) == 16
-    assert len([each for each in found if each is not None]) == 1
+    pairs = [NEW.issue() for _ in range(30)]
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)  # threads take turns as often as they can
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            for pair in pairs:
+                lay(files, pair)
+                found = list(pool.map(lambda _: certificate.newer(), range(8)))
+                assert len([each for each in found if each is not None]) == 1
+    finally:
+        sys.setswitchinterval(usual)
 
 
 def locked(path: Path) -> bytes:
@@ -245,6 +246,17 @@ def test_end_is_told_two_weeks_before_and_then_every_day(
     caplog.set_level(logging.INFO)
     certificate.newer()
     assert [record.levelno for record in caplog.records] == [logging.INFO]
+
+
+def test_end_of_a_replacement_is_told_as_soon_as_it_serves(
+    files: TlsFiles, caplog: pytest.LogCaptureFixture
+) -> None:
+    lay(files, OLD.issue(until=NOW + timedelta(days=2)))
+    certificate = Certificate(files)
+    lay(files, OLD.issue(until=NOW + timedelta(days=3)))
+    certificate.newer()
+    assert len(caplog.records) == 2
+    assert f"{NOW + timedelta(days=3)}" in caplog.records[1].message
 
 
 def test_end_is_told_at_the_start_where_it_is_near(
