@@ -12,7 +12,7 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from server.security.callers import Caller
 from server.security.callers_file import KeyLine, Line
@@ -32,7 +32,7 @@ class NewKey:
 
     id: str
     """The part that is no secret."""
-    key: str
+    key: str = field(repr=False)
     """The whole key, for its owner."""
     sha256: str
     """Its digest, for the file."""

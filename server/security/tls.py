@@ -8,7 +8,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 
 WARN_BEFORE = timedelta(days=14)
 WARN_EVERY = timedelta(days=1)
+READ_AGAIN = timedelta(minutes=1)
 NEVER = datetime.min.replace(tzinfo=UTC)
 LEAST_RSA_BITS = 2048
 TAKEN = f"expected a key of RSA with {LEAST_RSA_BITS} bits or more, of P-256 or of P-384"
@@ -53,11 +54,11 @@ class TlsFiles:
 class Identity:
     """One whole reading of the files."""
 
-    chain: bytes
+    chain: bytes = field(repr=False)
     """The certificates."""
-    key: bytes
+    key: bytes = field(repr=False)
     """The private key."""
-    client_ca: bytes | None
+    client_ca: bytes | None = field(repr=False)
     """The clients' authorities."""
     not_after: datetime
     """When the server's certificate ends."""
@@ -96,8 +97,9 @@ def read_identity(files: TlsFiles, now: datetime) -> Identity:
 class Certificate:
     """The server's certificate as it is on disk now.
 
-    Files that are broken, expired or do not belong together yet change nothing: the log tells it
-    once, and they are looked at again as soon as one changes. Safe to use from several threads.
+    Files that are broken, do not hold now or do not belong together yet change nothing: the log
+    tells it, and they are read again as soon as one changes, and every minute, since a certificate
+    may begin to hold. Safe to use from several threads.
 
     Raises:
         CertificateError: the files cannot be used at the start.
@@ -110,6 +112,7 @@ class Certificate:
         self._signatures = self._look()
         self.identity = read_identity(files, self._now())
         """What connections are made with now."""
+        self._refused = NEVER
         self._warned = NEVER
         self._warn_of_the_end()
 
@@ -128,13 +131,15 @@ class Certificate:
         """Read the files again where they have changed; None where there is nothing new."""
         with self._lock:
             self._warn_of_the_end()
-            found = self._look()
-            if found == self._signatures:
+            found, now = self._look(), self._now()
+            again = self._refused != NEVER and now - self._refused >= READ_AGAIN
+            if found == self._signatures and not again:
                 return None
-            self._signatures = found
+            self._signatures, self._refused = found, NEVER
             try:
-                self.identity = read_identity(self._files, self._now())
+                self.identity = read_identity(self._files, now)
             except CertificateError as error:
+                self._refused = now
                 log.error("%s; the certificate of before serves on", error)
                 return None
             self._warned = NEVER

@@ -6,7 +6,7 @@ HS256 where the settings name a file of a secret. What a token says of itself ca
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
@@ -33,7 +33,7 @@ class TokenKey:
 
     algorithm: str
     """As a token's header spells it."""
-    key: PublicKey | bytes
+    key: PublicKey | bytes = field(repr=False)
     """A public key, or the bytes of a secret."""
 
 

@@ -12,20 +12,21 @@ log = logging.getLogger(__name__)
 POLL_S = 1.0
 """Seconds between two looks at a file."""
 
-Signature = tuple[int, int, int]
+Signature = tuple[int, int, int, int]
 Content = TypeVar("Content")
 
 
 def signature(path: Path) -> Signature | None:
     """Tell one state of a file from another without reading it; None where there is none.
 
-    A link is followed, so that a folder that is swapped behind it, as Kubernetes does, is seen.
+    A link is followed, so that a folder that is swapped behind it, as Kubernetes does, is seen;
+    so is a file that only became readable.
     """
     try:
         found = path.stat()
     except OSError:
         return None
-    return found.st_mtime_ns, found.st_ino, found.st_size
+    return found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_size
 
 
 class Watched(Generic[Content]):

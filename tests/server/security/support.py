@@ -67,12 +67,13 @@ class Authority:
         name: str = "server",
         names: tuple[x509.GeneralName, ...] = LOCALHOST,
         *,
+        begins: datetime = NOW - timedelta(days=60),
         until: datetime = NOW + timedelta(days=30),
         key: PrivateKey | None = None,
     ) -> Pair:
         """Sign a certificate with these names."""
         key = key or ec.generate_private_key(ec.SECP256R1())
-        built = _begin(_name(name), self._name, key.public_key(), until)
+        built = _begin(_name(name), self._name, key.public_key(), until, begins)
         if names:
             built = built.add_extension(x509.SubjectAlternativeName(names), False)
         certificate = built.sign(self._key, hashes.SHA256())
@@ -84,7 +85,11 @@ def _name(name: str) -> x509.Name:
 
 
 def _begin(
-    subject: x509.Name, issuer: x509.Name, key: PublicKey, until: datetime
+    subject: x509.Name,
+    issuer: x509.Name,
+    key: PublicKey,
+    until: datetime,
+    begins: datetime = NOW - timedelta(days=60),
 ) -> x509.CertificateBuilder:
     return (
         x509.CertificateBuilder()
@@ -92,7 +97,7 @@ def _begin(
         .issuer_name(issuer)
         .public_key(key)
         .serial_number(x509.random_serial_number())
-        .not_valid_before(NOW - timedelta(days=60))
+        .not_valid_before(begins)
         .not_valid_after(until)
     )
 

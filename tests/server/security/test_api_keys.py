@@ -81,3 +81,9 @@ def test_key_ends_at_its_moment_and_only_its_owner_hears_of_it() -> None:
 def test_line_of_a_key_does_not_hold_the_key() -> None:
     made = make_key()
     assert made.key.rpartition("_")[2] not in key_line(made).model_dump_json()
+
+
+def test_key_is_not_printed_by_accident() -> None:
+    made = make_key()
+    assert made.id in repr(made)
+    assert made.key not in repr(made)

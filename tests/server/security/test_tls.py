@@ -227,6 +227,26 @@ def test_certificate_that_does_not_hold_yet_is_refused(files: TlsFiles) -> None:
         read_identity(files, NOW - timedelta(days=90))
 
 
+def test_certificate_that_did_not_hold_yet_serves_when_it_does(files: TlsFiles) -> None:
+    clock = Clock((NOW - timedelta(days=59)).timestamp())
+    certificate = Certificate(files, clock)
+    lay(files, NEW.issue(begins=NOW - timedelta(days=59) + timedelta(seconds=90)))
+    served = []
+    for _ in range(4):
+        served.append(certificate.newer() is not None)
+        clock.now += 40
+    assert served == [False, False, False, False]
+    clock.now += 20
+    assert certificate.newer() is not None
+    assert certificate.newer() is None
+
+
+def test_private_key_is_not_printed(files: TlsFiles) -> None:
+    printed = repr(read_identity(files, NOW))
+    assert "not_after" in printed
+    assert "BEGIN" not in printed
+
+
 def test_end_is_told_two_weeks_before_and_then_every_day(
     files: TlsFiles, caplog: pytest.LogCaptureFixture
 ) -> None:

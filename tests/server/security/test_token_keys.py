@@ -136,6 +136,7 @@ def test_secret_is_the_file_without_the_space_around_it(tmp_path: Path) -> None:
     keys = read_secret(pem(tmp_path, b" " + b"s" * 32 + b"\n"))
     assert keys.only is not None
     assert (keys.only.algorithm, keys.only.key) == ("HS256", b"s" * 32)
+    assert "ssss" not in repr(keys)
 
 
 def test_short_secret_is_refused(tmp_path: Path) -> None:

@@ -81,6 +81,24 @@ def test_file_that_broke_changes_nothing_and_is_told_once(
     assert watched.now() == "mended"
 
 
+def test_file_that_became_readable_is_read(path: Path, clock: Clock) -> None:
+    locked = True
+
+    def read_if_let(file: Path) -> str:
+        if locked and file.read_text("utf-8") != "first":
+            raise StartError(f"{file}: not let")
+        return read(file)
+
+    watched = Watched(path, read_if_let, clock)
+    put(path, b"second")
+    clock.now += POLL_S
+    assert watched.now() == "first"
+    locked = False
+    path.chmod(0o600)
+    clock.now += POLL_S
+    assert watched.now() == "second"
+
+
 def test_file_that_is_broken_at_the_start_is_refused(path: Path, clock: Clock) -> None:
     put(path, b"broken")
     with pytest.raises(StartError, match="broken"):
