@@ -14,6 +14,8 @@ from server.app import App, serve, signalled
 from server.engine import Engine
 from server.errors import PortTakenError, StartError
 from server.featurizers import open_texts
+from server.security.errors import ExposedError
+from server.security.gate import open_gate
 from server.settings import Settings
 from server.texts import Texts
 
@@ -46,7 +48,11 @@ def main(
     )
     logging.getLogger("httpx").setLevel(logging.WARNING)
     try:
+        open_gate(settings.security, settings.host)
         _run(settings, open_generation(settings))
+    except ExposedError as error:
+        _complain(str(error))
+        return WRONG_SETTINGS
     except (GenerationError, RetrievalError) as error:
         _complain(str(error))
         return WRONG_GENERATION

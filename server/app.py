@@ -10,11 +10,14 @@ from typing import Any
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
+from grpc_reflection.v1alpha.reflection_pb2_grpc import add_ServerReflectionServicer_to_server
 
 from server.engine import Engine
 from server.errors import PortTakenError
 from server.holder import Holder
 from server.methods import METHODS, SERVICES
+from server.reflection import Reflection
+from server.security.gate import open_gate
 from server.served import Served
 from server.settings import Settings
 from server.surround import Surround, Watcher
@@ -40,8 +43,9 @@ class App:
         self.generations = Holder(Served(engine, texts, settings))
         """What answers, and what still finishes."""
         self._health = health.aio.HealthServicer()
+        self._gate = open_gate(settings.security, settings.host, processes=settings.workers)
         self._server = _grpc_server(settings)
-        self._add_services(Surround(settings.limits, watchers))
+        self._add_services(Surround(settings.limits, self._gate, watchers))
         self.port = 0
         """Where it listens, once it does."""
 
@@ -58,7 +62,7 @@ class App:
             PortTakenError: the address cannot be listened on.
         """
         try:
-            self.port = self._server.add_insecure_port(self.address)
+            self.port = self._gate.listen(self._server, self.address)
         except RuntimeError as error:
             await self.generations.close()
             raise PortTakenError(self.address) from error
@@ -86,8 +90,8 @@ class App:
         add_health(self._health, self._server)
         if self._settings.reflection:
             names = (*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME)
-            add_reflection: Any = reflection.enable_server_reflection  # has no types
-            add_reflection(names, self._server)
+            add_reflection: Any = add_ServerReflectionServicer_to_server  # has no types
+            add_reflection(Reflection(names, self._gate), self._server)
 
 
 async def serve(app: App, *, until: Callable[[], Any]) -> None:

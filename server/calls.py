@@ -4,6 +4,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 
 from server.methods import Method
+from server.security.callers import Role
 from server.stopwatch import Times
 
 NO_TIMES = Times()
@@ -14,13 +15,20 @@ class Call:
     """One call; moments are in the event loop's time, in seconds."""
 
     method: Method
+    needed: Role | None
+    """What a caller needs to be let in."""
     started: float
     request_id: str
+    caller: str = ""
+    """Name of who calls; empty until that is known."""
     deadline: float = float("inf")
     generation: str = ""
     """Which generation answers; empty until that is settled."""
     times: Times = NO_TIMES
     """Where the time went, once that is known."""
+    response_bytes: int = 0
+    reason: str = ""
+    """Why it failed, as in ErrorInfo; empty where it did not."""
 
 
 CURRENT: ContextVar[Call] = ContextVar("call")

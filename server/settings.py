@@ -18,6 +18,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from features.providers import Choice
 from server.limits import Limits
+from server.security.settings import SecuritySettings
 
 
 class Settings(BaseSettings):
@@ -47,7 +48,7 @@ class Settings(BaseSettings):
     and trusts the disk."""
 
     host: str = "127.0.0.1"
-    """Address to listen on. There is no authentication yet: 0.0.0.0 lets everybody in."""
+    """Address to listen on. Beyond this machine it takes TLS and callers; see security."""
     port: int = Field(default=50051, ge=0, le=65535)
     """Port to listen on; 0 takes a free one and prints it."""
     port_shared: bool = False
@@ -101,6 +102,8 @@ class Settings(BaseSettings):
 
     limits: Limits = Limits()
     """What one call may ask for."""
+    security: SecuritySettings = SecuritySettings()
+    """Who may call, and how connections are protected."""
 
     @field_validator("fallback_featurizer")
     @classmethod

@@ -136,6 +136,11 @@ def row_of(error: Exception) -> Row:
     return TABLE.get(type(error), _FAULT)
 
 
+def reason_of(row: Row) -> str:
+    """Write a row's reason as ErrorInfo has it."""
+    return reasons.ErrorReason.Name(row.reason).removeprefix(REASON_PREFIX)
+
+
 def to_status(error: Exception, request_id: str) -> Status:
     """Write the rich status of an error, and log it where it is a fault.
 
@@ -152,7 +157,7 @@ def to_status(error: Exception, request_id: str) -> Status:
 
 
 def _details(error: Exception, row: Row, request_id: str) -> list[Message]:
-    reason = reasons.ErrorReason.Name(row.reason).removeprefix(REASON_PREFIX)
+    reason = reason_of(row)
     details: list[Message] = [
         ErrorInfo(reason=reason, domain=DOMAIN, metadata=_metadata(error)),
         RequestInfo(request_id=request_id),

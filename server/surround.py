@@ -22,8 +22,11 @@ from server.errors import (
 )
 from server.limits import Limits
 from server.methods import Method
-from server.places import Places, asks_for_new_items
-from server.statuses import row_of, to_status
+from server.places import Places, asks_for_new_items, elements
+from server.security.authenticator import Metadata
+from server.security.gate import Gate
+from server.security.roles import check_role, role_needed
+from server.statuses import reason_of, row_of, to_status
 from server.validation import check_request_id
 
 REQUEST_ID_KEY = "x-request-id"
@@ -40,10 +43,14 @@ Handler = Callable[[Any], Answer | Awaitable[Answer]]
 
 
 class Watcher(Protocol):
-    """Somebody who is told of every call that has ended."""
+    """Somebody who is told of every call. Raises nothing: it would be the caller's."""
+
+    def began(self, call: Call, metadata: Metadata) -> None:
+        """Take note of a call that is about to be answered."""
+        ...
 
     def ended(self, call: Call, code: grpc.StatusCode) -> None:
-        """Take note; whatever is raised here would be the caller's, so nothing may be."""
+        """Take note of how it ended."""
         ...
 
 
@@ -61,8 +68,9 @@ class Surround:
     hang, the others find theirs as free as ever.
     """
 
-    def __init__(self, limits: Limits, watchers: Sequence[Watcher] = ()) -> None:
+    def __init__(self, limits: Limits, gate: Gate, watchers: Sequence[Watcher] = ()) -> None:
         self._limits = limits
+        self._gate = gate
         self._default_s = limits.default_deadline_ms / 1000
         self._places = Places(limits.max_concurrent_calls, "calls")
         self._new_items = Places(limits.max_new_item_calls, "calls with new items")
@@ -71,20 +79,23 @@ class Surround:
 
     def wrap(self, method: Method, handler: Handler) -> "grpc.RpcMethodHandler[Any, Any]":
         """Make what gRPC calls for a method."""
+        needed = role_needed(method.path)
 
         async def handle(request: Any, context: Context) -> bytes:  # noqa: ANN401
-            call = Call(method, self._clock(), "")
+            call = Call(method, needed, self._clock(), uuid4().hex)
             CURRENT.set(call)
+            metadata = context.invocation_metadata() or ()
+            for watcher in self._watchers:
+                watcher.began(call, metadata)
             try:
-                answer = await self._answer(request, context, call, handler)
+                answer = await self._answer(request, context, call, metadata, handler)
             except grpc.aio.AbortError:
                 raise
             except asyncio.CancelledError:
                 self._end(call, grpc.StatusCode.CANCELLED)
                 raise
             except Exception as error:
-                self._end(call, row_of(error).code)
-                await _abort(context, error, call)
+                await self._refuse(call, context, error)
                 raise AssertionError("abort raises") from error
             self._end(call, grpc.StatusCode.OK)
             return answer
@@ -92,20 +103,36 @@ class Surround:
         behavior: Any = handle  # a coroutine function, which the stubs cannot say
         return grpc.unary_unary_rpc_method_handler(behavior, _reader(method.request), None)
 
-    async def _answer(self, request: Any, context: Context, call: Call, handler: Handler) -> bytes:  # noqa: ANN401
-        call.request_id = uuid4().hex
+    async def _answer(
+        self,
+        request: Any,  # noqa: ANN401
+        context: Context,
+        call: Call,
+        metadata: Metadata,
+        handler: Handler,
+    ) -> bytes:
+        caller = self._gate.authenticator.authenticate(metadata, context.auth_context)
+        call.caller = caller.name
+        check_role(caller, call.needed)
         if isinstance(request, Garbage):
             raise InvalidRequestError((Violation("request", NO_MESSAGE),))
-        asked_for = request.request_id or _from_metadata(context)
+        asked_for = request.request_id or _from_metadata(metadata)
         check_request_id(asked_for)
         call.request_id = asked_for or call.request_id
         apart = asks_for_new_items(request, self._limits.max_batch_elements)
-        with (self._new_items if apart else self._places).one():
+        places = self._new_items if apart else self._places
+        with self._gate.rates.take(caller, elements(request)), places.one():
             call.deadline = self._deadline(context, call)
             answer = handler(request)
             if not isinstance(answer, Message | bytes):
                 answer = await _in_time(answer, call.deadline)
         return self._written(answer)
+
+    async def _refuse(self, call: Call, context: Context, error: Exception) -> None:
+        row = row_of(error)
+        call.reason = reason_of(row)
+        self._end(call, row.code)
+        await abort(context, error, call.request_id)
 
     def _deadline(self, context: Context, call: Call) -> float:
         remaining = context.time_remaining()
@@ -117,6 +144,7 @@ class Surround:
     def _written(self, answer: Answer) -> bytes:
         """Serialize; refuse to send what most clients would refuse to take."""
         data = answer if isinstance(answer, bytes) else answer.SerializeToString()
+        CURRENT.get().response_bytes = len(data)
         if len(data) > self._limits.max_response_bytes:
             raise ResponseTooLargeError(len(data), self._limits.max_response_bytes)
         return data
@@ -147,15 +175,16 @@ def _reader(request: type[Message]) -> Callable[[bytes], Message | Garbage]:
     return read
 
 
-def _from_metadata(context: Context) -> str:
-    for key, value in context.invocation_metadata() or ():
+def _from_metadata(metadata: Metadata) -> str:
+    for key, value in metadata:
         if key == REQUEST_ID_KEY:
             return value if isinstance(value, str) else ""
     return ""
 
 
-async def _abort(context: Context, error: Exception, call: Call) -> None:
-    status = to_status(error, call.request_id)
+async def abort(context: Context, error: Exception, request_id: str) -> None:
+    """End a call with the rich status of an error. Raises, as gRPC does."""
+    status = to_status(error, request_id)
     row = row_of(error)
     trailers: list[tuple[str, str | bytes]] = [(STATUS_KEY, status.SerializeToString())]
     if row.pushed_back:

@@ -61,7 +61,10 @@ def test_read_vector_is_the_computed_one(
         request = embedding_pb2.EmbedUserRequest(user=types_pb2.UserInput(user_id=user_id))
         got = ready.embedding(request)
         assert got is not None
-        messages = [write_user_vector(each, types_pb2.VECTOR_DTYPE_FLOAT32, "space") for each in (got, expected)]
+        messages = [
+            write_user_vector(each, types_pb2.VECTOR_DTYPE_FLOAT32, "space")
+            for each in (got, expected)
+        ]
         vectors = [numbers(each.vector) for each in messages]
         np.testing.assert_allclose(vectors[0], vectors[1], atol=1e-5)
         for each in messages:

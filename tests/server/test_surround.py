@@ -12,9 +12,13 @@ from server.calls import CURRENT, Call
 from server.errors import UnknownItemError
 from server.limits import Limits
 from server.methods import METHODS
+from server.security.authenticator import Metadata
+from server.security.gate import open_gate
+from server.security.settings import SecuritySettings
 from server.surround import Context, Handler, Surround
 
 EMBED_ITEM = METHODS["/nearfield.v1.EmbeddingService/EmbedItem"]
+OPEN = open_gate(SecuritySettings(authentication="off"), "127.0.0.1")
 KNOWN = EmbedItemRequest(item_id="a", request_id="mine")
 
 
@@ -28,6 +32,9 @@ class Waiting:
     def __init__(self, seconds: float | None = None) -> None:
         self._seconds = seconds
         self.code: grpc.StatusCode | None = None
+
+    def auth_context(self) -> dict[str, list[bytes]]:
+        return {}
 
     def time_remaining(self) -> float | None:
         return self._seconds
@@ -61,7 +68,11 @@ class Told:
     """A watcher that remembers."""
 
     def __init__(self) -> None:
+        self.began_calls: list[str] = []
         self.ended_calls: list[tuple[str, grpc.StatusCode]] = []
+
+    def began(self, call: Call, metadata: Metadata) -> None:
+        self.began_calls.append(call.method.name)
 
     def ended(self, call: Call, code: grpc.StatusCode) -> None:
         self.ended_calls.append((call.request_id, code))
@@ -81,13 +92,13 @@ async def ask(
 async def test_deadline_already_passed_costs_no_work(seconds: float) -> None:
     inner, context = Inner(), Waiting(seconds)
     with pytest.raises(Aborted, match="deadline passed"):
-        await ask(Surround(Limits()), inner, context)
+        await ask(Surround(Limits(), OPEN), inner, context)
     assert context.code is grpc.StatusCode.DEADLINE_EXCEEDED
     assert not inner.deadlines
 
 
 async def test_handler_knows_the_callers_deadline_else_the_servers() -> None:
-    inner, surround = Inner(), Surround(Limits(default_deadline_ms=7000))
+    inner, surround = Inner(), Surround(Limits(default_deadline_ms=7000), OPEN)
     started = asyncio.get_running_loop().time()
     for seconds in (3.0, None):
         await ask(surround, inner, Waiting(seconds))
@@ -95,7 +106,7 @@ async def test_handler_knows_the_callers_deadline_else_the_servers() -> None:
 
 
 async def test_call_beyond_the_places_is_refused_until_one_is_free() -> None:
-    inner, surround = Inner(), Surround(Limits(max_concurrent_calls=2))
+    inner, surround = Inner(), Surround(Limits(max_concurrent_calls=2), OPEN)
     inner.hold.clear()
     held = [asyncio.ensure_future(ask(surround, inner)) for _ in range(2)]
     await asyncio.sleep(0)
@@ -110,7 +121,7 @@ async def test_call_beyond_the_places_is_refused_until_one_is_free() -> None:
 
 
 async def test_call_that_fails_gives_its_place_back() -> None:
-    surround = Surround(Limits(max_concurrent_calls=1))
+    surround = Surround(Limits(max_concurrent_calls=1), OPEN)
 
     def fail(request: object) -> EmbedItemResponse:
         raise UnknownItemError("a")
@@ -121,7 +132,7 @@ async def test_call_that_fails_gives_its_place_back() -> None:
 
 
 async def test_answers_at_once_and_later_and_in_bytes_are_alike() -> None:
-    surround, answer = Surround(Limits()), EmbedItemResponse()
+    surround, answer = Surround(Limits(), OPEN), EmbedItemResponse()
     answer.embedding.item_id = "a"
 
     async def later() -> EmbedItemResponse:
@@ -137,7 +148,7 @@ async def test_answers_at_once_and_later_and_in_bytes_are_alike() -> None:
 
 async def test_watchers_hear_how_each_call_ended() -> None:
     told, inner = Told(), Inner()
-    surround = Surround(Limits(), [told])
+    surround = Surround(Limits(), OPEN, [told])
 
     def fail(request: object) -> EmbedItemResponse:
         raise UnknownItemError("a")
@@ -152,4 +163,5 @@ async def test_watchers_hear_how_each_call_ended() -> None:
     with pytest.raises(asyncio.CancelledError):
         await leaving
     codes = (grpc.StatusCode.OK, grpc.StatusCode.NOT_FOUND, grpc.StatusCode.CANCELLED)
+    assert told.began_calls == ["EmbedItem"] * 3
     assert told.ended_calls == [("mine", code) for code in codes]
