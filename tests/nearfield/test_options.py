@@ -3,7 +3,7 @@ from collections.abc import Callable
 import pytest
 
 from nearfield import NO_RETRY, ArgumentError, Connection, Retry, Timeouts
-from nearfield.options import LEAST_KEEPALIVE_S
+from nearfield.connection import LEAST_KEEPALIVE_S
 
 
 @pytest.mark.parametrize("value", [0.0, -1.0, float("nan"), float("inf")])
