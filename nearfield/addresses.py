@@ -33,7 +33,9 @@ def stays_here(address: str) -> bool:
     """Tell whether what is sent to an address cannot leave this machine."""
     if address.startswith(("unix:", "unix-abstract:")):
         return True
-    scheme = next((each for each in ("dns:", "ipv4:", "ipv6:") if address.startswith(each)), "")
+    scheme = next((each for each in SCHEMES if address.startswith(each)), "")
+    if scheme not in ("", "dns:", "ipv4:", "ipv6:"):
+        return False
     hosts = [_host(each) for each in address[len(scheme) :].rpartition("/")[2].split(",")]
     return all(_is_loopback(host) for host in hosts)
 

@@ -16,6 +16,7 @@ from nearfield.errors import Status, StatusError, error_of
 from nearfield.rpcs import serialized
 from nearfield.server_info import Limits
 from nearfield.testing.dispatch import REQUESTS, Dispatcher, Method
+from nearfield.testing.health import FakeHealth
 from nearfield.testing.limits import USUAL_LIMITS
 from nearfield.testing.refusals import trailers
 from nearfield.testing.world import FakeWorld
@@ -44,9 +45,14 @@ class FakeServer:
     """
 
     def __init__(
-        self, world: FakeWorld | None = None, *, limits: Limits = USUAL_LIMITS, port: int = 0
+        self,
+        world: FakeWorld | None = None,
+        *,
+        limits: Limits = USUAL_LIMITS,
+        port: int = 0,
+        credentials: grpc.ServerCredentials | None = None,
     ) -> None:
-        """Start a server; port 0 takes a free one."""
+        """Start a server; port 0 takes a free one, and without credentials there is no TLS."""
         self.world = world or FakeWorld()
         self.limits = limits
         self._lock = threading.Lock()
@@ -65,14 +71,29 @@ class FakeServer:
                 ("grpc.max_send_message_length", limits.max_response_bytes),
             ],
         )
-        self._server.add_generic_rpc_handlers([_Handlers(self._serve)])
-        self.port = self._server.add_insecure_port(f"127.0.0.1:{port}")
+        self._health = FakeHealth()
+        self._server.add_generic_rpc_handlers([_Handlers(self._serve), self._health])
+        address = f"127.0.0.1:{port}"
+        self.port = (
+            self._server.add_secure_port(address, credentials)
+            if credentials
+            else self._server.add_insecure_port(address)
+        )
         self._server.start()
 
     @property
     def target(self) -> str:
         """What to give to a client."""
         return f"127.0.0.1:{self.port}"
+
+    @property
+    def serving(self) -> bool:
+        """Whether the health service says SERVING; calls are answered either way."""
+        return self._health.serving
+
+    @serving.setter
+    def serving(self, serving: bool) -> None:
+        self._health.serving = serving
 
     def stop(self) -> None:
         """Stop at once; calls under way end with UNAVAILABLE or CANCELLED."""

@@ -17,6 +17,8 @@ from nearfield.connection import LEAST_KEEPALIVE_S
         ("backoff_factor", lambda value: Retry(backoff_factor=value)),
         ("longest_backoff_s", lambda value: Retry(longest_backoff_s=value)),
         ("longest_told_wait_s", lambda value: Retry(longest_told_wait_s=value)),
+        ("patience_s", lambda value: Retry(patience_s=value)),
+        ("connect_timeout_s", lambda value: Connection(connect_timeout_s=value)),
         ("keepalive_timeout_s", lambda value: Connection(keepalive_timeout_s=value)),
     ],
 )
@@ -50,6 +52,23 @@ def test_message_size_of_nothing_is_refused() -> None:
 def test_waiting_less_often_than_never_is_refused() -> None:
     with pytest.raises(ArgumentError, match="told_waits"):
         Retry(told_waits=-1)
+
+
+@pytest.mark.parametrize("tokens", [0, 1001])
+def test_budget_that_grpc_does_not_take_is_refused(tokens: int) -> None:
+    with pytest.raises(ArgumentError, match=r"^tokens: expected 1 to 1000"):
+        Retry(tokens=tokens)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.0009, 1.1, float("nan")])
+def test_share_of_a_success_that_grpc_does_not_take_is_refused(share: float) -> None:
+    with pytest.raises(ArgumentError, match=r"^tokens_per_success: expected 0.001 to 1"):
+        Retry(tokens_per_success=share)
+
+
+def test_no_connection_at_all_is_refused() -> None:
+    with pytest.raises(ArgumentError, match=r"^connections: expected 1 or more, got 0"):
+        Connection(connections=0)
 
 
 def test_options_are_values() -> None:
