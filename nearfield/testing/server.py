@@ -32,6 +32,8 @@ class FakeCall:
     """What came with it, for example an API key."""
     timeout_s: float | None
     """How long the caller was still waiting, in seconds; None for ever."""
+    peer: str
+    """The caller's end of the connection."""
 
 
 class FakeServer:
@@ -50,9 +52,13 @@ class FakeServer:
         *,
         limits: Limits = USUAL_LIMITS,
         port: int = 0,
+        port_shared: bool = False,
         credentials: grpc.ServerCredentials | None = None,
     ) -> None:
-        """Start a server; port 0 takes a free one, and without credentials there is no TLS."""
+        """Start a server; port 0 takes a free one, and without credentials there is no TLS.
+
+        A shared port is one that other processes may listen on too, as workers of a server do.
+        """
         self.world = world or FakeWorld()
         self.limits = limits
         self._lock = threading.Lock()
@@ -66,7 +72,7 @@ class FakeServer:
         self._server = grpc.server(
             self._pool,
             options=[
-                ("grpc.so_reuseport", 0),
+                ("grpc.so_reuseport", int(port_shared)),
                 ("grpc.max_receive_message_length", limits.max_request_bytes),
                 ("grpc.max_send_message_length", limits.max_response_bytes),
             ],
@@ -150,7 +156,8 @@ class FakeServer:
     def _serve(self, method: Method, request: Message, context: grpc.ServicerContext) -> Message:
         with self._lock:
             metadata = dict(context.invocation_metadata())
-            self._calls[method].append(FakeCall(request, metadata, context.time_remaining()))
+            came = FakeCall(request, metadata, context.time_remaining(), context.peer())
+            self._calls[method].append(came)
             status = self._faults[method].popleft() if self._faults[method] else None
             delay_s = self._delays.get(method, 0.0)
             override = self._overrides.get(method)

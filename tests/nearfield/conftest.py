@@ -1,20 +1,23 @@
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any, Protocol, cast
 
 import pytest
 
+import nearfield
 from nearfield import AsyncClient, Client, Connection, Retry, Timeouts
 from nearfield.testing import FakeServer
 
+ROOT = Path(nearfield.__file__).parents[1]
 QUICK = Retry(first_backoff_s=0.01, longest_backoff_s=0.02)
 
 
 class Connect(Protocol):
     def __call__(
         self,
-        target: str | None = None,
+        target: str | Sequence[str] | None = None,
         *,
         timeouts: Timeouts | None = None,
         retry: Retry | None = None,
@@ -50,7 +53,7 @@ def connect(request: pytest.FixtureRequest, server: FakeServer) -> Iterator[Conn
     with ExitStack() as stack:
 
         def connect(
-            target: str | None = None,
+            target: str | Sequence[str] | None = None,
             *,
             timeouts: Timeouts | None = None,
             retry: Retry | None = None,
