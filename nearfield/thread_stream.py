@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
 from itertools import islice
 from typing import TypeVar
 
@@ -26,15 +27,17 @@ def stream(
 
     Raises:
         NearfieldError: what every later chunk would meet too.
+        Exception: what the source raises, after the outcomes of every whole chunk before.
     """
     errand = Errand()
     pool = ThreadPoolExecutor(in_flight, thread_name_prefix="nearfield-stream")
 
-    def sent(part: Sequence[E]) -> Batch[R]:
-        return wire.run(send(part), errand)
+    def start(part: Sequence[E]) -> "Future[Batch[R]]":
+        # What gives a call's metadata sees the consumer's context, not the thread's.
+        return pool.submit(copy_context().run, wire.run, send(part), errand)
 
     try:
-        for part, future in _under_way(pool.submit, sent, _chunks(elements, chunk), in_flight):
+        for part, future in _under_way(_chunks(elements, chunk), start, in_flight):
             for element, outcome in zip(part, future.result(), strict=True):
                 if isinstance(outcome, ENDING):
                     raise outcome
@@ -53,17 +56,23 @@ def _chunks(elements: Iterable[E], chunk: int) -> Generator[list[E], None, None]
 
 
 def _under_way(
-    submit: Callable[..., "Future[Batch[R]]"],
-    sent: Callable[[Sequence[E]], Batch[R]],
     chunks: Iterable[list[E]],
+    start: Callable[[Sequence[E]], "Future[Batch[R]]"],
     in_flight: int,
 ) -> Generator[tuple[list[E], "Future[Batch[R]]"], None, None]:
     """Keep chunks under way, the one that is being consumed counted, and give the oldest."""
     source = iter(chunks)
     started: deque[tuple[list[E], Future[Batch[R]]]] = deque()
+    broken: Exception | None = None
     while True:
-        for part in islice(source, in_flight - len(started)):
-            started.append((part, submit(sent, part)))
-        if not started:
+        try:
+            for part in islice(source, in_flight - len(started)):
+                started.append((part, start(part)))
+        except Exception as error:  # noqa: BLE001  the source's own, raised when its turn comes
+            broken = error
+        if started:
+            yield started.popleft()
+        elif broken:
+            raise broken
+        else:
             return
-        yield started.popleft()

@@ -1,6 +1,7 @@
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from contextvars import copy_context
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -34,7 +35,9 @@ class Blocking:
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         method = getattr(self._client, name)
-        return lambda *args, **kwargs: self._runner.run(method(*args, **kwargs))
+        return lambda *args, **kwargs: self._runner.run(
+            method(*args, **kwargs), context=copy_context()
+        )
 
     def shut(self) -> None:
         self._runner.run(self._client.close())
