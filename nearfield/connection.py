@@ -60,8 +60,8 @@ class Connection:
     def __post_init__(self) -> None:
         if self.tls is not None and self.credentials is not None:
             raise ArgumentError("tls: expected tls or credentials, got both")
-        if not self.token.isprintable() or " " in self.token:
-            raise ArgumentError("token: expected printable characters without spaces")
+        if not (self.token.isascii() and self.token.isprintable()) or " " in self.token:
+            raise ArgumentError("token: expected printable ASCII without spaces")
         at_least_one("connections", self.connections)
         above_zero("connect_timeout_s", self.connect_timeout_s)
         if not self.keepalive_s >= LEAST_KEEPALIVE_S:

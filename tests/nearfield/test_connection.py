@@ -94,7 +94,7 @@ def test_token_is_not_shown() -> None:
     assert "secret" not in repr(connection)
 
 
-@pytest.mark.parametrize("token", ["two words", "line\nbreak"])
+@pytest.mark.parametrize("token", ["two words", "line\nbreak", "schlüssel"])
 def test_token_that_no_header_can_hold_is_refused(token: str) -> None:
     with pytest.raises(ArgumentError, match=r"^token: expected printable"):
         Connection(token=token)
