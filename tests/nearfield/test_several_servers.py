@@ -1,5 +1,6 @@
 """Servers in processes of their own, one of which dies under a stream of calls."""
 
+import signal
 import socket
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from collections.abc import Callable, Iterator
 from concurrent import futures
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +19,8 @@ import nearfield
 from nearfield import Client, Connection, Retry
 from nearfield.testing import FakeServer, Method, status_of
 from tests.nearfield.conftest import ROOT, Connect
+from tests.server.test_main import serving
+from tests.support.generation import write_tiny_generation
 
 ENDS_SOON_S = 20.0
 CALLERS = 4
@@ -78,6 +82,25 @@ def test_server_that_dies_is_not_noticed_by_callers(
     until = time.monotonic() + ENDS_SOON_S
     while not answered_by(client, 4)["one again"]:
         assert time.monotonic() < until, "the server that came back is not called"
+
+
+def test_server_of_a_list_that_grpc_keeps_dies_unnoticed_too(
+    serve: Serve, connect: Connect
+) -> None:
+    """One channel to several addresses, as for a name that stands for several servers."""
+    one, other = serve("one"), serve("other")
+    client = connect(
+        f"ipv4:127.0.0.1:{one.port},127.0.0.1:{other.port}",
+        connection=Connection(health_checked=True),
+    )
+    until = time.monotonic() + ENDS_SOON_S
+    while answered_by(client, 10).keys() != {"one", "other"}:
+        assert time.monotonic() < until, "one of two is never called"
+
+    one.process.kill()
+
+    assert answered_by(client, 100)["other"] >= 90
+    assert answered_by(client, 20) == {"other": 20}
 
 
 def test_server_that_dies_under_many_callers_is_not_noticed(serve: Serve) -> None:
@@ -199,3 +222,19 @@ def test_workers_on_one_port_are_all_reached_and_one_that_dies_is_not_noticed() 
             workers[0].kill()
             assert answered_by(client, 200)["other"] > 0
             assert answered_by(client, 64) == {"other": 64}
+
+
+def test_real_server_that_drains_is_not_noticed(tmp_path: Path) -> None:
+    folder = write_tiny_generation(tmp_path)
+    with (
+        serving(folder, "--featurizer", "none") as (leaving, port),
+        serving(folder, "--featurizer", "none") as (_, other),
+        Client([f"127.0.0.1:{each}" for each in (port, other)]) as client,
+    ):
+        client.wait_until_ready(ENDS_SOON_S)
+        for number in range(300):
+            if number == 100:
+                leaving.send_signal(signal.SIGTERM)
+            assert client.embed_item("podcast-01").item_id == "podcast-01"
+        assert leaving.wait(ENDS_SOON_S) == 0
+        assert client.embed_item("podcast-01").item_id == "podcast-01"
