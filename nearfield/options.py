@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass, field
 
-from nearfield.checks import above_zero
+from nearfield.checks import above_zero, at_least
 from nearfield.connection import Connection
 from nearfield.errors import ArgumentError
 
 MOST_TOKENS = 1000
 """gRPC takes no more."""
+LEAST_BACKOFF_S = 0.01
+"""After a pause of a millisecond gRPC 1.85 leaves the call hanging until its timeout."""
 
 
 @dataclass(frozen=True)
@@ -50,11 +52,11 @@ class Retry:
     attempts: int = 5
     """Tries of one call, the first included, 1 to 5 (gRPC takes no more). 1 never tries again."""
     first_backoff_s: float = 0.2
-    """Pause before the second try, in seconds; gRPC varies each pause by a fifth."""
+    """Pause before the second try, in seconds, at least 0.01; each pause is varied by a fifth."""
     backoff_factor: float = 2.0
-    """How much longer each pause is than the one before."""
+    """How much longer each pause is than the one before, at least 1."""
     longest_backoff_s: float = 2.0
-    """Longest pause, in seconds."""
+    """Longest pause, in seconds, at least 0.01."""
     told_waits: int = 2
     """How often one call waits as a server asks. 0 never does."""
     longest_told_wait_s: float = 2.0
@@ -75,9 +77,9 @@ class Retry:
             raise ArgumentError(f"attempts: expected 1 to 5, got {self.attempts}")
         if self.told_waits < 0:
             raise ArgumentError(f"told_waits: expected 0 or more, got {self.told_waits}")
-        above_zero("first_backoff_s", self.first_backoff_s)
-        above_zero("backoff_factor", self.backoff_factor)
-        above_zero("longest_backoff_s", self.longest_backoff_s)
+        at_least("first_backoff_s", self.first_backoff_s, LEAST_BACKOFF_S)
+        at_least("backoff_factor", self.backoff_factor, 1.0)
+        at_least("longest_backoff_s", self.longest_backoff_s, LEAST_BACKOFF_S)
         above_zero("longest_told_wait_s", self.longest_told_wait_s)
         if not 1 <= self.tokens <= MOST_TOKENS:
             raise ArgumentError(f"tokens: expected 1 to {MOST_TOKENS}, got {self.tokens}")

@@ -105,7 +105,7 @@ def test_later_tries_have_what_is_left_of_the_time(server: FakeServer, connect: 
 
     given = [call.timeout_s or 0.0 for call in server.calls(Method.EMBED_ITEM)]
     assert len(given) == 3
-    assert given[0] <= 4.0
+    assert given[0] <= 4.1  # the server's clock is read at another moment than the client's
     assert given[1] <= 3.7
     assert given[2] <= 3.3
 

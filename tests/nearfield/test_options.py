@@ -13,9 +13,6 @@ from nearfield.connection import LEAST_KEEPALIVE_S
         ("call_s", lambda value: Timeouts(call_s=value)),
         ("chunk_s", lambda value: Timeouts(chunk_s=value)),
         ("info_s", lambda value: Timeouts(info_s=value)),
-        ("first_backoff_s", lambda value: Retry(first_backoff_s=value)),
-        ("backoff_factor", lambda value: Retry(backoff_factor=value)),
-        ("longest_backoff_s", lambda value: Retry(longest_backoff_s=value)),
         ("longest_told_wait_s", lambda value: Retry(longest_told_wait_s=value)),
         ("patience_s", lambda value: Retry(patience_s=value)),
         ("connect_timeout_s", lambda value: Connection(connect_timeout_s=value)),
@@ -26,6 +23,22 @@ def test_time_that_is_none_is_refused_by_name(
     name: str, make: Callable[[float], object], value: float
 ) -> None:
     with pytest.raises(ArgumentError, match=f"^{name}: expected a finite number above 0"):
+        make(value)
+
+
+@pytest.mark.parametrize("value", [0.001, 0.0, -1.0, float("nan"), float("inf")])
+@pytest.mark.parametrize(
+    ("name", "make"),
+    [
+        ("first_backoff_s", lambda value: Retry(first_backoff_s=value)),
+        ("backoff_factor", lambda value: Retry(backoff_factor=value)),
+        ("longest_backoff_s", lambda value: Retry(longest_backoff_s=value)),
+    ],
+)
+def test_pause_that_grpc_stumbles_over_is_refused_by_name(
+    name: str, make: Callable[[float], object], value: float
+) -> None:
+    with pytest.raises(ArgumentError, match=f"^{name}: expected a finite number from"):
         make(value)
 
 
