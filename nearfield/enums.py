@@ -105,6 +105,16 @@ class Reason(StrEnum):
     """A fault of the server; the request id finds it in the server's log."""
     RESPONSE_TOO_LARGE = "RESPONSE_TOO_LARGE"
     """The answer would be longer than the server's max_response_bytes."""
+    CREDENTIALS_MISSING = "CREDENTIALS_MISSING"
+    """The call came without credentials, and the server wants some."""
+    CREDENTIALS_INVALID = "CREDENTIALS_INVALID"
+    """The server does not know the credentials, or does so no longer."""
+    CREDENTIALS_EXPIRED = "CREDENTIALS_EXPIRED"
+    """The credentials were good once; with fresh ones the call may pass."""
+    ROLE_MISSING = "ROLE_MISSING"
+    """The caller does not have the role that the call needs."""
+    RATE_LIMITED = "RATE_LIMITED"
+    """The caller has used up its own rate or places; others are not affected."""
 
 
 Named = TypeVar("Named", Provenance, WarningCode)

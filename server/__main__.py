@@ -10,11 +10,14 @@ from pydantic_settings import CliApp, SettingsError
 
 from export.generation import Generation, GenerationError, read
 from retrieval.errors import RetrievalError
-from server.app import serve
+from server.app import App, serve, signalled
 from server.engine import Engine
 from server.errors import PortTakenError, StartError
 from server.featurizers import open_texts
+from server.security.errors import ExposedError
+from server.security.gate import open_gate
 from server.settings import Settings
+from server.texts import Texts
 
 WRONG_SETTINGS = 2
 WRONG_GENERATION = 3
@@ -45,7 +48,11 @@ def main(
     )
     logging.getLogger("httpx").setLevel(logging.WARNING)
     try:
+        open_gate(settings.security, settings.host)
         _run(settings, open_generation(settings))
+    except ExposedError as error:
+        _complain(str(error))
+        return WRONG_SETTINGS
     except (GenerationError, RetrievalError) as error:
         _complain(str(error))
         return WRONG_GENERATION
@@ -66,7 +73,11 @@ def _run(settings: Settings, generation: Generation) -> None:
         threads=settings.model_threads,
     )
     texts = open_texts(settings, generation.manifest.featurizer)
-    asyncio.run(serve(engine, texts, settings))
+    asyncio.run(_serve(engine, texts, settings))
+
+
+async def _serve(engine: Engine, texts: Texts, settings: Settings) -> None:
+    await serve(App(engine, texts, settings), until=signalled)
 
 
 def _flag(location: tuple[int | str, ...]) -> str:

@@ -8,11 +8,12 @@ from numpy.typing import NDArray
 
 from export.generation import Generation
 from retrieval.exact import ExactIndex
+from retrieval.fused import Listener
 from retrieval.query import Query, Selection
 from retrieval.select import Selector
 from retrieval.store import load_index
 from server.answers import Notice, NoticeKind
-from server.fusion import Fuser, Listener
+from server.fusion import Fuser
 from server.requests import Shape
 from server.stores.catalogue import Catalogue
 

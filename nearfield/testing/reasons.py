@@ -23,6 +23,11 @@ CODES: Mapping[Reason, grpc.StatusCode] = MappingProxyType(
         Reason.SHUTTING_DOWN: grpc.StatusCode.UNAVAILABLE,
         Reason.FAULT: grpc.StatusCode.INTERNAL,
         Reason.RESPONSE_TOO_LARGE: grpc.StatusCode.RESOURCE_EXHAUSTED,
+        Reason.CREDENTIALS_MISSING: grpc.StatusCode.UNAUTHENTICATED,
+        Reason.CREDENTIALS_INVALID: grpc.StatusCode.UNAUTHENTICATED,
+        Reason.CREDENTIALS_EXPIRED: grpc.StatusCode.UNAUTHENTICATED,
+        Reason.ROLE_MISSING: grpc.StatusCode.PERMISSION_DENIED,
+        Reason.RATE_LIMITED: grpc.StatusCode.RESOURCE_EXHAUSTED,
     }
 )
 """The code that comes with each reason; a test compares it with the server's."""

@@ -68,6 +68,22 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """INTERNAL: a fault of the server. The request id finds it in the server's log."""
     ERROR_REASON_RESPONSE_TOO_LARGE: _ErrorReason.ValueType  # 13
     """RESOURCE_EXHAUSTED: the answer would be longer than max_response_bytes; ask for less at once."""
+    ERROR_REASON_CREDENTIALS_MISSING: _ErrorReason.ValueType  # 14
+    """UNAUTHENTICATED: the call came without credentials, and this server wants some."""
+    ERROR_REASON_CREDENTIALS_INVALID: _ErrorReason.ValueType  # 15
+    """UNAUTHENTICATED: the server does not know the credentials, or does so no longer. It does not
+    say which.
+    """
+    ERROR_REASON_CREDENTIALS_EXPIRED: _ErrorReason.ValueType  # 16
+    """UNAUTHENTICATED: the credentials were good once; with fresh ones the call may pass."""
+    ERROR_REASON_ROLE_MISSING: _ErrorReason.ValueType  # 17
+    """PERMISSION_DENIED: the caller does not have the role that the call needs. The metadata entry
+    role says which.
+    """
+    ERROR_REASON_RATE_LIMITED: _ErrorReason.ValueType  # 18
+    """RESOURCE_EXHAUSTED with RetryInfo: the caller has used up its own rate, or as many of its calls
+    as it may have are under way. Others are not affected, and trying again after the delay helps.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call, or an element of a batch, failed."""
@@ -112,4 +128,20 @@ ERROR_REASON_FAULT: ErrorReason.ValueType  # 12
 """INTERNAL: a fault of the server. The request id finds it in the server's log."""
 ERROR_REASON_RESPONSE_TOO_LARGE: ErrorReason.ValueType  # 13
 """RESOURCE_EXHAUSTED: the answer would be longer than max_response_bytes; ask for less at once."""
+ERROR_REASON_CREDENTIALS_MISSING: ErrorReason.ValueType  # 14
+"""UNAUTHENTICATED: the call came without credentials, and this server wants some."""
+ERROR_REASON_CREDENTIALS_INVALID: ErrorReason.ValueType  # 15
+"""UNAUTHENTICATED: the server does not know the credentials, or does so no longer. It does not
+say which.
+"""
+ERROR_REASON_CREDENTIALS_EXPIRED: ErrorReason.ValueType  # 16
+"""UNAUTHENTICATED: the credentials were good once; with fresh ones the call may pass."""
+ERROR_REASON_ROLE_MISSING: ErrorReason.ValueType  # 17
+"""PERMISSION_DENIED: the caller does not have the role that the call needs. The metadata entry
+role says which.
+"""
+ERROR_REASON_RATE_LIMITED: ErrorReason.ValueType  # 18
+"""RESOURCE_EXHAUSTED with RetryInfo: the caller has used up its own rate, or as many of its calls
+as it may have are under way. Others are not affected, and trying again after the delay helps.
+"""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

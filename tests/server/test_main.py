@@ -22,7 +22,8 @@ from server.__main__ import CANNOT_START, PORT_TAKEN, WRONG_GENERATION, WRONG_SE
 from tests.server.serve_tiny import open_tiny
 
 ROOT = Path(__file__).resolve().parents[2]
-ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+OPEN = "NEARFIELD_SECURITY__AUTHENTICATION"
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), OPEN: "off"}
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,11 @@ class Ended:
 
 
 Run = Callable[..., Ended]
+
+
+@pytest.fixture(autouse=True)
+def _open_to_everybody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(OPEN, "off")
 
 
 @pytest.fixture
