@@ -37,6 +37,7 @@ RETRY_DELAYS_S: Mapping[Reason, float] = MappingProxyType(
         Reason.FEATURIZER_UNAVAILABLE: 5.0,
         Reason.OVERLOADED: 0.5,
         Reason.SHUTTING_DOWN: 1.0,
+        Reason.RATE_LIMITED: 1.0,
     }
 )
 """How long a server asks to wait, in seconds; nothing where trying again would not help."""

@@ -408,3 +408,22 @@ def test_real_server_is_asked(folder: Path) -> None:
         assert json.loads(line)["item_id"] == "podcast-01"
         assert len(table.splitlines()) == 3
         complaint(run("similar", "nothing", **environment), 3)
+
+
+def test_real_server_knows_its_callers_by_their_keys(folder: Path, tmp_path: Path) -> None:
+    callers = tmp_path / "callers.jsonl"
+    make = ("new", "--file", str(callers), "--name", "shop", "--role", "inference")
+    made = subprocess.run(
+        [sys.executable, "-m", "server.security.keys", *make],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    guarded = ("--security.authentication", "required", "--security.callers-file", str(callers))
+    with serving(folder, "--featurizer", "none", *guarded) as (_, port):
+        asked = ("recommend", "user-0", "-k", "2", "--wait", "20", "--target", f"127.0.0.1:{port}")
+
+        answered(run(*asked, NEARFIELD_API_KEY=made.stdout.strip()))
+        assert "CREDENTIALS_MISSING" in complaint(run(*asked), 4)
+        assert "CREDENTIALS_INVALID" in complaint(run(*asked, NEARFIELD_API_KEY="nf_a_b"), 4)
