@@ -16,7 +16,7 @@ from nearfield.health import CHECK
 from nearfield.options import Options
 from nearfield.rota import Rota
 from nearfield.rpcs import RPCS, serialized
-from nearfield.statuses import error_of_call, nobody_there
+from nearfield.statuses import error_of_call, passed_over
 from nearfield.steps import Call, Pause, Steps
 
 T = TypeVar("T")
@@ -77,7 +77,7 @@ class AsyncWire:
                 error.trailing_metadata() or (),
                 step.request_id,
             )
-            self.rota.note(place, there=not nobody_there(failed))
+            self.rota.note(place, there=not passed_over(failed))
             raise failed from error
         self.rota.note(place, there=True)
         return answer

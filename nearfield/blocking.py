@@ -14,7 +14,7 @@ from nearfield.health import CHECK
 from nearfield.options import Options
 from nearfield.rota import Rota
 from nearfield.rpcs import RPCS, serialized
-from nearfield.statuses import error_of_call, nobody_there
+from nearfield.statuses import error_of_call, passed_over
 from nearfield.steps import Call, Pause, Steps
 
 T = TypeVar("T")
@@ -92,14 +92,14 @@ class Wire:
         place = self.rota.take()
         try:
             answer = self._send(step, place, errand)
-        except (grpc.RpcError, grpc.FutureCancelledError, ValueError) as error:
+        except (grpc.RpcError, ValueError) as error:
             self._check_wanted(errand, error)
             if not isinstance(error, grpc.Call):
                 raise
             failed = error_of_call(
                 error.code(), error.details(), error.trailing_metadata() or (), step.request_id
             )
-            self.rota.note(place, there=not nobody_there(failed))
+            self.rota.note(place, there=not passed_over(failed))
             raise failed from error
         self.rota.note(place, there=True)
         return answer
@@ -121,6 +121,8 @@ class Wire:
             errand.calls.add(call)
         try:
             answer = call.result()
+        except grpc.FutureCancelledError as error:
+            raise call from error  # which tells who cancelled it: it may have been the server
         finally:
             with self._changed:
                 errand.calls.discard(call)

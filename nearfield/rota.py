@@ -35,7 +35,7 @@ class Rota:
             return place
 
     def note(self, place: int, *, there: bool) -> None:
-        """Note whether somebody answered there, who is not about to leave."""
+        """Note whether somebody answered there in time, who is not about to leave."""
         if there and not self._looked_at_from[place]:
             return
         with self._lock:

@@ -54,6 +54,16 @@ def nobody_there(error: StatusError) -> bool:
     return away and error.reason != Reason.FEATURIZER_UNAVAILABLE
 
 
+def passed_over(error: StatusError) -> bool:
+    """Tell whether the next calls should rather go elsewhere.
+
+    Beside a server that is away that is one from which nothing was heard in time: it may hang, or
+    its machine may be gone. A server that says itself that it was too late gives a reason.
+    """
+    silent = error.code is grpc.StatusCode.DEADLINE_EXCEEDED and not error.reason
+    return silent or nobody_there(error)
+
+
 def _status(code: grpc.StatusCode, message: str, rich: RichStatus, request_id: str) -> Status:
     info = ErrorInfo()
     bad = BadRequest()

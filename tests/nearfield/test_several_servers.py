@@ -154,6 +154,24 @@ def test_refused_calls_go_on_to_another_server_at_once(connect: Connect) -> None
         assert len(client.embed_items(["book-1", "book-2"]).results()) == 2
 
 
+def test_server_that_hangs_is_passed_over_after_one_call(connect: Connect) -> None:
+    with FakeServer() as one, FakeServer() as other:
+        client = connect([one.target, other.target])
+        answered_by(client, 4)
+        one.delay(Method.EMBED_ITEM, 30.0)
+
+        late = 0
+        for _ in range(20):
+            try:
+                client.embed_item("book-1", timeout_s=0.5)
+            except nearfield.DeadlineExceededError:
+                late += 1
+
+        assert (
+            1 <= late <= 3
+        )  # one, and one for each second that the rest takes; in turn it were 10
+
+
 def test_missing_featurizer_is_no_reason_to_go_on(connect: Connect) -> None:
     away = status_of(nearfield.Reason.FEATURIZER_UNAVAILABLE)
     with FakeServer() as one, FakeServer() as other:

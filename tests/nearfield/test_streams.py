@@ -29,7 +29,7 @@ from nearfield import (
     Status,
 )
 from nearfield.async_stream import stream
-from nearfield.errors import error_of
+from nearfield.errors import CLASS_OF_CODE, error_of
 from nearfield.testing import FakeServer, Method, status_of
 from nearfield.testing.refusals import written
 from tests.nearfield.conftest import QUICK
@@ -266,14 +266,15 @@ def test_patience_with_a_full_server_ends(server: FakeServer, drain: Drain) -> N
     assert len(server.calls(Method.BATCH_EMBED_ITEMS)) in (2, 3)
 
 
+@pytest.mark.parametrize("code", [grpc.StatusCode.INTERNAL, grpc.StatusCode.CANCELLED])
 def test_chunk_that_fails_is_the_outcome_of_its_elements_and_the_stream_goes_on(
-    server: FakeServer, drain: Drain
+    server: FakeServer, drain: Drain, code: grpc.StatusCode
 ) -> None:
-    server.fail(Method.BATCH_EMBED_ITEMS, Status(grpc.StatusCode.INTERNAL, "bug"))
+    server.fail(Method.BATCH_EMBED_ITEMS, Status(code, "bug"))
 
     found = [outcome for _, outcome in drain(["book-1", "book-2", "book-3"], in_flight=1, chunk=2)]
 
-    assert [isinstance(each, NearfieldError) for each in found] == [True, True, False]
+    assert [type(each) for each in found] == [*[CLASS_OF_CODE[code]] * 2, ItemEmbedding]
 
 
 def test_caller_who_is_turned_away_hears_it_once(server: FakeServer, drain: Drain) -> None:
