@@ -42,7 +42,11 @@ class Settings(BaseSettings):
     )
 
     generation: Path
-    """Folder of the generation to serve, or a link to it."""
+    """Output folder of `python -m export`, whose link `current` says what is served and is watched:
+    where it points elsewhere, that generation is tried and takes over. Or one generation's own
+    folder, which is served for good."""
+    watch_s: PositiveFloat = 1.0
+    """Seconds between two looks at that link."""
     verify: bool = True
     """Check every file of the generation against its digest before serving. Off is faster to start
     and trusts the disk."""
