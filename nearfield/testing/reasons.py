@@ -28,6 +28,10 @@ CODES: Mapping[Reason, grpc.StatusCode] = MappingProxyType(
         Reason.CREDENTIALS_EXPIRED: grpc.StatusCode.UNAUTHENTICATED,
         Reason.ROLE_MISSING: grpc.StatusCode.PERMISSION_DENIED,
         Reason.RATE_LIMITED: grpc.StatusCode.RESOURCE_EXHAUSTED,
+        Reason.GENERATION_UNKNOWN: grpc.StatusCode.NOT_FOUND,
+        Reason.GENERATION_REFUSED: grpc.StatusCode.FAILED_PRECONDITION,
+        Reason.GENERATIONS_BUSY: grpc.StatusCode.ABORTED,
+        Reason.GENERATION_INVALID: grpc.StatusCode.INVALID_ARGUMENT,
     }
 )
 """The code that comes with each reason; a test compares it with the server's."""
@@ -38,6 +42,7 @@ RETRY_DELAYS_S: Mapping[Reason, float] = MappingProxyType(
         Reason.OVERLOADED: 0.5,
         Reason.SHUTTING_DOWN: 1.0,
         Reason.RATE_LIMITED: 1.0,
+        Reason.GENERATIONS_BUSY: 5.0,
     }
 )
 """How long a server asks to wait, in seconds; nothing where trying again would not help."""

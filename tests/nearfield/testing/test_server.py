@@ -260,7 +260,7 @@ def test_errors_by_reason_are_those_of_the_server(reason: Reason) -> None:
     rows = {(row.code, row.retry_s) for row in TABLE.values() if row.reason == number}
 
     made = status_of(reason)
-    assert rows == {(made.code, made.retry_delay_s)}
+    assert rows <= {(made.code, made.retry_delay_s)}  # a reason may be one that nothing gives yet
 
 
 def test_caller_of_each_call_is_told(server: FakeServer) -> None:
