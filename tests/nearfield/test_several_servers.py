@@ -13,6 +13,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import pytest
 
 import nearfield
@@ -256,3 +257,16 @@ def test_real_server_that_drains_is_not_noticed(tmp_path: Path) -> None:
             assert client.embed_item("podcast-01").item_id == "podcast-01"
         assert leaving.wait(ENDS_SOON_S) == 0
         assert client.embed_item("podcast-01").item_id == "podcast-01"
+
+
+def test_worker_of_a_real_server_that_dies_is_not_noticed(tmp_path: Path) -> None:
+    folder = write_tiny_generation(tmp_path)
+    with (
+        serving(folder, "--featurizer", "none", "--workers", "2") as (server, port),
+        Client(f"127.0.0.1:{port}", connection=Connection(connections=8)) as client,
+    ):
+        client.wait_until_ready(ENDS_SOON_S)
+        for number in range(300):
+            if number == 100:
+                psutil.Process(server.pid).children()[0].kill()
+            assert client.embed_item("podcast-01").item_id == "podcast-01"
