@@ -1,6 +1,7 @@
 """What is asked of the server, once it has been checked: plain values, no wire."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +13,7 @@ from server.answers import Degradation, ItemVector
 NOTHING_KNOWN = UserRecord()
 
 
-@dataclass(frozen=True)
-class Event:
+class Event(NamedTuple):
     """One event of an inline history."""
 
     item_id: str
