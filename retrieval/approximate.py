@@ -18,6 +18,10 @@ from retrieval.score import rank
 UNIT_TOLERANCE = 1e-3
 """How far a squared norm may be from 1 for a vector to count as unit."""
 
+PRICE = 20
+"""Rows that are scored exactly in the time in which a filtered search of a graph looks at one
+candidate; measured (docs/performance.md, Filters)."""
+
 
 class ApproximateIndex:
     """A graph over each large item type, and exact search for everything else.
@@ -26,9 +30,10 @@ class ApproximateIndex:
     of its own makes the filter free (ADR 0004). These are searched exactly:
 
     - rows of types too small for a graph,
-    - a type of which `allowed` hides some rows,
+    - a type of which `allowed` leaves so few rows that these are scored sooner than the graph
+      would come across them,
     - a type of which so much is asked for that the graph would visit all of it,
-    - for single queries, a type whose graph reaches fewer rows than were asked for.
+    - for single queries, a type whose graph reaches fewer rows than were asked for and are there.
 
     So there are always as many hits as rows allow. Scores and the order of hits
     are those of `ExactIndex`; only membership in the top k is approximate.
@@ -118,8 +123,9 @@ class ApproximateIndex:
         found = [np.empty((len(queries), 0), dtype=np.int64)]
         for graph in self.graphs:
             part = rest[graph.first : graph.end]
-            if 2 * self.settings.links * k < len(graph) and part.all():
-                found.append(self._search_graph(graph, queries, k))
+            width = self._width(len(graph), int(np.count_nonzero(part)), k)
+            if width is not None:
+                found.append(self._search_graph(graph, queries, k, width, part))
                 part[:] = False
         if rest.any():
             found.append(self._exact.search(queries, k, allowed=rest).rows)
@@ -142,16 +148,39 @@ class ApproximateIndex:
             ),
         )
 
+    def _width(self, rows: int, allowed: int, k: int) -> int | None:
+        """Tell how widely to search a graph of which some rows are allowed; None for not at all.
+
+        A search that looks at w rows meets about w * allowed / rows of those that count, so it has
+        to be as much wider as it would have to be deeper.
+        """
+        width = max(self.settings.search_width, 2 * k)
+        if allowed == rows:
+            return width if 2 * self.settings.links * k < rows else None
+        width = -(-width * rows // max(allowed, 1))
+        return width if PRICE * width < allowed else None
+
     def _search_graph(
-        self, graph: Graph, queries: NDArray[np.float32], k: int
+        self,
+        graph: Graph,
+        queries: NDArray[np.float32],
+        k: int,
+        width: int,
+        allowed: NDArray[np.bool_],
     ) -> NDArray[np.int64]:
-        """Search one graph; search its slice exactly for queries that it leaves short."""
-        rows = graph.search(unit_rows(queries), k, self.settings.search_width)  # (B, k)
-        short = (rows == NO_ROW).any(axis=1)
+        """Search one graph; search its slice exactly for queries that it leaves short.
+
+        Shapes:
+            allowed: (n,), by row of the graph. returns: (B, k).
+        """
+        there = int(np.count_nonzero(allowed))
+        some = None if there == len(graph) else allowed
+        rows = graph.search(unit_rows(queries), k, width, some)  # (B, k)
+        short = np.count_nonzero(rows != NO_ROW, axis=1) < min(k, there)
         if short.any():
-            allowed = np.zeros(len(self), dtype=np.bool_)
-            allowed[graph.first : graph.end] = True
-            rows[short] = self._exact.search(queries[short], k, allowed=allowed).rows
+            everywhere = np.zeros(len(self), dtype=np.bool_)
+            everywhere[graph.first : graph.end] = allowed
+            rows[short] = self._exact.search(queries[short], k, allowed=everywhere).rows
         return rows
 
 

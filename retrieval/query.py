@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from retrieval.admission import Admission
 from retrieval.errors import QueryError
 from retrieval.index import squared_norms
 
@@ -37,6 +38,10 @@ class Query:
 
     exclude: NDArray[np.int64] = field(default_factory=no_rows)
     """Rows never returned, in any order: what was asked for, and what was seen if it is to drop."""
+
+    admitted: Admission | None = None
+    """The only rows that may be returned, as `include`, but made to be many and to be shared by
+    queries; None for all. Both hold where both are given."""
 
     def __post_init__(self) -> None:
         if self.k < 1:
