@@ -52,6 +52,27 @@ class NewItem:
 
 
 @dataclass(frozen=True)
+class Traits:
+    """What items are like; nothing where a field is empty or None."""
+
+    languages: tuple[str, ...] = ()
+    """One of these."""
+    genres: tuple[str, ...] = ()
+    """At least one of these."""
+    all_genres: tuple[str, ...] = ()
+    """Every one of these."""
+    creators: tuple[str, ...] = ()
+    """One of these."""
+    year_from: int | None = None
+    """This year or later."""
+    year_to: int | None = None
+    """This year or earlier."""
+
+
+ANY_TRAITS = Traits()
+
+
+@dataclass(frozen=True)
 class ItemFilter:
     """Which items may be in an answer."""
 
@@ -60,6 +81,7 @@ class ItemFilter:
     include: tuple[str, ...] | None = None
     """The only ids; None for all."""
     exclude: tuple[str, ...] = ()
+    traits: Traits = ANY_TRAITS
 
 
 @dataclass(frozen=True)
