@@ -73,3 +73,7 @@ class Selection:
 
     available: int
     """Rows that the query's filters leave. Below k, it is why fewer than k came back."""
+
+    log_total: float | None = None
+    """Natural log of the sum of exp(score) over all candidates, of which these are the best, where
+    scores are logits; None where they are not."""

@@ -92,6 +92,7 @@ class App:
             manifest.item_types,
             dimensions=manifest.dimensions.vector,
             space_id=manifest.space_id,
+            generation=manifest.generation,
         )
         embedding = EmbeddingService(
             answering, reader, self._dispatcher, space_id=manifest.space_id

@@ -71,7 +71,8 @@ class Fuser:
         evidence = gather(self._catalogue, listener.person, listener.reached, rows)
         scores = self._models.score(evidence)
         best = _best(scores, query.k)
-        return Selection(rows[best], scores[best], nearest.available)
+        log_total = float(np.logaddexp.reduce(scores, dtype=np.float64))
+        return Selection(rows[best], scores[best], nearest.available, log_total)
 
     def _together(
         self, nearest: NDArray[np.int64], reached: NDArray[np.int64]
@@ -89,6 +90,8 @@ class Fuser:
             kept &= np.isin(self._catalogue.item_type[rows], query.types)
         if query.include is not None:
             kept &= np.isin(rows, query.include)
+        if query.admitted is not None:
+            kept &= query.admitted.mask[rows]
         return rows[kept]
 
 

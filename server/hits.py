@@ -2,9 +2,12 @@
 
 from collections.abc import Mapping
 
+import numpy as np
+from numpy.typing import NDArray
+
 from server.answers import Hit, HitList, Path, Provenance
 from server.items import known_provenance
-from server.search import Outcome
+from server.lists import FoundList, Outcome
 from server.stores.catalogue import Catalogue
 
 NO_PATHS: Mapping[int, tuple[Path, ...]] = {}
@@ -32,24 +35,35 @@ class HitWriter:
             HitList(
                 found.item_type,
                 tuple(
-                    self._hit(row, score, titles=titles, popular=popular, paths=paths.get(row, ()))
-                    for row, score in zip(
-                        found.selection.rows.tolist(), found.selection.scores.tolist(), strict=True
-                    )
+                    self._hit(found, place, titles=titles, popular=popular, paths=paths)
+                    for place in range(len(found.selection.rows))
                 ),
             )
             for found in outcome.lists
         )
 
     def _hit(
-        self, row: int, score: float, *, titles: bool, popular: bool, paths: tuple[Path, ...]
+        self,
+        found: FoundList,
+        place: int,
+        *,
+        titles: bool,
+        popular: bool,
+        paths: Mapping[int, tuple[Path, ...]],
     ) -> Hit:
         catalogue = self._catalogue
+        row = int(found.selection.rows[place])
         return Hit(
             item_id=catalogue.item_id(row),
             item_type=catalogue.type_name(row),
-            score=score,
+            score=float(found.selection.scores[place]),
             provenance=Provenance.FALLBACK if popular else known_provenance(catalogue, row),
             title=catalogue.title(row) if titles else "",
-            paths=paths,
+            paths=paths.get(row, ()),
+            calibrated=_at(found.calibrated, place),
+            propensity=_at(found.propensity, place),
         )
+
+
+def _at(values: NDArray[np.float64] | None, place: int) -> float | None:
+    return None if values is None else float(values[place])

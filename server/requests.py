@@ -7,7 +7,9 @@ from numpy.typing import NDArray
 
 from features.encode import UserRecord
 from features.schema import ItemRecord
+from retrieval.arrange import RANKED, Arrangement
 from server.answers import ItemVector
+from server.pages import Page
 
 NOTHING_KNOWN = UserRecord()
 
@@ -93,6 +95,16 @@ class Shape:
     per_type: bool = False
     """A list for each type instead of one for all."""
     titles: bool = False
+    arrangement: Arrangement = RANKED
+    """How the hits are chosen among the best candidates."""
+    page: Page | None = None
+    """The part of the list that is asked for; None for all of it."""
+
+    @property
+    def seed(self) -> int | None:
+        """What the exploration follows from; None where there is none."""
+        exploration = self.arrangement.exploration
+        return None if exploration is None else exploration.seed
 
 
 @dataclass(frozen=True)

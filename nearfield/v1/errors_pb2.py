@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19nearfield/v1/errors.proto\x12\x0cnearfield.v1*\xe0\x03\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12 \n\x1c\x45RROR_REASON_REQUEST_INVALID\x10\x01\x12\x1d\n\x19\x45RROR_REASON_USER_UNKNOWN\x10\x02\x12\x1d\n\x19\x45RROR_REASON_ITEM_UNKNOWN\x10\x03\x12\x1f\n\x1b\x45RROR_REASON_SPACE_MISMATCH\x10\x04\x12\'\n#ERROR_REASON_FEATURIZER_UNAVAILABLE\x10\x05\x12$\n ERROR_REASON_FEATURIZER_MISMATCH\x10\x06\x12#\n\x1f\x45RROR_REASON_FEATURIZER_MISSING\x10\x07\x12\"\n\x1e\x45RROR_REASON_FEATURIZER_FAILED\x10\x08\x12\x1b\n\x17\x45RROR_REASON_OVERLOADED\x10\t\x12 \n\x1c\x45RROR_REASON_DEADLINE_PASSED\x10\n\x12\x1e\n\x1a\x45RROR_REASON_SHUTTING_DOWN\x10\x0b\x12\x16\n\x12\x45RROR_REASON_FAULT\x10\x0c\x12#\n\x1f\x45RROR_REASON_RESPONSE_TOO_LARGE\x10\rb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19nearfield/v1/errors.proto\x12\x0cnearfield.v1*\xff\x03\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12 \n\x1c\x45RROR_REASON_REQUEST_INVALID\x10\x01\x12\x1d\n\x19\x45RROR_REASON_USER_UNKNOWN\x10\x02\x12\x1d\n\x19\x45RROR_REASON_ITEM_UNKNOWN\x10\x03\x12\x1f\n\x1b\x45RROR_REASON_SPACE_MISMATCH\x10\x04\x12\'\n#ERROR_REASON_FEATURIZER_UNAVAILABLE\x10\x05\x12$\n ERROR_REASON_FEATURIZER_MISMATCH\x10\x06\x12#\n\x1f\x45RROR_REASON_FEATURIZER_MISSING\x10\x07\x12\"\n\x1e\x45RROR_REASON_FEATURIZER_FAILED\x10\x08\x12\x1b\n\x17\x45RROR_REASON_OVERLOADED\x10\t\x12 \n\x1c\x45RROR_REASON_DEADLINE_PASSED\x10\n\x12\x1e\n\x1a\x45RROR_REASON_SHUTTING_DOWN\x10\x0b\x12\x16\n\x12\x45RROR_REASON_FAULT\x10\x0c\x12#\n\x1f\x45RROR_REASON_RESPONSE_TOO_LARGE\x10\r\x12\x1d\n\x19\x45RROR_REASON_PAGE_EXPIRED\x10\x13\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,5 +32,5 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'nearfield.v1.errors_pb2', _
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ERRORREASON']._serialized_start=44
-  _globals['_ERRORREASON']._serialized_end=524
+  _globals['_ERRORREASON']._serialized_end=555
 # @@protoc_insertion_point(module_scope)

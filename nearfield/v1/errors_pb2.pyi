@@ -68,6 +68,11 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """INTERNAL: a fault of the server. The request id finds it in the server's log."""
     ERROR_REASON_RESPONSE_TOO_LARGE: _ErrorReason.ValueType  # 13
     """RESOURCE_EXHAUSTED: the answer would be longer than max_response_bytes; ask for less at once."""
+    ERROR_REASON_PAGE_EXPIRED: _ErrorReason.ValueType  # 19
+    """FAILED_PRECONDITION: page_token is of a generation that no longer answers; begin with the first
+    page. The metadata entries generation and expected_generation say which was the token's and
+    which answers.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call, or an element of a batch, failed."""
@@ -112,4 +117,9 @@ ERROR_REASON_FAULT: ErrorReason.ValueType  # 12
 """INTERNAL: a fault of the server. The request id finds it in the server's log."""
 ERROR_REASON_RESPONSE_TOO_LARGE: ErrorReason.ValueType  # 13
 """RESOURCE_EXHAUSTED: the answer would be longer than max_response_bytes; ask for less at once."""
+ERROR_REASON_PAGE_EXPIRED: ErrorReason.ValueType  # 19
+"""FAILED_PRECONDITION: page_token is of a generation that no longer answers; begin with the first
+page. The metadata entries generation and expected_generation say which was the token's and
+which answers.
+"""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
