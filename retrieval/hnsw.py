@@ -28,9 +28,8 @@ class GraphSettings:
     """Candidates kept while a row is inserted. Larger: better recall, slower build."""
 
     search_width: int = 64
-    """Candidates kept while searching, at least; twice k where that is more, and the more the
-    fewer rows a filter lets through. Larger: better recall, slower search. `retrieval.tune` finds
-    it."""
+    """Candidates kept while searching, at least; twice k where that is more. Larger: better
+    recall, slower search. `retrieval.tune` finds it."""
 
     min_rows: int = 4096
     """Item types with fewer rows get no graph: searching them exactly is as fast."""
@@ -80,29 +79,16 @@ class Graph:
         """Length of every vector."""
         return int(self._native.d)
 
-    def search(
-        self,
-        queries: NDArray[np.float32],
-        k: int,
-        width: int,
-        allowed: NDArray[np.bool_] | None = None,
-    ) -> NDArray[np.int64]:
-        """Find about the k nearest rows, of the allowed ones where some are not.
+    def search(self, queries: NDArray[np.float32], k: int, width: int) -> NDArray[np.int64]:
+        """Find about the k nearest rows, best first.
 
-        The graph is walked over all rows alike, and what is not allowed is left out of what comes
-        back. It may reach fewer than k rows, above all where many vectors are equal, and where few
-        of the `width` rows that it looks at are allowed.
+        The graph may reach fewer than k of its rows, above all where many vectors are equal.
 
         Shapes:
             queries: (B, D), unit rows.
-            allowed: (n,), by row of the graph; None allows all.
             returns: (B, k), catalogue rows; -1 where the graph found no more.
         """
-        chosen = {}
-        if allowed is not None:
-            bits = np.packbits(allowed, bitorder="little")  # must live as long as the search
-            chosen["sel"] = faiss.IDSelectorBitmap(bits)
-        parameters = faiss.SearchParametersHNSW(efSearch=width, **chosen)
+        parameters = faiss.SearchParametersHNSW(efSearch=width)
         rows: NDArray[np.int64] = self._native.search(queries, k, params=parameters)[1]
         rows[rows >= 0] += self.first
         return rows
