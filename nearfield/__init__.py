@@ -41,6 +41,7 @@ from nearfield.inputs import (
     NewItem,
     RecommendQuery,
     SimilarQuery,
+    TypeQuota,
     User,
 )
 from nearfield.options import NO_RETRY, Connection, Retry, Timeouts
@@ -112,6 +113,7 @@ __all__ = [
     "StatusError",
     "Timeouts",
     "Timing",
+    "TypeQuota",
     "UnauthenticatedError",
     "UnavailableError",
     "UnimplementedError",

@@ -66,11 +66,13 @@ class WarningCode(Enum):
     UNKNOWN_FILTER_ITEMS = 6
     """Included or excluded items are unknown and were ignored."""
     FEWER_THAN_K = 7
-    """Fewer hits than k, because no more items pass the filter."""
+    """Fewer hits than k, because no more items pass the filter, or the quotas allow no more."""
     FALLBACK_FEATURIZER = 8
     """The text was embedded by the stand-in featurizer."""
     UNKNOWN_CATEGORY = 9
-    """A language, genre or demographic value was never seen in training."""
+    """A language, genre or demographic value was never seen in training, or no item has it."""
+    QUOTA_UNMET = 10
+    """Fewer hits of a type than its quota asks for, because no more of it pass the filter."""
 
 
 class Reason(StrEnum):
@@ -105,6 +107,8 @@ class Reason(StrEnum):
     """A fault of the server; the request id finds it in the server's log."""
     RESPONSE_TOO_LARGE = "RESPONSE_TOO_LARGE"
     """The answer would be longer than the server's max_response_bytes."""
+    PAGE_EXPIRED = "PAGE_EXPIRED"
+    """The page token is of a generation that no longer answers; begin with the first page."""
 
 
 Named = TypeVar("Named", Provenance, WarningCode)
