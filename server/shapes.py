@@ -148,7 +148,7 @@ class ShapeReader:
         first = message.year_from if message.HasField("year_from") else None
         last = message.year_to if message.HasField("year_to") else None
         findings.number("filter.year_from", first or 0, -MAX_YEAR, MAX_YEAR)
-        least = -MAX_YEAR if first is None else first
+        least = -MAX_YEAR if first is None else max(first, -MAX_YEAR)
         findings.number("filter.year_to", least if last is None else last, least, MAX_YEAR)
         return Traits(
             languages=tuple(dict.fromkeys(message.languages)),
