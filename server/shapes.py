@@ -160,7 +160,7 @@ class ShapeReader:
         )
 
     def _values(self, name: str, values: Sequence[str], findings: Findings) -> Sequence[str]:
-        """Check how many values a field has and that none is empty; none where they are too many."""
+        """Check how many values a field has and that none is empty; too many count as none."""
         most = self._limits.max_filter_ids
         if not findings.count(f"filter.{name}", len(values), most, "values"):
             return ()

@@ -199,14 +199,16 @@ BAD: list[tuple[type[Message], str, dict[str, str]]] = [
         Recommend,
         'quotas { item_type: "podcast" } quotas { item_type: "podcast" }',
         {
-            "quotas[1].item_type": "expected a type that passes the filter and has no quota yet, got 'podcast'"
+            "quotas[1].item_type": "expected a type that passes the filter and has no "
+            "quota yet, got 'podcast'"
         },
     ),
     (
         Recommend,
         'filter { item_types: "podcast" } quotas { item_type: "audiobook" }',
         {
-            "quotas[0].item_type": "expected a type that passes the filter and has no quota yet, got 'audiobook'"
+            "quotas[0].item_type": "expected a type that passes the filter and has no "
+            "quota yet, got 'audiobook'"
         },
     ),
     (
