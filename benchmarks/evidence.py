@@ -1,24 +1,28 @@
 """How long the second channel takes on a drawn catalogue: `python -m benchmarks.evidence`.
 
-One person at a time, one thread, in numpy alone: what a history speaks for, and then the evidence
-of all that it reaches and of 150 other items. No generation is needed. Popular items stand in more
-lists and in more histories, as a power of their rank.
+One person at a time, one thread: what a history speaks for (reach), and the evidence of all that it
+reaches and of 150 other items (gather), in numpy, as training does it; then the same without
+columns, as serving does it: what a history says (listen), whom to compare (choose), the scores of
+these (score). No generation is needed. Popular items stand in more lists and in more histories, as
+a power of their rank.
 """
 
 import argparse
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.evidence import EDGE_KINDS, Catalogue, Person, gather, reach
+from retrieval.evidence import EDGE_KINDS, NAMES, Catalogue, Person, gather, reach
+from retrieval.fused import FusedRanker
 from retrieval.pairwise import PairTable
 
 VECTOR, KNOWN, TEXT = 128, 512, 384
 TYPES = 2
 NEAREST = 150
+WARM_UP = 5
 POPULARITY = 0.6
 """Chance of an item, as a power of its rank; 0 draws them all alike."""
 
@@ -70,30 +74,48 @@ def main() -> int:
     add("--speakers", type=int, default=120, help="of each item; default %(default)s")
     add("--calls", type=int, default=100, help="of each kind; default %(default)s")
     options = parser.parse_args()
-    print(
-        "medians in µs\n\n| items | history | candidates | reach | gather |\n|--:|--:|--:|--:|--:|"
-    )
+    print("medians in µs; columns: as training, fused: as serving\n")
+    print("| items | history | reached | reach | gather | listen | choose | score |")
+    print("|--:|--:|--:|--:|--:|--:|--:|--:|")
     for items in options.items:
         draw = Draw(items, options.speakers, seed=0)
         for length in options.histories:
-            candidates, reaching, gathering = measure(draw, length, options.calls)
-            print(f"| {items:,} | {length} | {candidates:,} | {reaching:,.0f} | {gathering:,.0f} |")
+            reached, *taken = measure(draw, length, options.calls)
+            row = " | ".join(f"{each:,.0f}" for each in taken)
+            print(f"| {items:,} | {length} | {reached:,.0f} | {row} |")
     return 0
 
 
-def measure(draw: Draw, length: int, calls: int) -> tuple[int, float, float]:
-    """Give the median number of candidates, and those of the microseconds of both steps."""
-    taken = np.empty((3, calls))
-    for number, (person, nearest) in enumerate(draw.people(length, calls)):
-        began = time.perf_counter()
+def measure(draw: Draw, length: int, calls: int) -> list[float]:
+    """Give the median number of reached items, and those of the microseconds of all steps."""
+    ranker = FusedRanker(draw.catalogue, _weights())
+    taken = []
+    for person, nearest in draw.people(length, calls + WARM_UP):
+        clock = [time.perf_counter()]
         reached = reach(draw.catalogue, person)
-        between = time.perf_counter()
-        rows = np.union1d(nearest, reached.rows)
-        resumed = time.perf_counter()
-        gather(draw.catalogue, person, reached, rows)
-        taken[:, number] = len(rows), between - began, time.perf_counter() - resumed
-    candidates, reaching, gathering = np.median(taken, axis=1).tolist()
-    return int(candidates), reaching * 1e6, gathering * 1e6
+        clock.append(time.perf_counter())
+        gather(draw.catalogue, person, reached, np.union1d(nearest, reached.rows))
+        clock.append(time.perf_counter())
+        listener = ranker.listen(person)
+        clock.append(time.perf_counter())
+        rows, said = ranker.candidates(listener, np.unique(nearest))
+        clock.append(time.perf_counter())
+        ranker.score(listener, rows, said)
+        clock.append(time.perf_counter())
+        taken.append([len(reached.rows), *(np.diff(clock) * 1e6)])
+    medians: list[float] = np.median(taken[WARM_UP:], axis=0).tolist()
+    return medians
+
+
+def _weights() -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
+    """Make up a scorer."""
+    weight = np.random.default_rng(0).normal(size=len(NAMES)).astype(np.float32)
+
+    def score(evidence: NDArray[np.float32]) -> NDArray[np.float32]:
+        scores: NDArray[np.float32] = evidence @ weight
+        return scores
+
+    return score
 
 
 if __name__ == "__main__":

@@ -68,6 +68,7 @@ def _publish(options: argparse.Namespace) -> None:
         options.out,
         PublishSettings(
             approximate_from=options.approximate_from,
+            listed=options.listed,
             metrics=read_metrics(options.metrics) if options.metrics else (),
             made_current=not options.aside,
         ),
@@ -152,6 +153,13 @@ def _parser() -> argparse.ArgumentParser:
         default=defaults.approximate_from,
         metavar="ITEMS",
         help="catalogue size from which search is approximate; default: %(default)s",
+    )
+    add(
+        "--listed",
+        type=int,
+        default=defaults.listed,
+        metavar="ITEMS",
+        help="items kept ready for each user, 0 for none; default: %(default)s",
     )
     add(
         "--metrics",

@@ -12,10 +12,12 @@ from export.generation import GenerationContents
 from export.generation.layout import ITEM_COLUMNS
 from export.generation.manifest import Metric
 from export.networks import Networks
+from export.ready import LISTED, Known, make_ready
 from export.run import RunParts
 from features.encode import UserRecord
 from graph.build import popularity
 from graph.dataset import Dataset
+from retrieval.evidence import Catalogue
 from retrieval.index import VectorIndex
 
 SPACE_CHARS = 16
@@ -30,7 +32,12 @@ SPACE_FILES = (
 
 
 def assemble(
-    parts: RunParts, networks: Networks, index: VectorIndex, metrics: tuple[Metric, ...]
+    parts: RunParts,
+    networks: Networks,
+    index: VectorIndex,
+    metrics: tuple[Metric, ...],
+    *,
+    listed: int = LISTED,
 ) -> GenerationContents:
     """Put together everything that answers a request.
 
@@ -39,15 +46,33 @@ def assemble(
     """
     visible = visible_interactions(parts.dataset)
     graph = parts.graph
+    people = popularity(visible, graph.num_items).astype(np.float32)
+    sequence = parts.towers.config.user_tower == "sequence"
+    known = Known(
+        catalogue=Catalogue(
+            parts.pairs,
+            parts.item_vectors,
+            parts.hgnn,
+            parts.content.shape[1],
+            people,
+            graph.item_type,
+        ),
+        index=index,
+        history_vectors=parts.item_vectors if sequence else parts.hgnn,
+        history_length=parts.towers.config.history_length,
+        user_features=_user_features(parts),
+        history_indptr=_ends(visible, len(parts.dataset.users)),
+        history_rows=visible["item_row"].to_numpy().astype(np.int32),
+        history_weight=_weights(visible),
+        history_seen=(visible["role"] != "weak").to_numpy(),
+    )
     return GenerationContents(
         space_id=space_id(parts),
         as_of=_newest(visible),
         featurizer=parts.featurizer,
         content_relations=graph.content_relations,
-        history_length=parts.towers.config.history_length,
-        history_vectors=(
-            "item_vectors" if parts.towers.config.user_tower == "sequence" else "hgnn"
-        ),
+        history_length=known.history_length,
+        history_vectors="item_vectors" if sequence else "hgnn",
         metrics=metrics,
         parity=networks.parity,
         models=networks.models,
@@ -61,17 +86,23 @@ def assemble(
         layers=parts.layers,
         hgnn=parts.hgnn,
         item_vectors=parts.item_vectors,
-        popularity=popularity(visible, graph.num_items).astype(np.float32),
+        popularity=people,
         graph_indptr=graph.indptr,
         graph_neighbours=graph.neighbours,
         graph_weights=graph.weights,
         graph_users=graph.users,
-        user_features=_user_features(parts),
-        history_indptr=_ends(visible, len(parts.dataset.users)),
-        history_rows=visible["item_row"].to_numpy().astype(np.int32),
-        history_weight=_weights(visible),
-        history_seen=(visible["role"] != "weak").to_numpy(),
+        user_features=known.user_features,
+        history_indptr=known.history_indptr,
+        history_rows=known.history_rows,
+        history_weight=known.history_weight,
+        history_seen=known.history_seen,
         pairs=parts.pairs,
+        ready=make_ready(
+            known,
+            user_tower=networks.models.user_tower,
+            scorer=networks.models.scorer,
+            listed=listed,
+        ),
     )
 
 

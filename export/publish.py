@@ -65,7 +65,8 @@ def _write(
         parts.item_vectors, parts.graph.item_type, approximate_from=settings.approximate_from
     )
     say(f"index: {index.kind} over {len(index):,} items")
-    contents = assemble(parts, networks, index, settings.metrics)
+    say(f"answers kept ready: {settings.listed} items for each user")
+    contents = assemble(parts, networks, index, settings.metrics, listed=settings.listed)
     return write(out / GENERATIONS_FOLDER, contents, created=created)
 
 

@@ -19,7 +19,7 @@ def hash_run(run: Path, settings: PublishSettings) -> str:
     What a stage holds follows from its record, which names the stage's own inputs by hash.
     """
     digest = hashlib.sha256()
-    for text in (code_version(CODE), str(settings.approximate_from)):
+    for text in (code_version(CODE), str(settings.approximate_from), str(settings.listed)):
         digest.update(text.encode() + b"\0")
     digest.update(json.dumps(settings.metrics, sort_keys=True).encode() + b"\0")
     for path in (run / stage / STAGE_RECORD for stage in STAGES):

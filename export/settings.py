@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from export.generation.manifest import Metric
+from export.ready import LISTED
 from retrieval.store import APPROXIMATE_FROM
 
 
@@ -12,6 +13,10 @@ class PublishSettings:
 
     approximate_from: int = APPROXIMATE_FROM
     """Items from which the approximate index is built. Larger: exact answers, slower."""
+
+    listed: int = LISTED
+    """Items kept ready for each user, 8 bytes each. Larger: longer answers are read instead of
+    computed. 0 keeps none."""
 
     metrics: tuple[Metric, ...] = ()
     """What the served model reached on held-out interactions; none where nobody measured."""

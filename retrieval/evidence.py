@@ -146,7 +146,7 @@ def gather(
     columns[edges + 2] = _products(catalogue.known[:, :graph], rows, mean[None, :graph])
     columns[edges + 3] = _products(catalogue.known[:, graph:], rows, mean[None, graph:])
     columns[edges + 4] = catalogue.popularity[rows]
-    columns[edges + 5] = _affinity(catalogue, person)[catalogue.item_type[rows]]
+    columns[edges + 5] = affinity(catalogue, person)[catalogue.item_type[rows]]
     new = np.flatnonzero(catalogue.people[rows] == 0)
     if len(new):
         columns[len(_GENERAL), new] = 1
@@ -221,8 +221,12 @@ def _mean_known(catalogue: Catalogue, person: Person) -> NDArray[np.float32]:
     return np.asarray(mean, dtype=np.float32)
 
 
-def _affinity(catalogue: Catalogue, person: Person) -> NDArray[np.float32]:
-    """Log share of each type in a history; (T,), T the number of types of the catalogue."""
+def affinity(catalogue: Catalogue, person: Person) -> NDArray[np.float32]:
+    """Take the log of the share of each type in a history.
+
+    Shapes:
+        returns: (T,), T the number of types of the catalogue.
+    """
     types = int(catalogue.item_type[-1]) + 1
     count = np.bincount(
         catalogue.item_type[person.history[:HISTORY_LENGTH]],
@@ -230,5 +234,5 @@ def _affinity(catalogue: Catalogue, person: Person) -> NDArray[np.float32]:
         minlength=types,
     )
     share = (count + _SMOOTHING / types) / (count.sum() + _SMOOTHING)
-    affinity: NDArray[np.float32] = np.log(share).astype(np.float32)
-    return affinity
+    logarithm: NDArray[np.float32] = np.log(share).astype(np.float32)
+    return logarithm

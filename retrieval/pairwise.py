@@ -130,9 +130,9 @@ class PairTable:
         kinds = edges.shape[1]
         sums = np.zeros((kinds, len(decays), len(rows)), dtype=np.float32)
         for d, decay in enumerate(decays):
-            heard = self._heard(decay, len(history))
-            strength = weight[:heard] * decay ** np.arange(heard, dtype=np.float32)
-            faded = np.repeat(strength, lengths[:heard])  # (e,), the entries that are heard
+            places = heard(decay, len(history))
+            strength = weight[:places] * decay ** np.arange(places, dtype=np.float32)
+            faded = np.repeat(strength, lengths[:places])  # (e,), the entries that are heard
             spoken = np.empty((kinds, len(faded)), dtype=np.float32)
             np.multiply(edges[: len(faded)].T, faded, out=spoken)
             for k in range(kinds):
@@ -153,12 +153,12 @@ class PairTable:
         place[rows] = np.arange(len(rows))
         return rows, place
 
-    @staticmethod
-    def _heard(decay: np.float32, length: int) -> int:
-        """Count the places of a history that are not yet too faint under a decay."""
-        if decay >= 1:
-            return length
-        return min(length, 1 + int(np.log(FAINTEST) / np.log(decay)))
+
+def heard(decay: np.float32, length: int) -> int:
+    """Count the places of a history that are not yet too faint under a decay."""
+    if decay >= 1:
+        return length
+    return min(length, 1 + int(np.log(FAINTEST) / np.log(decay)))
 
 
 _Number = TypeVar("_Number", bound=np.generic)

@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.admission import Admission
+from retrieval.fused import Listener
 from retrieval.query import Query
 from server.answers import MOST_VALUES, Notice, NoticeKind
 from server.errors import shown
-from server.fusion import Listener
 from server.requests import ANY_TRAITS, Shape, Traits
 from server.stores.catalogue import Catalogue
 

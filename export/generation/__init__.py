@@ -16,7 +16,7 @@ from export.generation.errors import (
     GenerationUnsupportedError,
 )
 from export.generation.folder import find_all, locate, switch
-from export.generation.generation import Generation, History, Neighbours
+from export.generation.generation import Generation, History, Neighbours, Ready
 from export.generation.ids import IdTable
 from export.generation.manifest import FORMAT, FeaturizerInfo, Manifest
 from export.generation.reader import read
@@ -41,6 +41,7 @@ __all__ = [
     "Manifest",
     "ModelFiles",
     "Neighbours",
+    "Ready",
     "TextColumn",
     "find_all",
     "locate",

@@ -106,6 +106,21 @@ def check_pairs(arrays: Arrays, num_items: int) -> None:
     check_vectors("pair_weights", arrays["pair_weights"], unit=False)
 
 
+def check_ready(arrays: Arrays, num_items: int) -> None:
+    """Check what is ready for the users: unit vectors, rows in range with the gaps at the end.
+
+    Raises:
+        GenerationInvalidError: it is not so.
+    """
+    check_vectors("user_vectors", arrays["user_vectors"], unit=True)
+    check_vectors("list_scores", arrays["list_scores"], unit=False)
+    rows = np.asarray(arrays["list_rows"], dtype=np.int64)
+    if rows.size and not -1 <= rows.min() <= rows.max() < num_items:
+        raise GenerationInvalidError("list_rows", f"expected rows from -1 to {num_items - 1}")
+    if ((rows[:, 1:] >= 0) & (rows[:, :-1] < 0)).any():
+        raise GenerationInvalidError("list_rows", "expected no row behind a -1")
+
+
 def _indptr(name: str, arrays: Arrays, values: str) -> NDArray[np.int64]:
     indptr = np.asarray(arrays[name], dtype=np.int64)
     ends = (indptr[0], indptr[-1])

@@ -13,9 +13,11 @@ from export.generation.check import (
     check_histories,
     check_lists,
     check_pairs,
+    check_ready,
     check_vectors,
 )
 from export.generation.errors import GenerationInvalidError
+from export.generation.generation import Ready
 from export.generation.ids import IdTable
 from export.generation.layout import (
     HISTORY_VECTORS,
@@ -71,7 +73,8 @@ class GenerationContents:
             seen what was chosen or turned away and is not shown again unasked.
 
     `history_length` is how many of the newest entries the user tower was trained to read,
-    `history_vectors` which array it reads them from. `pairs` says what each item speaks for.
+    `history_vectors` which array it reads them from. `pairs` says what each item speaks for,
+    `ready` what the networks say of each user.
 
     Raises:
         GenerationInvalidError: something does not fit the rest; the message names the field.
@@ -107,6 +110,7 @@ class GenerationContents:
     history_weight: NDArray[np.float32]
     history_seen: NDArray[np.bool_]
     pairs: PairTable
+    ready: Ready
 
     def __post_init__(self) -> None:
         self._check_items()
@@ -119,6 +123,7 @@ class GenerationContents:
         check_lists(arrays, len(self.item_types))
         check_histories(arrays, len(self.items))
         check_pairs(arrays, len(self.items))
+        check_ready(arrays, len(self.items))
         self._check_history_vectors()
         self._check_users()
         self._check_index()
@@ -152,6 +157,7 @@ class GenerationContents:
             edges=len(self.graph_neighbours),
             history=len(self.history_rows),
             pairs=len(self.pairs.targets),
+            listed=_width("list_rows", self.ready.rows),
         )
 
     def arrays(self) -> dict[str, NDArray[np.generic]]:
@@ -170,6 +176,9 @@ class GenerationContents:
         arrays["pair_indptr"] = self.pairs.indptr
         arrays["pair_targets"] = self.pairs.targets
         arrays["pair_weights"] = self.pairs.weights
+        arrays["user_vectors"] = self.ready.vectors
+        arrays["list_rows"] = self.ready.rows
+        arrays["list_scores"] = self.ready.scores
         arrays["year"] = self.items["year"].fill_null(NO_YEAR).to_numpy().astype(np.int32)
         for name in TEXT_COLUMNS:
             column = self.items[name]
@@ -234,7 +243,7 @@ def _text_arrays(name: str, column: TextColumn) -> dict[str, NDArray[np.generic]
     return {f"{name}_data": column.data, f"{name}_offsets": column.offsets}
 
 
-def _width(name: str, vectors: NDArray[np.float32]) -> int:
+def _width(name: str, vectors: NDArray[np.generic]) -> int:
     if vectors.ndim != 2:
         raise GenerationInvalidError(name, f"expected (rows, width), got shape {vectors.shape}")
     return int(vectors.shape[1])

@@ -43,6 +43,22 @@ class History:
     seen: NDArray[np.bool_]
 
 
+@dataclass(frozen=True, eq=False)
+class Ready:
+    """What the networks say of each user, from the history that the generation holds alone.
+
+    Shapes:
+        vectors: (U, V) float32, unit rows.
+        rows: (U, R) int32, the items that suit each best of those not seen, best first, -1 where
+            there are no more; all -1 for users without history.
+        scores: (U, R) float32, as `retrieval.fused.FusedRanker` gives them; 0 where rows is -1.
+    """
+
+    vectors: NDArray[np.float32]
+    rows: NDArray[np.int32]
+    scores: NDArray[np.float32]
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Generation:
     """An open generation; arrays are mapped read-only and shaped as in `GenerationContents`."""
@@ -77,6 +93,8 @@ class Generation:
     """All true in format 1, which does not tell."""
     pairs: PairTable | None
     """What each item speaks for; None in format 1."""
+    ready: Ready | None
+    """What need not be computed for known users; None before format 3."""
 
     @property
     def name(self) -> str:

@@ -63,6 +63,7 @@ def array_specs(counts: Counts, dimensions: Dimensions, slots: int) -> dict[str,
         history_*: oldest to newest; weight 0 marks what is not listened to. `history_seen`, from
             format 2 on, marks what was chosen or turned away; before, all counts as seen.
         pair_*: what each item speaks for, as `retrieval.pairwise.PairTable`; from format 2 on.
+        user_vectors, list_*: what the networks say of each user, from format 3 on; see `Ready`.
     """
     items, users = counts.items, counts.users
     specs = {
@@ -91,6 +92,10 @@ def array_specs(counts: Counts, dimensions: Dimensions, slots: int) -> dict[str,
         specs["pair_targets"] = ArraySpec(np.int32, (counts.pairs,))
         specs["pair_weights"] = ArraySpec(np.float32, (counts.pairs, kinds))
         specs["history_seen"] = ArraySpec(np.bool_, (counts.history,))
+    if counts.listed is not None:
+        specs["user_vectors"] = ArraySpec(np.float32, (users, dimensions.vector))
+        specs["list_rows"] = ArraySpec(np.int32, (users, counts.listed))
+        specs["list_scores"] = ArraySpec(np.float32, (users, counts.listed))
     for name in TEXT_COLUMNS:
         specs |= _text_specs(name, items)
     for name, count in zip(ID_TABLES, (items, users), strict=True):

@@ -10,7 +10,7 @@ from typing import Any
 from export.generation.errors import GenerationCorruptError, GenerationTooNewError
 from export.generation.fields import Fields, FieldsError
 
-FORMAT = 2
+FORMAT = 3
 """Raised with every change of the folder, additions too: a reader refuses what it does not
 understand, and goes on reading every format below its own."""
 
@@ -80,6 +80,9 @@ class Counts:
 
     pairs: int | None
     """Pairs of items of which one speaks for the other; None in format 1, which has no such."""
+
+    listed: int | None
+    """Items that are kept ready for each user; None before format 3, which has no such."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -227,6 +230,8 @@ def _fields(manifest: Manifest) -> dict[str, Any]:
     content = asdict(manifest)
     if manifest.format < 2:
         del content["history_vectors"], content["evidence"], content["counts"]["pairs"]
+    if manifest.format < 3:
+        del content["counts"]["listed"]
     return content
 
 
@@ -273,6 +278,7 @@ def _manifest(fields: Fields) -> Manifest:
         counts=Counts(
             **{name: counts.integer(name) for name in ("items", "users", "edges", "history")},
             pairs=counts.integer("pairs") if number > 1 else None,
+            listed=counts.integer("listed") if number > 2 else None,
         ),
         index=IndexInfo(kind=index.string("kind"), settings=index.inner("settings").all_integers()),
         files={

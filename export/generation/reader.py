@@ -14,7 +14,7 @@ from export.generation.errors import (
     GenerationMissingError,
 )
 from export.generation.folder import locate
-from export.generation.generation import Generation
+from export.generation.generation import Generation, Ready
 from export.generation.ids import IdTable
 from export.generation.layout import (
     ID_TABLES,
@@ -67,6 +67,7 @@ def _open(folder: Path, manifest: Manifest) -> Generation:
     hidden = range(1, len(manifest.dimensions.layers) + 1)
     parts["layers"] = tuple(arrays.pop(layer_name(number)) for number in hidden)
     parts["pairs"] = _pairs(arrays) if manifest.counts.pairs is not None else None
+    parts["ready"] = _ready(arrays) if manifest.counts.listed is not None else None
     # Format 1 does not tell, so all counts as seen; from format 2 on there is an array.
     parts["history_seen"] = np.broadcast_to(np.True_, (manifest.counts.history,))
     return Generation(
@@ -101,6 +102,11 @@ def _pairs(arrays: dict[str, NDArray[Any]]) -> PairTable:
     return PairTable(
         arrays.pop("pair_indptr"), arrays.pop("pair_targets"), arrays.pop("pair_weights")
     )
+
+
+def _ready(arrays: dict[str, NDArray[Any]]) -> Ready:
+    """Take what is ready for the users out of `arrays`."""
+    return Ready(arrays.pop("user_vectors"), arrays.pop("list_rows"), arrays.pop("list_scores"))
 
 
 def _id_table(name: str, arrays: dict[str, NDArray[Any]]) -> IdTable:

@@ -18,7 +18,7 @@ from tests.golden.write_generation import answers
 from tests.support.generation import embed_user
 
 FOLDER = Path(__file__).parent
-FORMATS = (1, 2)
+FORMATS = (1, 2, 3)
 
 
 def opened(number: int) -> Generation:

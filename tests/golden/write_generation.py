@@ -1,4 +1,4 @@
-"""Wrote `generation_1`, then `generation_2`, with the code of the day.
+"""Wrote `generation_1`, `generation_2` and `generation_3`, each with the code of the day.
 
 A new format gets a folder of its own. Once a release has a format, its folder is never written
 again; until then it follows the format.
@@ -9,7 +9,6 @@ python -m tests.golden.write_generation FOLDER
 import json
 import shutil
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +23,7 @@ ITEMS = ("audiobook-00", "podcast-07", "podcast-29")
 
 def contents() -> GenerationContents:
     """Build the tiny generation, in which people only looked at the newest of their items."""
-    tiny = tiny_contents()
-    seen = tiny.history_seen.copy()
-    seen[tiny.history_indptr[1:] - 1] = False
-    return replace(tiny, history_seen=seen)
+    return tiny_contents(newest_seen=False)
 
 
 def answers(generation: Generation) -> dict[str, Any]:
@@ -74,13 +70,25 @@ def _user(generation: Generation, user_id: str) -> dict[str, Any]:
     told = {"seen": history.seen.tolist()} if generation.manifest.format > 1 else {}
     vector = embed_user(generation, row)
     best = np.argsort(-(generation.item_vectors @ vector), kind="stable")[:5]
-    return {
-        "row": row,
-        "features": generation.user_features[row].tolist(),
-        "history": generation.item_ids.ids(history.rows),
-        "vector": [round(float(each), 6) for each in vector],
-        "nearest": generation.item_ids.ids(best),
-    } | told
+    return (
+        {
+            "row": row,
+            "features": generation.user_features[row].tolist(),
+            "history": generation.item_ids.ids(history.rows),
+            "vector": [round(float(each), 6) for each in vector],
+            "nearest": generation.item_ids.ids(best),
+        }
+        | told
+        | _ready(generation, row)
+    )
+
+
+def _ready(generation: Generation, user_row: int) -> dict[str, Any]:
+    """Say what is kept ready for a user, in formats that do."""
+    if generation.ready is None:
+        return {}
+    rows = generation.ready.rows[user_row]
+    return {"ready": generation.item_ids.ids(rows[rows >= 0])}
 
 
 if __name__ == "__main__":

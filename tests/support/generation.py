@@ -23,11 +23,12 @@ from export.generation import (
 )
 from export.generation.folder import GENERATIONS_FOLDER
 from export.generation.manifest import Metric
+from export.ready import Known, make_ready
 from features.encode import ItemEncoder, UserEncoder, UserRecord
 from features.schema import TEXT_RECIPE, ItemRecord, compose_text
 from features.text import HashFeaturizer
 from graph.relations import RelationSchema
-from retrieval.evidence import EDGE_KINDS
+from retrieval.evidence import EDGE_KINDS, Catalogue
 from retrieval.exact import ExactIndex
 from retrieval.pairwise import PairTable
 from tests.support.onnx_models import TinyShapes, tiny_hgnn, tiny_scorer, tiny_towers
@@ -42,6 +43,7 @@ HIDDEN = 24
 HGNN = 80
 VECTOR = 16
 CAP = 8
+LISTED = 20
 
 METRIC: Metric = {
     "model": "2t-hgnn",
@@ -145,8 +147,11 @@ def tiny_world(*, seed: int = 7, items_per_type: int = 30, users: int = 20) -> T
     )
 
 
-def tiny_contents(*, seed: int = 7) -> GenerationContents:
-    """Build everything that the tiny generation holds."""
+def tiny_contents(*, seed: int = 7, newest_seen: bool = True) -> GenerationContents:
+    """Build everything that the tiny generation holds.
+
+    Without `newest_seen` people only looked at the newest of their items.
+    """
     world = tiny_world(seed=seed)
     item_encoder = ItemEncoder.fit(world.records)
     user_encoder = UserEncoder.fit(world.users)
@@ -185,6 +190,26 @@ def tiny_contents(*, seed: int = 7) -> GenerationContents:
     users = user_encoder.encode(world.users)
     history = np.concatenate(world.histories)
     entries = [entry for each in lists for entry in each]
+    popularity = np.bincount(history, minlength=len(text)).astype(np.float32)
+    known = Known(
+        catalogue=Catalogue(
+            _pairs(lists, len(text)),
+            item_vectors,
+            hgnn,
+            TEXT_DIMENSIONS,
+            popularity,
+            arrays.item_type,
+        ),
+        index=ExactIndex(item_vectors),
+        history_vectors=hgnn,
+        history_length=50,
+        user_features=np.stack([users.country, users.age, users.gender], axis=1),
+        history_indptr=_indptr([len(each) for each in world.histories]),
+        history_rows=history.astype(np.int32),
+        history_weight=np.ones(len(history), dtype=np.float32),
+        history_seen=np.concatenate([_seen(len(each), newest_seen) for each in world.histories]),
+    )
+    scorer = tiny_scorer()
     return GenerationContents(
         space_id=f"tiny-{seed}",
         as_of=AS_OF,
@@ -201,30 +226,37 @@ def tiny_contents(*, seed: int = 7) -> GenerationContents:
         metrics=(METRIC,),
         parity={"hgnn": 0.0, "user_tower": 0.0, "item_tower": 0.0},
         models=ModelFiles(
-            hgnn=hgnn_model, user_tower=user_model, item_tower=item_model, scorer=tiny_scorer()
+            hgnn=hgnn_model, user_tower=user_model, item_tower=item_model, scorer=scorer
         ),
         items=_items(world),
         user_ids=world.user_ids,
         item_encoder=item_encoder,
         user_encoder=user_encoder,
-        index=ExactIndex(item_vectors),
+        index=known.index,
         item_type=arrays.item_type,
         text=text,
         layers=(layer_1,),
         hgnn=hgnn,
         item_vectors=item_vectors,
-        popularity=np.bincount(history, minlength=len(text)).astype(np.float32),
+        popularity=popularity,
         graph_indptr=_indptr([len(each) for each in lists]),
         graph_neighbours=np.array([row for row, _, _ in entries], dtype=np.int32),
         graph_weights=np.array([weight for _, weight, _ in entries], dtype=np.float32),
         graph_users=np.array([people for _, _, people in entries], dtype=np.int32),
-        user_features=np.stack([users.country, users.age, users.gender], axis=1),
-        history_indptr=_indptr([len(each) for each in world.histories]),
-        history_rows=history.astype(np.int32),
-        history_weight=np.ones(len(history), dtype=np.float32),
-        history_seen=np.ones(len(history), dtype=np.bool_),
-        pairs=_pairs(lists, len(text)),
+        user_features=known.user_features,
+        history_indptr=known.history_indptr,
+        history_rows=known.history_rows,
+        history_weight=known.history_weight,
+        history_seen=known.history_seen,
+        pairs=known.catalogue.pairs,
+        ready=make_ready(known, user_tower=user_model, scorer=scorer, listed=LISTED),
     )
+
+
+def _seen(events: int, newest_seen: bool) -> NDArray[np.bool_]:
+    seen = np.ones(events, dtype=np.bool_)
+    seen[-1] = newest_seen
+    return seen
 
 
 def _items(world: TinyWorld) -> pl.DataFrame:

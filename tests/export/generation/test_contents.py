@@ -37,7 +37,7 @@ def test_the_tiny_contents_are_good() -> None:
         (lambda: {"text": good().text.astype(np.float64)}, "text: expected float32"),
         (lambda: {"text": good().text[0]}, "text: expected"),
         (lambda: {"text": good().text[1:]}, "text: expected float32 of"),
-        (lambda: {"item_vectors": good().item_vectors[:, :8]}, "item_vectors: row"),
+        (lambda: {"item_vectors": good().item_vectors[:, :8]}, "user_vectors: expected"),
         (lambda: edited("item_type", 0, 2), "item_type: expected numbers from 0 to 1"),
         (lambda: edited("item_type", 0, 1), "items: item_type contradicts"),
         (lambda: {"item_type": good().item_type[1:]}, "item_type: expected 60 entries"),
