@@ -4,7 +4,8 @@ One query at a time over catalogues that are drawn and have one type, so that no
 divides them. A filter keeps items scattered at random, or those nearest to some item, as a genre
 does: most queries are then far from all that it keeps. A query asks for the ten best, and for as
 many as the scorer of Recommend chooses among. Recall is the share of the ten best of an exact
-search. Also: what it takes to group a million items by their attributes.
+search. Also: what it takes to group a million items by their attributes, and what quotas, diversity
+and exploration cost once the candidates are there.
 """
 
 import argparse
@@ -16,15 +17,18 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.index_catalogues import Vectors, clustered
+from benchmarks.index_catalogues import DIMENSIONS, Vectors, clustered
 from export.generation.texts import TextColumn
 from retrieval.admission import Admission
 from retrieval.approximate import ApproximateIndex
+from retrieval.arrange import Arrangement, Pool, arrange
 from retrieval.evidence import NEAREST
 from retrieval.exact import ExactIndex
+from retrieval.explore import Exploration
 from retrieval.hnsw import GraphSettings
 from retrieval.index import VectorIndex
 from retrieval.query import Query
+from retrieval.quota import Quota
 from retrieval.select import Selector
 from retrieval.store import load_index
 from server.stores.groups import Groups
@@ -54,6 +58,7 @@ def main() -> int:
             for which in ("scattered", "near") if share < 1 else ("all",):
                 line(vectors, queries, index, share, which)
     groups()
+    lists()
     return 0
 
 
@@ -132,6 +137,36 @@ def groups() -> None:
         result = make()
         took = time.process_time() - began
         print(f"| {name} | {took:.2f} | {result.nbytes / 1e6:.0f} |")
+
+
+def lists() -> None:
+    """Measure how long it takes to make lists of their candidates, which are of two types."""
+    draw = np.random.default_rng(0)
+    quotas = (Quota(0, 3), Quota(1, 0, 7))
+    exploration = Exploration(1.0, 0)
+    wishes = {
+        "quotas": Arrangement(quotas),
+        "exploration": Arrangement(exploration=exploration),
+        "diversity": Arrangement(diversity=0.3),
+        "all three": Arrangement(quotas, 0.3, exploration),
+    }
+    print("\n| ms for k = | 10 | 100 | 1,000 |\n|---|--:|--:|--:|")
+    for name, wish in wishes.items():
+        taken = []
+        for k in (10, 100, 1000):
+            size = wish.pool_size(k)
+            vectors = draw.normal(size=(size, DIMENSIONS)).astype(np.float32)
+            pool = Pool(
+                rows=np.arange(size),
+                item_type=draw.integers(0, 2, size),
+                relevance=np.sort(draw.normal(size=size))[::-1],
+                vectors=vectors / np.linalg.norm(vectors, axis=1, keepdims=True),
+            )
+            began = time.process_time()
+            for _ in range(10):
+                arrange(pool, k, wish)
+            taken.append((time.process_time() - began) * 100)
+        print(f"| {name} | " + " | ".join(f"{each:.2f}" for each in taken) + " |")
 
 
 def grouped(
