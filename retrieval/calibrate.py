@@ -85,16 +85,21 @@ def fit(
     item_type: NDArray[np.int64],
     chosen: NDArray[np.bool_],
     num_types: int,
+    *,
+    weight: NDArray[np.floating] | None = None,
 ) -> Calibration:
     """Fit the pair of each type; a type of which nothing was chosen gets that of all together.
+
+    `weight` says how many candidates each one stands for, where not all are given or the cases were
+    drawn; without it each stands for itself.
 
     Give every candidate of every case as a server would have them: shares over drawn candidates
     alone are too large. The cases must not be those that the scorer was fitted on, whose shares
     flatter it.
 
     Shapes:
-        log_share, item_type, chosen: (n,), the candidates of all cases; `chosen` is true for at
-            most one of a case.
+        log_share, item_type, chosen, weight: (n,), the candidates of all cases; `chosen` is true
+            for at most one of a case.
 
     Raises:
         ValueError: the lengths differ, or nothing was chosen at all.
@@ -105,12 +110,11 @@ def fit(
     if not chosen.any():
         raise ValueError("chosen: expected at least one choice, got none")
     logit = _logit(log_share)
-    everything = _fit_one(logit, chosen)
+    times = np.ones(len(logit)) if weight is None else weight.astype(np.float64)
+    everything = _fit_one(logit, chosen, times)
     pairs = [
-        _fit_one(logit[mine], chosen[mine])
-        if chosen[mine := item_type == kind].any()
-        else everything
-        for kind in range(num_types)
+        _fit_one(logit[mine], chosen[mine], times[mine]) if chosen[mine].any() else everything
+        for mine in (item_type == kind for kind in range(num_types))
     ]
     return Calibration(tuple(slope for slope, _ in pairs), tuple(offset for _, offset in pairs))
 
@@ -132,32 +136,36 @@ def gap(chances: NDArray[np.float64], chosen: NDArray[np.bool_], bins: int = 10)
     return float(np.mean(np.abs(happened - told)[told > 0] / told[told > 0]))
 
 
-def _fit_one(logit: NDArray[np.float64], chosen: NDArray[np.bool_]) -> tuple[float, float]:
+def _fit_one(
+    logit: NDArray[np.float64], chosen: NDArray[np.bool_], weight: NDArray[np.float64]
+) -> tuple[float, float]:
     """Fit slope and offset by Newton's method, halving steps that make it worse."""
     pair = np.array([1.0, 0.0])
-    loss = _loss(pair, logit, chosen)
+    loss = _loss(pair, logit, chosen, weight)
     for _ in range(STEPS):
         chance = _sigmoid(pair[0] * logit + pair[1])
-        wrong, spread = chance - chosen, chance * (1 - chance)
+        wrong, spread = weight * (chance - chosen), weight * chance * (1 - chance)
         gradient = np.array([wrong @ logit, wrong.sum()]) + PRIOR * (pair - (1, 0))
         cross = spread @ logit
         curvature = np.array([[spread @ logit**2, cross], [cross, spread.sum()]])
         step = np.linalg.solve(curvature + PRIOR * np.eye(2), gradient)
-        better = pair - step
-        while _loss(better, logit, chosen) > loss and np.abs(step).max() > _CONVERGED:
+        while _loss(pair - step, logit, chosen, weight) > loss and np.abs(step).max() > _CONVERGED:
             step = step / 2
-            better = pair - step
-        pair, loss = better, _loss(better, logit, chosen)
+        pair = pair - step
+        loss = _loss(pair, logit, chosen, weight)
         if np.abs(step).max() < _CONVERGED:
             break
     return max(float(pair[0]), LEAST_SLOPE), float(pair[1])
 
 
 def _loss(
-    pair: NDArray[np.float64], logit: NDArray[np.float64], chosen: NDArray[np.bool_]
+    pair: NDArray[np.float64],
+    logit: NDArray[np.float64],
+    chosen: NDArray[np.bool_],
+    weight: NDArray[np.float64],
 ) -> float:
     value = pair[0] * logit + pair[1]
-    surprise = np.logaddexp(0, value).sum() - value[chosen].sum()
+    surprise = weight @ (np.logaddexp(0, value) - chosen * value)
     return float(surprise + PRIOR / 2 * ((pair - (1, 0)) ** 2).sum())
 
 

@@ -69,6 +69,16 @@ def test_type_that_nobody_chose_has_what_holds_for_all() -> None:
     assert (calibration.slope[2], calibration.offset[2]) == (together.slope[0], together.offset[0])
 
 
+def test_candidates_that_stand_for_others_count_as_often() -> None:
+    log_share, item_type, chosen = world(9, overstated=2.0)
+    drawn = chosen | (np.random.default_rng(0).random(len(chosen)) < 0.25)
+    weight = np.where(chosen, 1.0, 4.0)[drawn]
+    part = fit(log_share[drawn], item_type[drawn], chosen[drawn], TYPES, weight=weight)
+    whole = fit(log_share, item_type, chosen, TYPES)
+    np.testing.assert_allclose(part.slope, whole.slope, atol=0.03)
+    np.testing.assert_allclose(part.offset, whole.offset, atol=0.08)
+
+
 def test_shares_that_say_the_opposite_do_not_turn_the_order_round() -> None:
     log_share, item_type, chosen = world(6, overstated=-1.0)
     assert min(fit(log_share, item_type, chosen, TYPES).slope) > 0
