@@ -97,9 +97,11 @@ generation: venv vllm-venv ## build what answers requests: DATA=folder OUT=folde
 		--cache "$(OUT)/text.sqlite" $(HYPERPARAMETERS)
 	$(PYTHON_IN_VENV) -m export --run "$(OUT)/run" --out "$(OUT)" $(METRICS)
 
-serve: venv ## answer requests: GENERATION=folder PORT=50051
+# Without FLAGS everybody on this machine may call; docs/security.md says how to let in others.
+serve: FLAGS ?= --security.authentication off
+serve: venv ## answer requests: GENERATION=folder PORT=50051 FLAGS="more settings"
 	$(PYTHON_IN_VENV) -m server --generation "$(GENERATION)" --port $(PORT) \
-		--vllm-url http://127.0.0.1:$(VLLM_PORT)/v1
+		--vllm-url http://127.0.0.1:$(VLLM_PORT)/v1 $(FLAGS)
 
 vllm: venv vllm-venv ## embed new items for `make serve`: VLLM_PORT=8000
 	$(PYTHON_IN_VENV) -m features.serve_vllm --port $(VLLM_PORT)

@@ -114,7 +114,12 @@ def served(generation: Path, log: Path, vllm_url: str, console: Console) -> Iter
         CommandError: the server ended, or did not answer in time.
     """
     port = free_port()
-    flags = {"--generation": str(generation), "--port": str(port), "--vllm-url": vllm_url}
+    flags = {
+        "--generation": str(generation),
+        "--port": str(port),
+        "--vllm-url": vllm_url,
+        "--security.authentication": "off",  # this machine alone reaches the port
+    }
     command = [sys.executable, "-m", "server", *(part for flag in flags.items() for part in flag)]
     with Command(command, log=log) as server, Client(f"127.0.0.1:{port}") as client:
         with console.status("the server starts"):

@@ -1,35 +1,23 @@
-"""`python -m server`: read the settings, open the generation, serve."""
+"""`python -m server`: read the settings, start the workers, keep them answering."""
 
 import asyncio
 import logging
 import sys
-from collections.abc import Callable
 
 from pydantic import ValidationError
 from pydantic_settings import CliApp, SettingsError
 
-from export.generation import Generation, GenerationError, read
-from retrieval.errors import RetrievalError
-from server.app import serve
-from server.engine import Engine
-from server.errors import PortTakenError, StartError
-from server.featurizers import open_texts
+from export.generation import GenerationError
+from server.errors import StartError
+from server.exits import WRONG_SETTINGS, status_of
+from server.security.gate import open_gate
 from server.settings import Settings
-
-WRONG_SETTINGS = 2
-WRONG_GENERATION = 3
-PORT_TAKEN = 4
-CANNOT_START = 5
+from server.supervision.control import WorkerError
+from server.supervision.process import Programs
+from server.supervision.supervisor import Supervisor, signalled, supervise
 
 
-def open_generation(settings: Settings) -> Generation:
-    """Open the generation that the settings name."""
-    return read(settings.generation, verify=settings.verify)
-
-
-def main(
-    arguments: list[str], *, open_generation: Callable[[Settings], Generation] = open_generation
-) -> int:
+def main(arguments: list[str], *, programs: Programs | None = None) -> int:
     """Run the server and return its exit status."""
     try:
         settings = CliApp.run(Settings, cli_args=arguments)
@@ -43,30 +31,20 @@ def main(
     logging.basicConfig(
         level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s"
     )
-    logging.getLogger("httpx").setLevel(logging.WARNING)
     try:
-        _run(settings, open_generation(settings))
-    except (GenerationError, RetrievalError) as error:
+        open_gate(settings.security, settings.host)  # so that what is wrong with it is told once
+        asyncio.run(_run(settings, arguments, programs or Programs()))
+    except (GenerationError, StartError) as error:
         _complain(str(error))
-        return WRONG_GENERATION
-    except PortTakenError as error:
+        return status_of(error)
+    except WorkerError as error:
         _complain(str(error))
-        return PORT_TAKEN
-    except StartError as error:
-        _complain(str(error))
-        return CANNOT_START
+        return error.status
     return 0
 
 
-def _run(settings: Settings, generation: Generation) -> None:
-    engine = Engine(
-        generation,
-        settings.limits,
-        choice=settings.execution_provider,
-        threads=settings.model_threads,
-    )
-    texts = open_texts(settings, generation.manifest.featurizer)
-    asyncio.run(serve(engine, texts, settings))
+async def _run(settings: Settings, arguments: list[str], programs: Programs) -> None:
+    await supervise(Supervisor(settings, arguments, programs), until=signalled)
 
 
 def _flag(location: tuple[int | str, ...]) -> str:

@@ -87,6 +87,7 @@ class Answering:
     def info(self, times: Times) -> types_pb2.ResponseInfo:
         """Write what an answer says about itself."""
         call = CURRENT.get()
+        call.times = times
         total_s = asyncio.get_running_loop().time() - call.started
         return types_pb2.ResponseInfo(
             generation=self._manifest.generation,

@@ -3,15 +3,33 @@
 from contextvars import ContextVar
 from dataclasses import dataclass
 
+from server.methods import Method
+from server.security.callers import Role
+from server.stopwatch import Times
 
-@dataclass(frozen=True)
+NO_TIMES = Times()
+
+
+@dataclass(slots=True, eq=False)
 class Call:
-    """One call; times are in the event loop's time, in seconds."""
+    """One call; moments are in the event loop's time, in seconds."""
 
-    request_id: str
+    method: Method
+    needed: Role | None
+    """What a caller needs to be let in."""
     started: float
+    request_id: str
+    caller: str = ""
+    """Name of who calls; empty until that is known."""
     deadline: float = float("inf")
+    generation: str = ""
+    """Which generation answers; empty until that is settled."""
+    times: Times = NO_TIMES
+    """Where the time went, once that is known."""
+    response_bytes: int = 0
+    reason: str = ""
+    """Why it failed, as in ErrorInfo; empty where it did not."""
 
 
 CURRENT: ContextVar[Call] = ContextVar("call")
-"""Set by the interceptors for as long as a handler runs."""
+"""Set for as long as a handler runs."""

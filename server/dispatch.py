@@ -36,12 +36,12 @@ class Dispatcher:
     """Puts requests into micro-batches and waits for their answers.
 
     Texts on their way to a featurizer have threads of their own, and calls with new items places
-    of their own (see server.interceptors), so that a featurizer that hangs holds up nothing but
+    of their own (see server.surround), so that a featurizer that hangs holds up nothing but
     new items. Deadlines are in the event loop's time.
     """
 
     def __init__(self, engine: Engine, texts: Texts, settings: Settings) -> None:
-        self._workers = ThreadPoolExecutor(settings.workers, thread_name_prefix="worker")
+        self._workers = ThreadPoolExecutor(settings.compute_threads, thread_name_prefix="worker")
         self._loop = asyncio.get_running_loop()
 
         def batcher(work: Work[JobT, AnswerT]) -> MicroBatcher[JobT, AnswerT]:
@@ -49,7 +49,7 @@ class Dispatcher:
                 work,
                 self._workers,
                 most=settings.max_micro_batch,
-                at_once=settings.workers,
+                at_once=settings.compute_threads,
                 wait_s=settings.batch_wait_us / 1e6,
             )
 

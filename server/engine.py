@@ -36,6 +36,8 @@ class Engine:
         most_events = generation.manifest.history_length
         if fuser is not None:
             most_events = max(most_events, HISTORY_LENGTH)
+        self.most_events = most_events
+        """Newest events of a history that anything reads."""
         people = People(generation, self.catalogue, most_events=most_events)
         writer = HitWriter(self.catalogue)
         explainer = Explainer(generation, self.catalogue, most=limits.max_explanation_paths)

@@ -12,6 +12,10 @@ ServiceError
 ├── ResponseTooLargeError     more was asked for than fits a message
 ├── DeadlinePassedError       the caller no longer waits
 ├── ShuttingDownError         the server is going down
+├── GenerationUnknownError    the server has no such generation
+├── GenerationRefusedError    a generation did not pass its trial
+├── NothingBeforeError        no generation to roll back to
+├── GenerationsBusyError      another change of generations is under way
 └── FaultError                our own bug; its text stays in the log
 
 StartError                 the server cannot start; never crosses the wire
@@ -134,6 +138,37 @@ class ShuttingDownError(ServiceError):
 
     def __init__(self) -> None:
         super().__init__("the server is shutting down")
+
+
+class GenerationUnknownError(ServiceError):
+    """The server has no generation of that name."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(f"the server has no generation {shown(name)}")
+
+
+class GenerationRefusedError(ServiceError):
+    """A generation did not pass; the one that answered answers on."""
+
+    def __init__(self, name: str, why: str) -> None:
+        self.name = name
+        self.why = why
+        super().__init__(f"generation {name}: {why}; the one that answered answers on")
+
+
+class NothingBeforeError(ServiceError):
+    """There is no generation to roll back to."""
+
+    def __init__(self) -> None:
+        super().__init__("there is no generation that answered before this one")
+
+
+class GenerationsBusyError(ServiceError):
+    """Another change of generations is under way."""
+
+    def __init__(self) -> None:
+        super().__init__("another change of generations is under way")
 
 
 class FaultError(ServiceError):

@@ -8,7 +8,6 @@ import numpy as np
 import onnxruntime
 
 from nearfield.v1 import info_pb2 as pb
-from nearfield.v1.info_pb2_grpc import InfoServiceServicer
 from nearfield.version import __version__
 from server.answering import Answering
 from server.engine import Engine
@@ -20,16 +19,14 @@ from server.wire import write_moment
 API = "nearfield.v1"
 
 
-class InfoService(InfoServiceServicer):
+class InfoService:
     """Answers GetServerInfo."""
 
     def __init__(self, answering: Answering, engine: Engine, texts: Texts, limits: Limits) -> None:
         self._answering = answering
         self._body = describe(engine, texts, limits)
 
-    async def GetServerInfo(
-        self, request: pb.GetServerInfoRequest, context: object
-    ) -> pb.GetServerInfoResponse:
+    def GetServerInfo(self, request: pb.GetServerInfoRequest) -> pb.GetServerInfoResponse:
         """Describe the server."""
         response = pb.GetServerInfoResponse(info=self._answering.info(Times()))
         response.MergeFrom(self._body)

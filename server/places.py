@@ -46,3 +46,8 @@ def asks_for_new_items(request: object, most: int) -> bool:
         ):
             return any(each.HasField("new_item") for each in islice(request.requests, most))
     return False
+
+
+def elements(request: object) -> int:
+    """Count what a request asks for: the elements of a batch, else one."""
+    return max(1, len(getattr(request, "requests", ())))

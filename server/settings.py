@@ -18,6 +18,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from features.providers import Choice
 from server.limits import Limits
+from server.security.settings import SecuritySettings
 
 
 class Settings(BaseSettings):
@@ -41,15 +42,22 @@ class Settings(BaseSettings):
     )
 
     generation: Path
-    """Folder of the generation to serve, or a link to it."""
+    """Output folder of `python -m export`, whose link `current` says what is served and is watched:
+    where it points elsewhere, that generation is tried and takes over. Or one generation's own
+    folder, which is served for good."""
+    watch_s: PositiveFloat = 1.0
+    """Seconds between two looks at that link."""
     verify: bool = True
     """Check every file of the generation against its digest before serving. Off is faster to start
     and trusts the disk."""
 
     host: str = "127.0.0.1"
-    """Address to listen on. There is no authentication yet: 0.0.0.0 lets everybody in."""
+    """Address to listen on. Beyond this machine it takes TLS and callers; see security."""
     port: int = Field(default=50051, ge=0, le=65535)
     """Port to listen on; 0 takes a free one and prints it."""
+    port_shared: bool = False
+    """Let other processes listen on the same port (SO_REUSEPORT): the system gives each of them a
+    part of the connections. Several workers share theirs in any case."""
     reflection: bool = True
     """Let clients ask for the contract (gRPC server reflection)."""
     drain_wait_s: NonNegativeFloat = 1.0
@@ -83,8 +91,11 @@ class Settings(BaseSettings):
     model_threads: PositiveInt = 1
     """Threads of onnxruntime for one micro-batch. More shorten a large batch and take cores from
     others."""
-    workers: PositiveInt = 2
-    """Micro-batches computed at once. About the number of cores."""
+    workers: PositiveInt = 1
+    """Processes that answer, all on the one port. One that dies is started anew. About the number
+    of cores; the arrays of the generation are in memory once for all."""
+    compute_threads: PositiveInt = 2
+    """Micro-batches that a process computes at once."""
     featurizer_workers: PositiveInt = 4
     """Texts batches on their way to the featurizer at once."""
     max_micro_batch: PositiveInt = 64
@@ -95,6 +106,8 @@ class Settings(BaseSettings):
 
     limits: Limits = Limits()
     """What one call may ask for."""
+    security: SecuritySettings = SecuritySettings()
+    """Who may call, and how connections are protected."""
 
     @field_validator("fallback_featurizer")
     @classmethod

@@ -15,6 +15,7 @@ from features import errors as features
 from nearfield.v1 import errors_pb2 as reasons
 from retrieval import errors as retrieval
 from server import errors as server
+from server.security import errors as security
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +42,12 @@ class Row:
 
 
 _INVALID = Row(grpc.StatusCode.INVALID_ARGUMENT, reasons.ERROR_REASON_REQUEST_INVALID)
+_REFUSED = Row(grpc.StatusCode.FAILED_PRECONDITION, reasons.ERROR_REASON_GENERATION_REFUSED)
 _FAULT = Row(grpc.StatusCode.INTERNAL, reasons.ERROR_REASON_FAULT, FAULT)
+_NOBODY = Row(grpc.StatusCode.UNAUTHENTICATED, reasons.ERROR_REASON_CREDENTIALS_INVALID)
+_RATE_LIMITED = Row(
+    grpc.StatusCode.RESOURCE_EXHAUSTED, reasons.ERROR_REASON_RATE_LIMITED, retry_s=1.0
+)
 _NO_VECTOR = Row(
     grpc.StatusCode.INTERNAL,
     reasons.ERROR_REASON_FEATURIZER_FAILED,
@@ -77,7 +83,28 @@ TABLE: Mapping[type[Exception], Row] = {
     server.ShuttingDownError: Row(
         grpc.StatusCode.UNAVAILABLE, reasons.ERROR_REASON_SHUTTING_DOWN, retry_s=1.0
     ),
+    server.GenerationUnknownError: Row(
+        grpc.StatusCode.NOT_FOUND, reasons.ERROR_REASON_GENERATION_UNKNOWN
+    ),
+    server.GenerationRefusedError: _REFUSED,
+    server.NothingBeforeError: _REFUSED,
+    server.GenerationsBusyError: Row(
+        grpc.StatusCode.ABORTED, reasons.ERROR_REASON_GENERATIONS_BUSY, retry_s=5.0
+    ),
     server.FaultError: _FAULT,
+    security.UnauthenticatedError: _NOBODY,
+    security.CredentialsMissingError: Row(
+        grpc.StatusCode.UNAUTHENTICATED, reasons.ERROR_REASON_CREDENTIALS_MISSING
+    ),
+    security.CredentialsInvalidError: _NOBODY,
+    security.CredentialsExpiredError: Row(
+        grpc.StatusCode.UNAUTHENTICATED, reasons.ERROR_REASON_CREDENTIALS_EXPIRED
+    ),
+    security.PermissionDeniedError: Row(
+        grpc.StatusCode.PERMISSION_DENIED, reasons.ERROR_REASON_ROLE_MISSING
+    ),
+    security.RateLimitedError: _RATE_LIMITED,
+    security.CallerBusyError: _RATE_LIMITED,
     features.FeatureError: _FAULT,
     features.UnknownIdError: _INVALID,
     features.TextError: _INVALID,
@@ -121,6 +148,11 @@ def row_of(error: Exception) -> Row:
     return TABLE.get(type(error), _FAULT)
 
 
+def reason_of(row: Row) -> str:
+    """Write a row's reason as ErrorInfo has it."""
+    return reasons.ErrorReason.Name(row.reason).removeprefix(REASON_PREFIX)
+
+
 def to_status(error: Exception, request_id: str) -> Status:
     """Write the rich status of an error, and log it where it is a fault.
 
@@ -137,15 +169,17 @@ def to_status(error: Exception, request_id: str) -> Status:
 
 
 def _details(error: Exception, row: Row, request_id: str) -> list[Message]:
-    reason = reasons.ErrorReason.Name(row.reason).removeprefix(REASON_PREFIX)
+    reason = reason_of(row)
     details: list[Message] = [
         ErrorInfo(reason=reason, domain=DOMAIN, metadata=_metadata(error)),
         RequestInfo(request_id=request_id),
     ]
     if isinstance(error, server.InvalidRequestError):
         details.append(_bad_request(error))
-    if row.retry_s is not None:
-        delay = Duration(nanos=int(row.retry_s * 1e9) % 10**9, seconds=int(row.retry_s))
+    # Who has used up a rate waits as long as that takes to fill, not what the row says.
+    retry_s = error.retry_s if isinstance(error, security.RateLimitedError) else row.retry_s
+    if retry_s is not None:
+        delay = Duration(nanos=int(retry_s * 1e9) % 10**9, seconds=int(retry_s))
         details.append(RetryInfo(retry_delay=delay))
     return details
 
@@ -163,12 +197,16 @@ def _metadata(error: Exception) -> dict[str, str]:
     match error:
         case server.UnknownUserError():
             return {"user_id": error.user_id}
+        case server.GenerationUnknownError():
+            return {"generation": error.name[:80]}
         case server.UnknownItemError():
             return {"item_id": error.item_id}
         case server.SpaceMismatchError():
             return {"space_id": error.space_id[:80], "expected_space_id": error.expected}
         case server.PageExpiredError():
             return {"generation": error.generation[:80], "expected_generation": error.expected}
+        case security.PermissionDeniedError():
+            return {"role": error.role}
         case server.InvalidRequestError() if len(error.violations) > MOST_VIOLATIONS:
             return {"violations": str(len(error.violations))}
     return {}

@@ -106,6 +106,10 @@ class RequestReader:
         assert query is not None, "a query that could not be read is a finding"
         return SimilarRequest(query, shape)
 
+    def is_dtype(self, dtype: int) -> bool:
+        """Tell whether vectors can be written as asked."""
+        return dtype in _DTYPES
+
     def check_batch(self, elements: int) -> None:
         """Check how many elements a batch has."""
         findings = Findings()
@@ -113,9 +117,18 @@ class RequestReader:
         findings.count("requests", elements, most, "elements", least=1)
         findings.settle()
 
-    def check_hits(self, shapes: Sequence[Shape]) -> None:
-        """Check how many hits the elements of a batch ask for together."""
-        asked = sum(map(self._shapes.hits, shapes))
+    @property
+    def default_k(self) -> int:
+        """Hits of a request that does not say how many."""
+        return self._limits.default_k
+
+    def k(self, message: recommendation_pb2.RecommendRequest) -> int:
+        """Hits that a request asks for in each list."""
+        return message.k if message.HasField("k") else self._limits.default_k
+
+    def check_hits(self, shapes: Sequence[Shape], *, besides: int = 0) -> None:
+        """Check how many hits the elements of a batch ask for together, and `besides`."""
+        asked = sum(map(self._shapes.hits, shapes)) + besides
         most = self._limits.max_hits_per_call
         if asked > most:
             problem = f"expected at most {most} hits in all, got {asked}"

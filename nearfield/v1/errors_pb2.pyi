@@ -68,11 +68,37 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """INTERNAL: a fault of the server. The request id finds it in the server's log."""
     ERROR_REASON_RESPONSE_TOO_LARGE: _ErrorReason.ValueType  # 13
     """RESOURCE_EXHAUSTED: the answer would be longer than max_response_bytes; ask for less at once."""
+    ERROR_REASON_CREDENTIALS_MISSING: _ErrorReason.ValueType  # 14
+    """UNAUTHENTICATED: the call came without credentials, and this server wants some."""
+    ERROR_REASON_CREDENTIALS_INVALID: _ErrorReason.ValueType  # 15
+    """UNAUTHENTICATED: the server does not know the credentials, or does so no longer. It does not
+    say which.
+    """
+    ERROR_REASON_CREDENTIALS_EXPIRED: _ErrorReason.ValueType  # 16
+    """UNAUTHENTICATED: the credentials were good once; with fresh ones the call may pass."""
+    ERROR_REASON_ROLE_MISSING: _ErrorReason.ValueType  # 17
+    """PERMISSION_DENIED: the caller does not have the role that the call needs. The metadata entry
+    role says which.
+    """
+    ERROR_REASON_RATE_LIMITED: _ErrorReason.ValueType  # 18
+    """RESOURCE_EXHAUSTED with RetryInfo: the caller has used up its own rate, or as many of its calls
+    as it may have are under way. Others are not affected, and trying again after the delay helps.
+    """
     ERROR_REASON_PAGE_EXPIRED: _ErrorReason.ValueType  # 19
     """FAILED_PRECONDITION: page_token is of a generation that no longer answers; begin with the first
     page. The metadata entries generation and expected_generation say which was the token's and
     which answers.
     """
+    ERROR_REASON_GENERATION_UNKNOWN: _ErrorReason.ValueType  # 20
+    """NOT_FOUND: the server has no generation of that name. The metadata entry generation says which."""
+    ERROR_REASON_GENERATION_REFUSED: _ErrorReason.ValueType  # 21
+    """FAILED_PRECONDITION: a generation did not pass, or there is none to roll back to; the one that
+    answered answers on.
+    """
+    ERROR_REASON_GENERATIONS_BUSY: _ErrorReason.ValueType  # 22
+    """ABORTED with RetryInfo: another change of generations is under way."""
+    ERROR_REASON_GENERATION_INVALID: _ErrorReason.ValueType  # 23
+    """INVALID_ARGUMENT: what was sent is no generation, or was damaged on the way."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call, or an element of a batch, failed."""
@@ -117,9 +143,35 @@ ERROR_REASON_FAULT: ErrorReason.ValueType  # 12
 """INTERNAL: a fault of the server. The request id finds it in the server's log."""
 ERROR_REASON_RESPONSE_TOO_LARGE: ErrorReason.ValueType  # 13
 """RESOURCE_EXHAUSTED: the answer would be longer than max_response_bytes; ask for less at once."""
+ERROR_REASON_CREDENTIALS_MISSING: ErrorReason.ValueType  # 14
+"""UNAUTHENTICATED: the call came without credentials, and this server wants some."""
+ERROR_REASON_CREDENTIALS_INVALID: ErrorReason.ValueType  # 15
+"""UNAUTHENTICATED: the server does not know the credentials, or does so no longer. It does not
+say which.
+"""
+ERROR_REASON_CREDENTIALS_EXPIRED: ErrorReason.ValueType  # 16
+"""UNAUTHENTICATED: the credentials were good once; with fresh ones the call may pass."""
+ERROR_REASON_ROLE_MISSING: ErrorReason.ValueType  # 17
+"""PERMISSION_DENIED: the caller does not have the role that the call needs. The metadata entry
+role says which.
+"""
+ERROR_REASON_RATE_LIMITED: ErrorReason.ValueType  # 18
+"""RESOURCE_EXHAUSTED with RetryInfo: the caller has used up its own rate, or as many of its calls
+as it may have are under way. Others are not affected, and trying again after the delay helps.
+"""
 ERROR_REASON_PAGE_EXPIRED: ErrorReason.ValueType  # 19
 """FAILED_PRECONDITION: page_token is of a generation that no longer answers; begin with the first
 page. The metadata entries generation and expected_generation say which was the token's and
 which answers.
 """
+ERROR_REASON_GENERATION_UNKNOWN: ErrorReason.ValueType  # 20
+"""NOT_FOUND: the server has no generation of that name. The metadata entry generation says which."""
+ERROR_REASON_GENERATION_REFUSED: ErrorReason.ValueType  # 21
+"""FAILED_PRECONDITION: a generation did not pass, or there is none to roll back to; the one that
+answered answers on.
+"""
+ERROR_REASON_GENERATIONS_BUSY: ErrorReason.ValueType  # 22
+"""ABORTED with RetryInfo: another change of generations is under way."""
+ERROR_REASON_GENERATION_INVALID: ErrorReason.ValueType  # 23
+"""INVALID_ARGUMENT: what was sent is no generation, or was damaged on the way."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -93,6 +93,7 @@ def make_settings(**changes: object) -> Settings:
         "port": 0,
         "drain_wait_s": 0.0,
         "grace_s": 5.0,
+        "security": {"authentication": "off"},
         **changes,
     }
     return Settings.model_validate(values)

@@ -10,10 +10,11 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from nearfield.v1 import embedding_pb2, info_pb2, types_pb2
 from nearfield.v1 import recommendation_pb2 as pb
-from server.app import SERVICES, App
+from server.app import App
 from server.engine import Engine
 from server.errors import PortTakenError
 from server.limits import Limits
+from server.methods import SERVICES
 from tests.server.support import (
     Client,
     FlakyFeaturizer,

@@ -371,11 +371,11 @@ async def test_batch_of_the_wrong_length_is_refused(engine: Engine, elements: in
 
 
 async def test_batch_that_asks_for_too_many_hits_is_refused(engine: Engine) -> None:
-    requests = [Recommend(k=1000, grouping=types_pb2.GROUPING_PER_TYPE)] * 6
+    requests = [Recommend(k=1000, grouping=types_pb2.GROUPING_PER_TYPE)] * 13
     async with running(engine) as client:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await client.recommendation.BatchRecommend(pb.BatchRecommendRequest(requests=requests))
-    expected = {"requests": "expected at most 10000 hits in all, got 12000"}
+    expected = {"requests": "expected at most 25600 hits in all, got 26000"}
     assert violated(rich_status(caught.value)) == expected
 
 

@@ -55,7 +55,7 @@ def test_values_out_of_range_are_refused(flag: str, value: str) -> None:
     [
         (("--limits.max-k", "5"), "default_k.*at most max_k, which is 5, got 10"),
         (("--limits.default-k", "1001"), "default_k.*at most max_k, which is 1000, got 1001"),
-        (("--limits.max-k", "20000"), "max_hits_per_call.*at least max_k, which is 20000"),
+        (("--limits.max-k", "30000"), "max_hits_per_call.*at least max_k, which is 30000"),
         (("--limits.max-hits-per-call", "9"), "max_hits_per_call.*at least max_k.*got 9"),
         (("--limits.weak-signal-weight", "1001"), "weak_signal_weight.*less than or equal to 1000"),
         (("--limits.weak-signal-weight", "inf"), "weak_signal_weight"),

@@ -1,0 +1,64 @@
+"""The generation that answers, those that still finish what they began, and the step between."""
+
+import asyncio
+import ctypes
+import gc
+import logging
+from collections.abc import Awaitable
+from typing import Any
+
+from server.methods import Method
+from server.served import Served
+from server.surround import Answer
+
+log = logging.getLogger(__name__)
+
+
+class Holder:
+    """Holds one generation that answers and any number that finish; for one event loop."""
+
+    def __init__(self, served: Served) -> None:
+        self.current = served
+        self._leaving: dict[asyncio.Task[None], Served] = {}
+
+    @property
+    def finishing(self) -> tuple[str, ...]:
+        """Names of the generations that are not let go of yet."""
+        return tuple(served.name for served in self._leaving.values())
+
+    def answer(self, method: Method, request: Any) -> Answer | Awaitable[Answer]:  # noqa: ANN401
+        """Answer a call from the generation of this moment."""
+        return self.current.answer(method, request)
+
+    def swap(self, served: Served) -> None:
+        """Let another generation answer from the next call on.
+
+        What was begun on the old one is finished there; then it is closed and its memory given
+        back.
+        """
+        old, self.current = self.current, served
+        log.info("generation %s answers instead of %s", served.name, old.name)
+        leaving = asyncio.get_running_loop().create_task(self._let_go(old))
+        self._leaving[leaving] = old
+        leaving.add_done_callback(self._leaving.pop)
+
+    async def close(self) -> None:
+        """Close every generation."""
+        await self.current.close()
+        if self._leaving:
+            await asyncio.wait(tuple(self._leaving))
+
+    async def _let_go(self, old: Served) -> None:
+        await old.finished()
+        await old.close()
+        log.info("generation %s is let go of", old.name)
+        del old
+        asyncio.get_running_loop().call_soon(give_back)
+
+
+def give_back() -> None:
+    """Free what nothing refers to any more, down to the system's own allocator."""
+    gc.collect()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc has it
+    if trim is not None:
+        trim(0)
