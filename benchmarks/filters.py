@@ -141,7 +141,7 @@ def groups() -> None:
         took = time.process_time() - began
         value = result.keys[int(np.argmax(np.diff(result.starts)))]
         began = time.process_time()
-        found = Admission(union([result.members(value)], items), items)
+        found = Admission(union(result.members([value]), items), items)
         count = int(found.mask.sum())
         rows_ms = (time.process_time() - began) * 1e3
         kept_mb = result.nbytes / 1e6

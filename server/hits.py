@@ -1,13 +1,14 @@
 """Rows that a search found, written out as hits."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from itertools import repeat
 
 import numpy as np
 from numpy.typing import NDArray
 
 from server.answers import Hit, HitList, Path, Provenance
 from server.items import known_provenance
-from server.lists import FoundList, Outcome
+from server.lists import Outcome
 from server.stores.catalogue import Catalogue
 
 NO_PATHS: Mapping[int, tuple[Path, ...]] = {}
@@ -35,8 +36,14 @@ class HitWriter:
             HitList(
                 found.item_type,
                 tuple(
-                    self._hit(found, place, titles=titles, popular=popular, paths=paths)
-                    for place in range(len(found.selection.rows))
+                    self._hit(*each, titles=titles, popular=popular, paths=paths)
+                    for each in zip(
+                        found.selection.rows.tolist(),
+                        found.selection.scores.tolist(),
+                        _each(found.calibrated),
+                        _each(found.propensity),
+                        strict=False,  # the last two may go on for ever
+                    )
                 ),
             )
             for found in outcome.lists
@@ -44,26 +51,27 @@ class HitWriter:
 
     def _hit(
         self,
-        found: FoundList,
-        place: int,
+        row: int,
+        score: float,
+        calibrated: float | None,
+        propensity: float | None,
         *,
         titles: bool,
         popular: bool,
         paths: Mapping[int, tuple[Path, ...]],
     ) -> Hit:
         catalogue = self._catalogue
-        row = int(found.selection.rows[place])
         return Hit(
             item_id=catalogue.item_id(row),
             item_type=catalogue.type_name(row),
-            score=float(found.selection.scores[place]),
+            score=score,
             provenance=Provenance.FALLBACK if popular else known_provenance(catalogue, row),
             title=catalogue.title(row) if titles else "",
             paths=paths.get(row, ()),
-            calibrated=_at(found.calibrated, place),
-            propensity=_at(found.propensity, place),
+            calibrated=calibrated,
+            propensity=propensity,
         )
 
 
-def _at(values: NDArray[np.float64] | None, place: int) -> float | None:
-    return None if values is None else float(values[place])
+def _each(values: NDArray[np.float64] | None) -> Iterable[float | None]:
+    return repeat(None) if values is None else values.tolist()

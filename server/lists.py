@@ -101,10 +101,10 @@ class ListMaker:
                 may = f"the quotas allow only {len(rows)}"
             message = f"k: {shape.k} asked for, {may}"
             notices.append(Notice(NoticeKind.FEWER_THAN_K, "k", message))
-        counts = np.bincount(self._item_type[rows], minlength=len(self._types))
         for place, quota in enumerate(shape.arrangement.quotas):
-            if counts[quota.item_type] < quota.least:
-                name, count = self._types[quota.item_type], counts[quota.item_type]
+            count = int(np.count_nonzero(self._item_type[rows] == quota.item_type))
+            if count < quota.least:
+                name = self._types[quota.item_type]
                 field = f"quotas[{place}].min"
                 message = f"{field}: {quota.least} asked for, only {count} items of type {name}"
                 notices.append(

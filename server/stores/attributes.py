@@ -53,7 +53,7 @@ class Attributes:
 
     def by_creator(self, creator: str) -> NDArray[np.int32]:
         """Return the rows of a creator, ascending; none for an empty or unknown one."""
-        return self._creators.groups().members(creator)
+        return self._creators.groups().members([creator])[0]
 
     def _admit(self, traits: Traits) -> Admitted:
         """Find the items that have some traits, and name the values that no item has.
@@ -117,7 +117,7 @@ def _members(
     unknown: list[tuple[str, tuple[str, ...]]],
 ) -> list[NDArray[np.int32]]:
     """Look up the rows of each value, and note those that have none."""
-    members = [groups.members(value) for value in values]
+    members = groups.members(values)
     missing = [value for value, rows in zip(values, members, strict=True) if not len(rows)]
     if missing:
         unknown.append((field, tuple(dict.fromkeys(missing))))

@@ -1,5 +1,6 @@
 """Rows by a value that they share, such as a genre, in three flat columns."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,13 +49,15 @@ class Groups:
         """Memory that the groups take, in bytes."""
         return self.rows.nbytes + self.starts.nbytes + int(self.keys.estimated_size())
 
-    def members(self, value: str) -> NDArray[np.int32]:
-        """Return the rows that have a value, ascending; none for a value that nothing has."""
-        key = content_key(pl.Series([value], dtype=pl.String))[0]
-        place = int(self.keys.search_sorted(key)) if key else len(self.keys)
-        if place == len(self.keys) or self.keys[place] != key:
-            return self.rows[:0]
-        return self.rows[self.starts[place] : self.starts[place + 1]]
+    def members(self, values: Sequence[str]) -> list[NDArray[np.int32]]:
+        """Return for each value the rows that have it, ascending; none where nothing has it."""
+        asked = content_key(pl.Series(values, dtype=pl.String))
+        places = self.keys.search_sorted(asked).to_numpy()
+        found = []
+        for key, place in zip(asked.to_list(), places.tolist(), strict=True):
+            there = place < len(self.keys) and self.keys[place] == key
+            found.append(self.rows[self.starts[place] : self.starts[place + there]])
+        return found
 
 
 def _collected(
