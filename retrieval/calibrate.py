@@ -16,8 +16,10 @@ Guo et al., On calibration of modern neural networks, ICML 2017, arXiv:1706.0459
 for each type, and a prior.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +32,7 @@ PRIOR = 1.0
 of a type with a few dozen choices is hardly held back."""
 STEPS = 100
 _CONVERGED = 1e-10
+_FILE = "calibration.json"
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,25 @@ class Calibration:
     def to_json(self) -> dict[str, list[float]]:
         """Give the numbers as plain values."""
         return {"slope": list(self.slope), "offset": list(self.offset)}
+
+    def save(self, folder: Path) -> None:
+        """Write `calibration.json` into an existing folder."""
+        (folder / _FILE).write_text(json.dumps(self.to_json(), indent=1), encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path) -> "Calibration | None":
+        """Read what `save` wrote; None where nothing was measured.
+
+        Raises:
+            ValueError: the file is no calibration.
+        """
+        path = folder / _FILE
+        if not path.exists():
+            return None
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(content, dict):
+            raise ValueError(f"expected an object, got {type(content).__name__}")
+        return cls.from_json(content)
 
     @classmethod
     def from_json(cls, content: Mapping[str, object]) -> "Calibration":

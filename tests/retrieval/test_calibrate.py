@@ -1,6 +1,7 @@
 """A world whose chances are known: people choose by the softmax, or by a bent one."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -84,8 +85,14 @@ def test_shares_that_say_the_opposite_do_not_turn_the_order_round() -> None:
     assert min(fit(log_share, item_type, chosen, TYPES).slope) > 0
 
 
-def test_what_is_written_is_read_again() -> None:
+def test_what_is_written_is_read_again(tmp_path: Path) -> None:
     calibration = fit(*world(7), TYPES)
+    assert Calibration.load(tmp_path) is None
+    calibration.save(tmp_path)
+    assert Calibration.load(tmp_path) == calibration
+    (tmp_path / "calibration.json").write_text("[]", encoding="utf-8")
+    with pytest.raises(ValueError, match="expected an object, got list"):
+        Calibration.load(tmp_path)
     assert Calibration.from_json(json.loads(json.dumps(calibration.to_json()))) == calibration
 
 

@@ -1,15 +1,21 @@
 """People who choose by a softmax that is known, and scorers that overstate it."""
 
+import json
+from pathlib import Path
+
 import numpy as np
+import pytest
 import torch
 from numpy.typing import NDArray
 
 from graph.cases import Cases
+from graph.worlds import two_communities
 from models.scorer import Scorer
-from retrieval.calibrate import gap
+from retrieval.calibrate import Calibration, gap
 from retrieval.evidence import EDGE_KINDS, NAMES, Catalogue
 from retrieval.pairwise import PairTable
 from tests.support.cases import cases_of
+from tests.support.runs import QUICK, make_run
 from training.calibration import LEAST_CASES, measure_calibration
 
 ITEMS, TYPES, PEOPLE, FIRMNESS = 60, 2, 1500, 4.0
@@ -108,6 +114,19 @@ def test_types_that_were_drawn_too_often_count_as_often_as_they_are_chosen() -> 
     even, weighed = offsets(None), offsets(stands_for)
     assert even[0] < even[1] - 0.5
     assert abs(weighed[0] - weighed[1]) < 0.4
+
+
+@pytest.mark.parametrize(("count", "measured"), [(60, False), (240, True)])
+def test_stage_keeps_what_it_measured(tmp_path: Path, count: int, measured: bool) -> None:
+    run = make_run(tmp_path, two_communities(people=count), settings=QUICK)
+    run.make_adaptation()
+    run.make_fusion()
+    found = Calibration.load(run.folder / "fusion")
+    assert (found is not None) == measured
+    if found is not None:
+        assert len(found.slope) == len(run.dataset.item_types)
+        summary = json.loads((run.folder / "fusion" / "stage.json").read_text())["summary"]
+        assert summary["calibration"] == found.to_json()
 
 
 def test_too_few_cases_tell_nothing() -> None:
