@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import sys
+from contextlib import AsyncExitStack
 
 from pydantic import ValidationError
 from pydantic_settings import CliApp, SettingsError
@@ -12,6 +13,7 @@ from server.errors import StartError
 from server.exits import WRONG_SETTINGS, status_of
 from server.security.gate import open_gate
 from server.settings import Settings
+from server.supervision.admin import AdminApp
 from server.supervision.control import WorkerError
 from server.supervision.process import Programs
 from server.supervision.supervisor import Supervisor, signalled, supervise
@@ -44,7 +46,13 @@ def main(arguments: list[str], *, programs: Programs | None = None) -> int:
 
 
 async def _run(settings: Settings, arguments: list[str], programs: Programs) -> None:
-    await supervise(Supervisor(settings, arguments, programs), until=signalled)
+    supervisor = Supervisor(settings, arguments, programs)
+    async with AsyncExitStack() as stack:
+        if settings.admin_port is not None:
+            admin = AdminApp(supervisor, settings)
+            await admin.start()
+            stack.push_async_callback(admin.stop)
+        await supervise(supervisor, until=signalled)
 
 
 def _flag(location: tuple[int | str, ...]) -> str:

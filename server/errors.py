@@ -16,6 +16,7 @@ ServiceError
 ├── GenerationRefusedError    a generation did not pass its trial
 ├── NothingBeforeError        no generation to roll back to
 ├── GenerationsBusyError      another change of generations is under way
+├── GenerationInvalidError    what was sent is no generation
 └── FaultError                our own bug; its text stays in the log
 
 StartError                 the server cannot start; never crosses the wire
@@ -169,6 +170,10 @@ class GenerationsBusyError(ServiceError):
 
     def __init__(self) -> None:
         super().__init__("another change of generations is under way")
+
+
+class GenerationInvalidError(ServiceError):
+    """What was sent is no generation, or was damaged on the way."""
 
 
 class FaultError(ServiceError):

@@ -55,6 +55,9 @@ class Settings(BaseSettings):
     """Address to listen on. Beyond this machine it takes TLS and callers; see security."""
     port: int = Field(default=50051, ge=0, le=65535)
     """Port to listen on; 0 takes a free one and prints it."""
+    admin_port: int | None = Field(default=None, ge=0, le=65535)
+    """Port for AdminService, on the same host; 0 takes a free one and prints it. None for no such
+    port: generations are then changed by the link alone."""
     port_shared: bool = False
     """Let other processes listen on the same port (SO_REUSEPORT): the system gives each of them a
     part of the connections. Several workers share theirs in any case."""

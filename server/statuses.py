@@ -91,6 +91,9 @@ TABLE: Mapping[type[Exception], Row] = {
     server.GenerationsBusyError: Row(
         grpc.StatusCode.ABORTED, reasons.ERROR_REASON_GENERATIONS_BUSY, retry_s=5.0
     ),
+    server.GenerationInvalidError: Row(
+        grpc.StatusCode.INVALID_ARGUMENT, reasons.ERROR_REASON_GENERATION_INVALID
+    ),
     server.FaultError: _FAULT,
     security.UnauthenticatedError: _NOBODY,
     security.CredentialsMissingError: Row(
