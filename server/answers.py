@@ -36,6 +36,15 @@ class NoticeKind(Enum):
     QUOTA_UNMET = "quota unmet"
 
 
+class Degradation(Enum):
+    """What was left out of a recommendation for want of time; the contract defines each."""
+
+    NONE = "none"
+    SMALLER_SEARCH = "smaller search"
+    STORED = "stored"
+    POPULAR = "popular"
+
+
 @dataclass(frozen=True)
 class Notice:
     """One warning that goes with an answer."""
@@ -132,6 +141,7 @@ class Recommendation:
     """Empty where there is no further page."""
     seed: int | None = None
     """What the exploration followed from; None where there was none."""
+    degradation: Degradation = Degradation.NONE
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ ServiceError
 ├── FeaturizerMismatchError   the featurizer is not the generation's
 ├── FeaturizerMissingError    this server has no featurizer
 ├── OverloadedError           too many calls of a kind under way
+├── BusyError                 the wait would be too long
 ├── ResponseTooLargeError     more was asked for than fits a message
 ├── DeadlinePassedError       the caller no longer waits
 ├── ShuttingDownError         the server is going down
@@ -115,6 +116,13 @@ class OverloadedError(ServiceError):
 
     def __init__(self, limit: int, kind: str) -> None:
         super().__init__(f"all of the server's {limit} places for {kind} are taken")
+
+
+class BusyError(ServiceError):
+    """An answer would take longer than the server lets callers wait, or than the caller does."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(f"the server is too busy for {kind} at the moment")
 
 
 class ResponseTooLargeError(ServiceError):

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from server.answers import Path, Recommendation
+from server.answers import Degradation, Path, Recommendation
 from server.explanation import Explainer
 from server.fusion import Fuser
 from server.hits import NO_PATHS, HitWriter
@@ -78,7 +78,8 @@ class Recommender:
         self, task: RecommendTask, state: PersonState, vector: NDArray[np.float32] | None
     ) -> Ask:
         listener = None
-        if self._fuser is not None and vector is not None:
+        thorough = task.degradation is Degradation.NONE
+        if self._fuser is not None and vector is not None and thorough:
             listener = self._fuser.listen(vector, state.rows, state.weights)
         return Ask(
             vector=vector,
@@ -105,4 +106,5 @@ class Recommender:
             ),
             next_page_token=outcome.next_page_token,
             seed=task.shape.seed,
+            degradation=task.degradation if self._fuser else Degradation.NONE,
         )

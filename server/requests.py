@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from features.encode import UserRecord
 from features.schema import ItemRecord
 from retrieval.arrange import RANKED, Arrangement
-from server.answers import ItemVector
+from server.answers import Degradation, ItemVector
 from server.pages import Page
 
 NOTHING_KNOWN = UserRecord()
@@ -115,6 +115,8 @@ class RecommendTask:
     shape: Shape
     drop_seen: bool = True
     explain: bool = False
+    degradation: Degradation = Degradation.NONE
+    """SMALLER_SEARCH leaves out what the graph says of the history."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -107,6 +107,12 @@ class Settings(BaseSettings):
     """Microseconds to wait for company before computing. 0 computes as soon as a worker is free;
     what comes meanwhile goes together in the next micro-batch."""
 
+    queue_ms: PositiveFloat = 50.0
+    """Longest that a call may be expected to wait for its computation and take, in milliseconds.
+    Where it would be longer, or longer than half of the caller's deadline, a recommendation is made
+    by a smaller search, or read from what is kept ready, and says so; other calls are refused at
+    once. Larger takes in more of a burst and makes everybody wait longer."""
+
     limits: Limits = Limits()
     """What one call may ask for."""
     security: SecuritySettings = SecuritySettings()

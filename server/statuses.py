@@ -42,6 +42,7 @@ class Row:
 
 
 _INVALID = Row(grpc.StatusCode.INVALID_ARGUMENT, reasons.ERROR_REASON_REQUEST_INVALID)
+_OVERLOADED = Row(grpc.StatusCode.RESOURCE_EXHAUSTED, reasons.ERROR_REASON_OVERLOADED, retry_s=0.5)
 _REFUSED = Row(grpc.StatusCode.FAILED_PRECONDITION, reasons.ERROR_REASON_GENERATION_REFUSED)
 _FAULT = Row(grpc.StatusCode.INTERNAL, reasons.ERROR_REASON_FAULT, FAULT)
 _NOBODY = Row(grpc.StatusCode.UNAUTHENTICATED, reasons.ERROR_REASON_CREDENTIALS_INVALID)
@@ -71,9 +72,8 @@ TABLE: Mapping[type[Exception], Row] = {
     server.FeaturizerMissingError: Row(
         grpc.StatusCode.FAILED_PRECONDITION, reasons.ERROR_REASON_FEATURIZER_MISSING
     ),
-    server.OverloadedError: Row(
-        grpc.StatusCode.RESOURCE_EXHAUSTED, reasons.ERROR_REASON_OVERLOADED, retry_s=0.5
-    ),
+    server.OverloadedError: _OVERLOADED,
+    server.BusyError: _OVERLOADED,
     server.ResponseTooLargeError: Row(
         grpc.StatusCode.RESOURCE_EXHAUSTED, reasons.ERROR_REASON_RESPONSE_TOO_LARGE
     ),

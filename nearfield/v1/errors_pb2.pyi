@@ -58,7 +58,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """INTERNAL: the featurizer refused the text or gave an answer that is no vector."""
     ERROR_REASON_OVERLOADED: _ErrorReason.ValueType  # 9
     """RESOURCE_EXHAUSTED with RetryInfo: as many calls as the server takes are under way, or, for a
-    call with new items, as many of those. Trying again after a moment helps.
+    call with new items, as many of those; or an answer would come too late. Trying again after a
+    moment helps.
     """
     ERROR_REASON_DEADLINE_PASSED: _ErrorReason.ValueType  # 10
     """DEADLINE_EXCEEDED: the caller's deadline passed before the answer was there."""
@@ -133,7 +134,8 @@ ERROR_REASON_FEATURIZER_FAILED: ErrorReason.ValueType  # 8
 """INTERNAL: the featurizer refused the text or gave an answer that is no vector."""
 ERROR_REASON_OVERLOADED: ErrorReason.ValueType  # 9
 """RESOURCE_EXHAUSTED with RetryInfo: as many calls as the server takes are under way, or, for a
-call with new items, as many of those. Trying again after a moment helps.
+call with new items, as many of those; or an answer would come too late. Trying again after a
+moment helps.
 """
 ERROR_REASON_DEADLINE_PASSED: ErrorReason.ValueType  # 10
 """DEADLINE_EXCEEDED: the caller's deadline passed before the answer was there."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import socket
 import sys
 from asyncio.subprocess import Process
@@ -10,6 +11,11 @@ from dataclasses import dataclass
 from server.supervision.control import Asking, Told, Verb, WorkerGoneError, open_end
 
 log = logging.getLogger(__name__)
+
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+"""Of numpy and faiss in a worker: several workers, and several micro-batches in each, keep the
+cores busy already, and threads that share a core wait for each other. The environment may say
+otherwise."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +62,7 @@ class WorkerProcess:
                 str(theirs.fileno()),
                 *self._flags,
                 stdin=asyncio.subprocess.DEVNULL,
+                env=ONE_THREAD | os.environ,
                 pass_fds=(theirs.fileno(),),
             )
         self._line = await open_end(ours)
