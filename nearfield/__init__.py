@@ -42,6 +42,7 @@ from nearfield.inputs import (
     NewItem,
     RecommendQuery,
     SimilarQuery,
+    TypeQuota,
     User,
 )
 from nearfield.options import NO_RETRY, Retry, Timeouts
@@ -115,6 +116,7 @@ __all__ = [
     "Timeouts",
     "Timing",
     "Tls",
+    "TypeQuota",
     "UnauthenticatedError",
     "UnavailableError",
     "UnimplementedError",

@@ -66,11 +66,13 @@ class WarningCode(Enum):
     UNKNOWN_FILTER_ITEMS = 6
     """Included or excluded items are unknown and were ignored."""
     FEWER_THAN_K = 7
-    """Fewer hits than k, because no more items pass the filter."""
+    """Fewer hits than k, because no more items pass the filter, or the quotas allow no more."""
     FALLBACK_FEATURIZER = 8
     """The text was embedded by the stand-in featurizer."""
     UNKNOWN_CATEGORY = 9
-    """A language, genre or demographic value was never seen in training."""
+    """A language, genre or demographic value was never seen in training, or no item has it."""
+    QUOTA_UNMET = 10
+    """Fewer hits of a type than its quota asks for, because no more of it pass the filter."""
 
 
 class Reason(StrEnum):
@@ -114,11 +116,17 @@ class Reason(StrEnum):
     ROLE_MISSING = "ROLE_MISSING"
     """The caller does not have the role that the call needs."""
     RATE_LIMITED = "RATE_LIMITED"
-    GENERATION_UNKNOWN = "GENERATION_UNKNOWN"
-    GENERATION_REFUSED = "GENERATION_REFUSED"
-    GENERATIONS_BUSY = "GENERATIONS_BUSY"
-    GENERATION_INVALID = "GENERATION_INVALID"
     """The caller has used up its own rate or places; others are not affected."""
+    PAGE_EXPIRED = "PAGE_EXPIRED"
+    """The page token is of a generation that no longer answers; begin with the first page."""
+    GENERATION_UNKNOWN = "GENERATION_UNKNOWN"
+    """The server has no generation of that name."""
+    GENERATION_REFUSED = "GENERATION_REFUSED"
+    """A generation did not pass, or there is none to roll back to; the old one answers on."""
+    GENERATIONS_BUSY = "GENERATIONS_BUSY"
+    """Another change of generations is under way."""
+    GENERATION_INVALID = "GENERATION_INVALID"
+    """What was sent is no generation, or was damaged on the way."""
 
 
 Named = TypeVar("Named", Provenance, WarningCode)

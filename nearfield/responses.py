@@ -104,6 +104,8 @@ def recommendations(
         provenance=known(Provenance, recommendation.provenance),
         warnings=_warnings(recommendation.warnings),
         info=info,
+        next_page_token=recommendation.next_page_token,
+        seed=recommendation.seed if recommendation.HasField("seed") else None,
         history_events=recommendation.history_events,
     )
 
@@ -121,6 +123,8 @@ def similar_items(
         provenance=known(Provenance, similar.provenance),
         warnings=_warnings(similar.warnings),
         info=info,
+        next_page_token=similar.next_page_token,
+        seed=similar.seed if similar.HasField("seed") else None,
         featurizer=similar.featurizer,
     )
 
@@ -254,6 +258,8 @@ def _hits(hits: Iterable[types_pb2.ItemHit]) -> tuple[Hit, ...]:
                 )
                 for path in hit.explanation
             ),
+            calibrated_score=hit.calibrated_score if hit.HasField("calibrated_score") else None,
+            propensity=hit.propensity if hit.HasField("propensity") else None,
         )
         for hit in hits
     )

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from retrieval.query import Selection
 from server.answers import Degradation, Provenance, Recommendation
 from server.engine import Engine
+from server.lists import FoundList, Outcome
 from server.requests import ItemFilter, RecommendTask, Shape
-from server.search import FoundList, Outcome
 from server.stores.people import PersonState
 
 POPULAR = 2_000
