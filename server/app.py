@@ -39,7 +39,8 @@ class App:
         self, engine: Engine, texts: Texts, settings: Settings, *, watchers: Sequence[Watcher] = ()
     ) -> None:
         self._settings = settings
-        self.generations = Holder(Served(engine, texts, settings))
+        served = Served(engine, texts, settings)
+        self.generations = Holder(served, page_hold_s=settings.page_hold_s)
         """What answers, and what still finishes."""
         self._health = health.aio.HealthServicer()
         self._gate = open_gate(settings.security, settings.host, processes=settings.workers)

@@ -37,6 +37,7 @@ def open_engine(generation: Generation, settings: Settings) -> tuple[Engine, Tex
         choice=settings.execution_provider,
         threads=settings.model_threads,
     )
+    engine.catalogue.attributes.warm_up()
     warm_up(engine)
     return engine, open_texts(settings, generation.manifest.featurizer)
 
