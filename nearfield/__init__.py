@@ -8,7 +8,15 @@ from nearfield.async_client import AsyncClient
 from nearfield.batch import Batch
 from nearfield.client import Client
 from nearfield.connection import Connection
-from nearfield.enums import Grouping, Provenance, Reason, Signal, VectorDtype, WarningCode
+from nearfield.enums import (
+    Degradation,
+    Grouping,
+    Provenance,
+    Reason,
+    Signal,
+    VectorDtype,
+    WarningCode,
+)
 from nearfield.errors import (
     AbortedError,
     AlreadyExistsError,
@@ -80,6 +88,7 @@ __all__ = [
     "Connection",
     "DataLossError",
     "DeadlineExceededError",
+    "Degradation",
     "Embedding",
     "Event",
     "ExplanationPath",

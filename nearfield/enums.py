@@ -28,6 +28,19 @@ class Provenance(Enum):
     """Nothing known of the person: demographics, or the most popular items."""
 
 
+class Degradation(Enum):
+    """What was left out of a recommendation because the server was busy or the deadline near."""
+
+    UNSPECIFIED = 0
+    """Nothing, or the value is newer than this client."""
+    SMALLER_SEARCH = 1
+    """What the graph says of the history took no part; scores are dot products."""
+    STORED = 2
+    """What is kept ready for the user, without what the request says was seen."""
+    POPULAR = 3
+    """The most popular items, the same for everybody."""
+
+
 class Signal(Enum):
     """How an event counts."""
 
@@ -129,7 +142,7 @@ class Reason(StrEnum):
     """What was sent is no generation, or was damaged on the way."""
 
 
-Named = TypeVar("Named", Provenance, WarningCode)
+Named = TypeVar("Named", Degradation, Provenance, WarningCode)
 
 
 def known(kind: type[Named], number: int) -> Named:

@@ -13,7 +13,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from google.rpc.status_pb2 import Status
 from numpy.typing import NDArray
 
-from nearfield.enums import Provenance, VectorDtype, WarningCode, known
+from nearfield.enums import Degradation, Provenance, VectorDtype, WarningCode, known
 from nearfield.errors import ArgumentError, BadAnswerError, NearfieldError
 from nearfield.results import (
     AnswerInfo,
@@ -107,6 +107,7 @@ def recommendations(
         next_page_token=recommendation.next_page_token,
         seed=recommendation.seed if recommendation.HasField("seed") else None,
         history_events=recommendation.history_events,
+        degradation=known(Degradation, recommendation.degradation),
     )
 
 

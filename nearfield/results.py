@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from nearfield.enums import Provenance, WarningCode
+from nearfield.enums import Degradation, Provenance, WarningCode
 from nearfield.vectors import SpaceVector
 
 
@@ -170,6 +170,8 @@ class Recommendations(_Hits):
 
     history_events: int
     """How many events of the history counted."""
+    degradation: Degradation = Degradation.UNSPECIFIED
+    """What the server left out for want of time."""
 
 
 @dataclass(frozen=True)
