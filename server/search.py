@@ -31,7 +31,8 @@ class Search:
     ) -> None:
         self._planner = Planner(catalogue)
         self._lists = ListMaker(generation, calibration)
-        index = load_index(generation.index_folder, generation.item_vectors)
+        # Its files are among those that the reader of the generation compares with their digests.
+        index = load_index(generation.index_folder, generation.item_vectors, verified=True)
         self.index_kind = index.kind
         self._nearest = Selector(index, generation.item_vectors, generation.item_type)
         # Popularity is a vector space of one dimension: the same filters, the same order of ties.
