@@ -3,6 +3,5 @@
 # image may be mounted read-only: they are copied to where writing is allowed, 0.4 MB.
 set -eu
 
-mkdir -p "$NUMBA_CACHE_DIR"
-cp -R /opt/kernels/. "$NUMBA_CACHE_DIR"
+cp -R /srv/kernels/. "$NUMBA_CACHE_DIR"
 exec python -m server "$@"

