@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -120,6 +121,16 @@ def test_builds_name_files_and_targets_that_are_there() -> None:
         build = service["build"]
         assert (DEPLOY / build["context"]).resolve() == ROOT
         assert build["target"] in stages(ROOT / build["dockerfile"])
+
+
+def test_prometheus_finds_its_configuration() -> None:
+    prometheus = SERVICES["prometheus"]
+    mounts = {each["target"]: each["source"] for each in prometheus["volumes"]}
+    config = Path(flag(prometheus["command"], "--config.file"))
+    folder = DEPLOY / mounts[str(config.parent)]
+    if not folder.is_dir():
+        pytest.skip("deploy/monitoring comes with the telemetry")
+    assert (folder / config.name).is_file()
 
 
 def test_no_secret_is_in_the_file() -> None:
