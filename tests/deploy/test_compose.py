@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from server.check import main as check
 from server.security.exposure import check_exposure
@@ -123,14 +124,36 @@ def test_builds_name_files_and_targets_that_are_there() -> None:
         assert build["target"] in stages(ROOT / build["dockerfile"])
 
 
+PROMETHEUS = yaml.safe_load((DEPLOY / "prometheus.yml").read_text("utf-8"))
+
+
+def mounted(file: str) -> Path:
+    """Find the file here that Prometheus finds there."""
+    for each in SERVICES["prometheus"]["volumes"]:
+        target = each["target"]
+        if each["type"] == "bind" and (file == target or file.startswith(f"{target}/")):
+            return Path(f"{DEPLOY}/{each['source']}{file.removeprefix(target)}")
+    raise AssertionError(f"{file} is not mounted")
+
+
 def test_prometheus_finds_its_configuration() -> None:
-    prometheus = SERVICES["prometheus"]
-    mounts = {each["target"]: each["source"] for each in prometheus["volumes"]}
-    config = Path(flag(prometheus["command"], "--config.file"))
-    folder = DEPLOY / mounts[str(config.parent)]
-    if not folder.is_dir():
-        pytest.skip("deploy/monitoring comes with the telemetry")
-    assert (folder / config.name).is_file()
+    config = flag(SERVICES["prometheus"]["command"], "--config.file")
+    assert mounted(config).resolve() == DEPLOY / "prometheus.yml"
+    for named in PROMETHEUS["rule_files"]:
+        rules = mounted(f"{config.rpartition('/')[0]}/{named}")
+        if not rules.parent.is_dir():
+            pytest.skip("deploy/monitoring comes with the telemetry")
+        assert rules.is_file()
+
+
+def test_prometheus_asks_services_that_are_there_on_ports_that_they_have() -> None:
+    asked = {
+        target
+        for job in PROMETHEUS["scrape_configs"]
+        for each in job["static_configs"]
+        for target in each["targets"]
+    }
+    assert asked == {f"{name}:{SERVICES[name]['expose'][0]}" for name in ("nearfield", "vllm")}
 
 
 def test_no_secret_is_in_the_file() -> None:
