@@ -1,4 +1,4 @@
-"""`python -m server`: read the settings, open the generation, serve; `check` asks one that does."""
+"""`python -m server`: start workers and keep them answering; `check` asks a server that does."""
 
 import os
 import sys
@@ -13,36 +13,23 @@ if __name__ == "__main__" and sys.argv[1:2] == ["check"]:
 
 import asyncio
 import logging
-from collections.abc import Callable
+from contextlib import AsyncExitStack
 
 from pydantic import ValidationError
 from pydantic_settings import CliApp, SettingsError
 
-from export.generation import Generation, GenerationError, read
-from retrieval.errors import RetrievalError
-from server.app import App, serve, signalled
-from server.engine import Engine
-from server.errors import PortTakenError, StartError
-from server.featurizers import open_texts
-from server.security.errors import ExposedError
+from export.generation import GenerationError
+from server.errors import StartError
+from server.exits import WRONG_SETTINGS, status_of
 from server.security.gate import open_gate
 from server.settings import Settings
-from server.texts import Texts
-
-WRONG_SETTINGS = 2
-WRONG_GENERATION = 3
-PORT_TAKEN = 4
-CANNOT_START = 5
+from server.supervision.admin import AdminApp
+from server.supervision.control import WorkerError
+from server.supervision.process import Programs
+from server.supervision.supervisor import Supervisor, signalled, supervise
 
 
-def open_generation(settings: Settings) -> Generation:
-    """Open the generation that the settings name."""
-    return read(settings.generation, verify=settings.verify)
-
-
-def main(
-    arguments: list[str], *, open_generation: Callable[[Settings], Generation] = open_generation
-) -> int:
+def main(arguments: list[str], *, programs: Programs | None = None) -> int:
     """Run the server and return its exit status."""
     try:
         settings = CliApp.run(Settings, cli_args=arguments)
@@ -56,38 +43,26 @@ def main(
     logging.basicConfig(
         level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s"
     )
-    logging.getLogger("httpx").setLevel(logging.WARNING)
     try:
-        open_gate(settings.security, settings.host)
-        _run(settings, open_generation(settings))
-    except ExposedError as error:
+        open_gate(settings.security, settings.host)  # so that what is wrong with it is told once
+        asyncio.run(_run(settings, arguments, programs or Programs()))
+    except (GenerationError, StartError) as error:
         _complain(str(error))
-        return WRONG_SETTINGS
-    except (GenerationError, RetrievalError) as error:
+        return status_of(error)
+    except WorkerError as error:
         _complain(str(error))
-        return WRONG_GENERATION
-    except PortTakenError as error:
-        _complain(str(error))
-        return PORT_TAKEN
-    except StartError as error:
-        _complain(str(error))
-        return CANNOT_START
+        return error.status
     return 0
 
 
-def _run(settings: Settings, generation: Generation) -> None:
-    engine = Engine(
-        generation,
-        settings.limits,
-        choice=settings.execution_provider,
-        threads=settings.model_threads,
-    )
-    texts = open_texts(settings, generation.manifest.featurizer)
-    asyncio.run(_serve(engine, texts, settings))
-
-
-async def _serve(engine: Engine, texts: Texts, settings: Settings) -> None:
-    await serve(App(engine, texts, settings), until=signalled)
+async def _run(settings: Settings, arguments: list[str], programs: Programs) -> None:
+    supervisor = Supervisor(settings, arguments, programs)
+    async with AsyncExitStack() as stack:
+        if settings.admin_port is not None:
+            admin = AdminApp(supervisor, settings)
+            await admin.start()
+            stack.push_async_callback(admin.stop)
+        await supervise(supervisor, until=signalled)
 
 
 def _flag(location: tuple[int | str, ...]) -> str:

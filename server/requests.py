@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from features.encode import UserRecord
 from features.schema import ItemRecord
-from server.answers import ItemVector
+from server.answers import Degradation, ItemVector
 
 NOTHING_KNOWN = UserRecord()
 
@@ -81,6 +81,8 @@ class RecommendTask:
     shape: Shape
     drop_seen: bool = True
     explain: bool = False
+    degradation: Degradation = Degradation.NONE
+    """SMALLER_SEARCH leaves out what the graph says of the history."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,0 +1,132 @@
+"""One worker process: `python -m server.supervision.worker`, started by the supervisor alone.
+
+It opens what the supervisor says, listens on the port that all workers share, and changes
+generations when it is told to. When the supervisor ends, however that happens, it drains and ends.
+"""
+
+import asyncio
+import logging
+import signal
+import socket
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic_settings import CliApp
+
+from server.app import App
+from server.engine import Engine
+from server.served import Served
+from server.settings import Settings
+from server.supervision.control import Question, Told, answer_all
+from server.supervision.opening import Read, open_engine, read_generation
+from server.texts import Texts
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, eq=False)
+class _Opened:
+    """A generation that could answer."""
+
+    engine: Engine
+    texts: Texts
+
+
+class NotOpenError(Exception):
+    """The worker was asked for a generation that it has not opened."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"generation {name} is not open here")
+
+
+class Worker:
+    """Does what the supervisor asks; for one event loop."""
+
+    def __init__(self, settings: Settings, read: Read) -> None:
+        self._settings = settings
+        self._read = read
+        self._open: dict[str, _Opened] = {}
+        self._app: App | None = None
+
+    async def answer(self, question: Question) -> Told | None:
+        """Do one thing.
+
+        Raises:
+            Exception: it cannot be done; nothing has changed.
+        """
+        match question.verb:
+            case "open" | "prepare":
+                return await self._prepare(Path(question.about))
+            case "listen":
+                return await self._listen(*question.about.rsplit(":", 1))
+            case "swap":
+                self._swap(question.about)
+            case "drop":
+                self._drop(question.about)
+            case "drain":
+                await self.drain()
+        return None
+
+    async def drain(self) -> None:
+        """Finish what has begun, and stop."""
+        if self._app is not None:
+            app, self._app = self._app, None
+            await app.stop()
+
+    async def _prepare(self, path: Path) -> Told:
+        opened = await asyncio.to_thread(self._open_at, path)
+        name = opened.engine.generation.name
+        self._open[name] = opened
+        return {"generation": name}
+
+    def _open_at(self, path: Path) -> _Opened:
+        return _Opened(*open_engine(self._read(path, False), self._settings))
+
+    async def _listen(self, name: str, port: str) -> Told:
+        opened = self._take(name)
+        settings = self._settings.model_copy(update={"port": int(port), "port_shared": True})
+        app = App(opened.engine, opened.texts, settings)
+        await app.start()
+        self._app = app
+        return {"generation": name}
+
+    def _swap(self, name: str) -> None:
+        assert self._app is not None, "the supervisor lets a worker listen before it swaps"
+        opened = self._take(name)
+        self._app.generations.swap(Served(opened.engine, opened.texts, self._settings))
+
+    def _drop(self, name: str) -> None:
+        self._take(name).texts.close()
+
+    def _take(self, name: str) -> _Opened:
+        if name not in self._open:
+            raise NotOpenError(name)
+        return self._open.pop(name)
+
+
+async def work(settings: Settings, end: socket.socket, read: Read) -> None:
+    """Answer the supervisor until it closes its end, then drain."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        # The supervisor hears of these too, and drains its workers.
+        loop.add_signal_handler(number, lambda: None)
+    worker = Worker(settings, read)
+    await answer_all(end, worker.answer)
+    await worker.drain()
+
+
+def main(arguments: list[str], *, read: Read = read_generation) -> int:
+    """Run a worker: the number of its end's file, then the flags of the server."""
+    end = socket.socket(fileno=int(arguments[0]))
+    settings = CliApp.run(Settings, cli_args=arguments[1:])
+    logging.basicConfig(
+        level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s"
+    )
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    asyncio.run(work(settings, end, read))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
