@@ -93,12 +93,6 @@ def test_variables_of_the_server_image_are_settings(
     assert values(SERVER[target], "EXPOSE") == [str(read.port)] == [str(GRPC_PORT)]
 
 
-@pytest.mark.parametrize("target", TARGETS)
-def test_threads_are_those_of_the_settings_and_not_of_the_machine(target: str) -> None:
-    told = environment(SERVER[target])
-    assert {told["OMP_NUM_THREADS"], told["OPENBLAS_NUM_THREADS"]} == {"1"}
-
-
 def test_kernels_are_found_where_they_were_compiled_and_for_the_same_machine() -> None:
     built = environment(SERVER["build"])
     (compiled,) = re.findall(r"NUMBA_CACHE_DIR=(\S+)", " ".join(values(SERVER["build"], "RUN")))
@@ -124,6 +118,7 @@ def imported() -> dict[str, Path]:
     told = (
         "import json, sys\n"
         "import server.__main__, server.check, server.precompile\n"
+        "import server.supervision.worker, server.supervision.trial\n"
         "ours = {name: module.__file__ for name, module in sys.modules.items()\n"
         f"        if name.partition('.')[0] in {FIRST_PARTY!r}}}\n"
         "print(json.dumps(ours))\n"
