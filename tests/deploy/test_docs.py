@@ -88,7 +88,7 @@ def test_a_generation_is_brought_and_taken_back_as_the_page_says(tmp_path: Path)
     current = locate(tmp_path / "folder")
     assert current == (tmp_path / "folder" / "generations" / after.name).resolve()
     assert read(current, allow_test_featurizer=True).name == after.name
-    run(block("cat folder/previous"), tmp_path)
+    run(block("cat before"), tmp_path)
     assert locate(tmp_path / "folder") == before.resolve()
 
 
