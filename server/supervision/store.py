@@ -1,11 +1,14 @@
 """The generations on disk: which are there, which answers, which answered before it."""
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
 from export.generation import GenerationError, find_all, locate
 from export.generation.folder import CURRENT, GENERATIONS_FOLDER, PREVIOUS, point
 from export.generation.manifest import MANIFEST_FILE, Manifest, read_manifest
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -69,14 +72,21 @@ class Store:
                 continue
         return sorted(entries, key=lambda each: (each.manifest.created, each.name), reverse=True)
 
-    def record(self, name: str, before: str | None) -> None:
-        """Point `current` to what answers, and `previous` to what answered before it."""
+    def record(self, name: str, before: str) -> None:
+        """Point `current` to what answers, and `previous` to what answered before it.
+
+        A folder that cannot be written to is left as it is: whoever can has pointed `current` to
+        what is wanted, and there is no way back then but theirs.
+        """
         if self.out is None:
             return
-        if before is not None and before != name and self.find(before) is not None:
-            point(self.out, PREVIOUS, before)
-        if (self.out / CURRENT).resolve().name != name:
-            point(self.out, CURRENT, name)
+        try:
+            if before != name and self.find(before) is not None:
+                point(self.out, PREVIOUS, before)
+            if (self.out / CURRENT).resolve().name != name:
+                point(self.out, CURRENT, name)
+        except OSError as error:
+            log.warning("%s: its links are left as they are: %s", self.out, error)
 
 
 def _output_folder(path: Path) -> Path | None:

@@ -51,6 +51,8 @@ class Supervisor:
         self._changing = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = False
+        self._declined = Path()
+        """What the link pointed to when it was last refused; not tried again until it moves."""
 
     @property
     def serving(self) -> str:
@@ -71,6 +73,8 @@ class Supervisor:
     async def start(self) -> None:
         """Start every worker, and return when all of them answer.
 
+        Where the current generation cannot answer and the one before it can, that one does.
+
         Raises:
             GenerationError: there is no generation, or a file of it is damaged.
             PortTakenError: the port is taken.
@@ -79,16 +83,13 @@ class Supervisor:
         self.path = self.store.current()
         self._port_kept, self.port = take_port(self._settings.host, self._settings.port)
         try:
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(asyncio.to_thread(self._verify))
-                for each in self.workers:
-                    tasks.create_task(self._open(each))
+            await self._open_first()
             for each in self.workers:
                 await self._listen(each)
-        except* (WorkerError, GenerationError) as group:
+        except (WorkerError, GenerationError):
             await self._end()
-            raise _first(group) from None
-        self.store.record(self.serving, None)
+            self._port_kept.close()
+            raise
         for each in self.workers:
             self._begin(self._keep(each))
         self._begin(self._watch())
@@ -100,6 +101,31 @@ class Supervisor:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._end()
+        self._port_kept.close()
+
+    async def _open_first(self) -> None:
+        """Open the current generation in every worker, else the one before it."""
+        try:
+            await self._open_all()
+        except (WorkerError, GenerationError) as error:
+            previous = self.store.previous()
+            path = previous and self.store.find(previous)
+            if not path or path == self.path:
+                raise
+            log.error("generation %s: %s; trying the one before it", self.serving, error)
+            self.refusals[self.serving] = str(error)
+            self._declined, self.path = self.path, path
+            await self._end()
+            await self._open_all()
+
+    async def _open_all(self) -> None:
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(asyncio.to_thread(self._verify))
+                for each in self.workers:
+                    tasks.create_task(self._open(each))
+        except* (WorkerError, GenerationError) as group:
+            raise _first(group) from None
 
     async def activate(self, name: str) -> Change:
         """Let a generation of the store answer.
@@ -150,15 +176,15 @@ class Supervisor:
             if self.store.out is None or self._changing.locked():
                 continue
             dropped = await asyncio.to_thread(_dropped, self.store.out)
-            if dropped is None or dropped == self.path:
+            if dropped is None or dropped in (self.path, self._declined):
                 continue
             log.info("generation %s was dropped", dropped.name)
             async with self._changing:
                 try:
                     await self._change(dropped)
                 except GenerationRefusedError:
-                    # The link says what answers, for whoever starts next.
-                    self.store.record(self.serving, None)
+                    # The link is left to who set it: others may follow it too.
+                    self._declined = dropped
 
     async def _keep(self, worker: WorkerProcess) -> None:
         """Start a worker again whenever it ends."""
@@ -207,7 +233,6 @@ class Supervisor:
         for each in living:
             each.kill()
         await asyncio.gather(*ends)
-        self._port_kept.close()
 
     def _begin(self, work: Awaitable[None]) -> None:
         task = asyncio.ensure_future(work)
