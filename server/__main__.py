@@ -1,7 +1,6 @@
 """`python -m server`: read the settings, open the generation, serve."""
 
 import asyncio
-import logging
 import sys
 from collections.abc import Callable
 
@@ -17,6 +16,9 @@ from server.featurizers import open_texts
 from server.security.errors import ExposedError
 from server.security.gate import open_gate
 from server.settings import Settings
+from server.telemetry.exposition import ProcessExposition
+from server.telemetry.http import metrics_server
+from server.telemetry.process import Telemetry
 from server.texts import Texts
 
 WRONG_SETTINGS = 2
@@ -43,13 +45,16 @@ def main(
     except SettingsError as error:
         _complain(str(error))
         return WRONG_SETTINGS
-    logging.basicConfig(
-        level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s"
-    )
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    with Telemetry(settings.telemetry) as telemetry:
+        return _start(settings, open_generation, telemetry)
+
+
+def _start(
+    settings: Settings, open_generation: Callable[[Settings], Generation], telemetry: Telemetry
+) -> int:
     try:
         open_gate(settings.security, settings.host)
-        _run(settings, open_generation(settings))
+        _run(settings, open_generation(settings), telemetry)
     except ExposedError as error:
         _complain(str(error))
         return WRONG_SETTINGS
@@ -65,19 +70,26 @@ def main(
     return 0
 
 
-def _run(settings: Settings, generation: Generation) -> None:
+def _run(settings: Settings, generation: Generation, telemetry: Telemetry) -> None:
     engine = Engine(
         generation,
         settings.limits,
         choice=settings.execution_provider,
         threads=settings.model_threads,
     )
-    texts = open_texts(settings, generation.manifest.featurizer)
-    asyncio.run(_serve(engine, texts, settings))
+    texts = open_texts(settings, generation.manifest.featurizer, metrics=telemetry.metrics)
+    asyncio.run(_serve(engine, texts, settings, telemetry))
 
 
-async def _serve(engine: Engine, texts: Texts, settings: Settings) -> None:
-    await serve(App(engine, texts, settings), until=signalled)
+async def _serve(engine: Engine, texts: Texts, settings: Settings, telemetry: Telemetry) -> None:
+    watchers = telemetry.watchers(asyncio.get_running_loop().time)
+    app = App(engine, texts, settings, watchers=watchers, metrics=telemetry.metrics)
+    telemetry.answers_from(engine.generation.manifest)
+    telemetry.metrics.workers(1)
+    scraped = ProcessExposition(telemetry.metrics)
+    async with telemetry.looking(app.certificate):
+        with metrics_server(settings.telemetry, scraped, lambda: app.missing):
+            await serve(app, until=signalled)
 
 
 def _flag(location: tuple[int | str, ...]) -> str:

@@ -12,7 +12,7 @@ from nearfield.v1 import types_pb2
 from server.batcher import Timed
 from server.calls import CURRENT
 from server.dispatch import Dispatcher
-from server.statuses import to_status
+from server.statuses import reason_of, row_of, to_status
 from server.stopwatch import Stopwatch, Times
 from server.wire import write_timing
 
@@ -48,7 +48,9 @@ class Answering:
         watch = Stopwatch()
         with watch.stage("validation"):
             task = await self._read(request.ByteSize(), lambda: read(request))
-        timed = await run(task, CURRENT.get().deadline)
+        call = CURRENT.get()
+        timed = await run(task, call.deadline)
+        call.computed += 1
         return Timed(timed.answer, timed.times + watch.times())
 
     async def many(
@@ -68,9 +70,9 @@ class Answering:
             size = sum(request.ByteSize() for request in requests)
             tasks = await self._read(size, lambda: [_try(read, each) for each in requests])
             check([task for task in tasks if not isinstance(task, Exception)])
-        deadline = CURRENT.get().deadline
+        call = CURRENT.get()
         outcomes = await asyncio.gather(
-            *(_run(run, task, deadline) for task in tasks), return_exceptions=True
+            *(_run(run, task, call.deadline) for task in tasks), return_exceptions=True
         )
         answers: list[AnswerT | Exception] = []
         times: list[Times] = []
@@ -82,6 +84,7 @@ class Answering:
                 answers.append(outcome)
             else:
                 raise outcome
+        call.computed += len(times)
         return answers, Times.slowest(times) + watch.times()
 
     def info(self, times: Times) -> types_pb2.ResponseInfo:
@@ -105,7 +108,9 @@ class Answering:
 def status_of(answer: object) -> Status:
     """Write the status of an element of a batch."""
     if isinstance(answer, Exception):
-        return to_status(answer, CURRENT.get().request_id)
+        call = CURRENT.get()
+        call.element_reasons += (reason_of(row_of(answer)),)
+        return to_status(answer, call.request_id)
     return Status()
 
 
