@@ -20,9 +20,10 @@ class LineWriter:
     one of its own.
     """
 
-    def __init__(self, descriptor: int, *, most: int) -> None:
+    def __init__(self, descriptor: int, *, most: int, flush_s: float = FLUSH_S) -> None:
         self._descriptor = descriptor
         self._most = most
+        self._flush_s = flush_s
         self._queue: SimpleQueue[str | None] = SimpleQueue()
         self.dropped = 0
         """Lines that were never written."""
@@ -39,7 +40,7 @@ class LineWriter:
     def close(self) -> None:
         """Write what was added, unless the reader does not read. Closing twice is harmless."""
         self._queue.put(None)
-        self._thread.join(FLUSH_S)
+        self._thread.join(self._flush_s)
 
     def _run(self) -> None:
         ended = False

@@ -28,7 +28,7 @@ class Fault:
     """How one answer goes wrong; what is not set stays honest."""
 
     status: int = 200
-    """HTTP status; anything but 200 comes with an error message for a body."""
+    """HTTP status; anything but 200 comes with an error message for a body, or with `body`."""
 
     drop: bool = False
     """Close the connection without an answer."""
@@ -151,7 +151,7 @@ class _Handler(BaseHTTPRequestHandler):
         if fault.drop:
             self.close_connection = True
         elif fault.status != 200:
-            self._send(fault.status, b'{"error": {"message": "told to fail"}}')
+            self._send(fault.status, fault.body or b'{"error": {"message": "told to fail"}}')
         else:
             honest = self.stub.honest(question)
             answer = fault.distort(honest) if fault.distort else honest
