@@ -9,8 +9,9 @@ Source: gRFC A66 for grpc.server.call.*; its buckets of durations are thinned ou
 
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from prometheus_client import (
     CollectorRegistry,
@@ -35,7 +36,20 @@ SIZES_BYTES = tuple(float(4**power) for power in range(3, 12))  # 64 bytes to 4 
 JOBS = (1, 2, 4, 8, 16, 32, 64, 128)
 _no_created: Any = disable_created_metrics  # has no types
 _no_created()  # a series for each series, of no use where rates are taken
+SWAP_OUTCOMES: tuple[SwapOutcome, ...] = get_args(SwapOutcome)
 STATES: Mapping[BreakerState, int] = {"closed": 0, "half_open": 1, "open": 2}
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a metric is."""
+
+    name: str
+    """As it is scraped; a histogram has the endings _bucket, _sum and _count besides."""
+    kind: Literal["counter", "gauge", "histogram"]
+    labels: tuple[str, ...]
+    told: str
+    """What it counts, in words."""
 
 
 class Metrics:
@@ -52,6 +66,7 @@ class Metrics:
         self._worker = str(worker)
         self.registry = CollectorRegistry()
         """What this process alone has counted."""
+        self._described: list[Description] = []
         self._calls(("caller",) if by_caller else ())
         self._work()
         self._featurizers()
@@ -176,6 +191,8 @@ class Metrics:
             "Generations that were offered to a running worker: done or refused.",
             ("outcome",),
         )
+        for outcome in SWAP_OUTCOMES:  # there from the start, so that the first one is seen to rise
+            self._swaps.labels(outcome)
 
     def _processes(self) -> None:
         self._workers = self._gauge("nearfield_workers", "Processes that answer.")
@@ -202,6 +219,11 @@ class Metrics:
             "nearfield_log_lines_dropped",
             "Lines of the log that were lost, because nobody read them fast enough.",
         )
+
+    @property
+    def described(self) -> tuple[Description, ...]:
+        """Every metric there is, counted already or not."""
+        return tuple(self._described)
 
     def batch(self, queue: str, jobs: int, left: int) -> None:
         """Count a micro-batch, and what waits on in its queue."""
@@ -267,11 +289,13 @@ class Metrics:
         self._dropped.inc(lines)
 
     def _counter(self, name: str, told: str, labels: tuple[str, ...] = ()) -> Counter:
+        self._described.append(Description(f"{name}_total", "counter", labels, told))
         return Counter(name, told, labels, registry=self.registry)
 
     def _histogram(
         self, name: str, told: str, labels: tuple[str, ...], buckets: tuple[float, ...]
     ) -> Histogram:
+        self._described.append(Description(name, "histogram", labels, told))
         return Histogram(name, told, labels, buckets=buckets, registry=self.registry)
 
     def _gauge(
@@ -282,6 +306,7 @@ class Metrics:
         *,
         mode: Literal["livesum", "livemin", "livemax"] = "livesum",
     ) -> Gauge:
+        self._described.append(Description(name, "gauge", labels, told))
         return Gauge(name, told, labels, multiprocess_mode=mode, registry=self.registry)
 
 
