@@ -43,7 +43,7 @@ vllm-venv: $(VLLM) ## vLLM and a sentence encoder, in .venv-vllm
 
 peers-venv: $(PEERS) ## ALS, BPR and SASRec to compare with, in .venv-peers
 
-bench: $(BENCH) ## what benchmarks/ compares with, added to .venv; needs a C++ compiler
+bench-venv: $(BENCH) ## what benchmarks/ compares with, added to .venv; needs a C++ compiler
 
 $(APP): requirements/app.txt requirements/install.sh
 	@$(INSTALL) app $(VENV)
@@ -124,6 +124,9 @@ curves: venv vllm-venv ## unseen items, and the age of the foundation: DATA=fold
 	$(PYTHON_IN_VENV) -m training.curves unseen-items $(COMPARED)
 	$(PYTHON_IN_VENV) -m training.curves foundation-age $(COMPARED)
 
+bench: venv ## the server under load beside its limits, by h2load: OUT=folder ITEMS="10000 250000 1000000"
+	$(PYTHON_IN_VENV) -m benchmarks.serving $(if $(OUT),--out "$(OUT)") $(if $(ITEMS),--items $(ITEMS))
+
 # --- to change it ---------------------------------------------------------------------------
 
 check: check-format check-types check-imports check-protos check-version ## everything short of tests
@@ -166,6 +169,6 @@ clean: ## remove what was made, the environments and var/ excepted
 	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -not -path './.venv*' -prune -exec rm -rf {} +
 
-.PHONY: help venv vllm-venv peers-venv bench lock demo generation serve vllm evaluate ablations curves \
+.PHONY: help venv vllm-venv peers-venv bench-venv bench lock demo generation serve vllm evaluate ablations curves \
 	test protos clean \
 	check check-format check-types check-imports check-protos check-version

@@ -12,6 +12,7 @@ from os import cpu_count
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from export.generation.generation import Ready
 from features.providers import choose_providers
@@ -79,7 +80,8 @@ def make_ready(known: Known, *, user_tower: bytes, scorer: bytes, listed: int = 
                 rows[first + number, : len(found)] = found
                 scores[first + number, : len(found)] = score
 
-    with ThreadPoolExecutor(cpu_count()) as threads:
+    # Side by side, so one thread each: two that share the cores wait for each other.
+    with threadpool_limits(1), ThreadPoolExecutor(cpu_count()) as threads:
         for _ in threads.map(answer, range(0, users, _USERS_AT_ONCE)):
             pass
     return Ready(vectors, rows, scores)

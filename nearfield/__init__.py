@@ -7,6 +7,7 @@ with nearfield.Client("localhost:50051") as client:
 from nearfield.async_client import AsyncClient
 from nearfield.batch import Batch
 from nearfield.client import Client
+from nearfield.connection import Connection
 from nearfield.enums import Grouping, Provenance, Reason, Signal, VectorDtype, WarningCode
 from nearfield.errors import (
     AbortedError,
@@ -43,7 +44,7 @@ from nearfield.inputs import (
     SimilarQuery,
     User,
 )
-from nearfield.options import NO_RETRY, Connection, Retry, Timeouts
+from nearfield.options import NO_RETRY, Retry, Timeouts
 from nearfield.results import (
     AnswerInfo,
     AnswerWarning,
@@ -57,6 +58,7 @@ from nearfield.results import (
     UserEmbedding,
 )
 from nearfield.server_info import FeaturizerInfo, GenerationInfo, Limits, ServerInfo, Versions
+from nearfield.tls import Tls
 from nearfield.vectors import SpaceVector, similarities, stack
 from nearfield.version import __version__
 
@@ -112,6 +114,7 @@ __all__ = [
     "StatusError",
     "Timeouts",
     "Timing",
+    "Tls",
     "UnauthenticatedError",
     "UnavailableError",
     "UnimplementedError",

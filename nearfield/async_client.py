@@ -1,63 +1,54 @@
 """The awaiting client."""
 
-import asyncio
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Sequence
 from types import TracebackType
 from typing import Self, TypeVar
 
-import grpc
-import grpc.aio
-from google.protobuf.message import Message
-
+from nearfield.async_stream import stream
+from nearfield.awaiting import AsyncWire
 from nearfield.batch import Batch
-from nearfield.channel import arguments
+from nearfield.connection import Connection
 from nearfield.enums import Grouping, VectorDtype
-from nearfield.errors import ClientClosedError, NearfieldError
+from nearfield.errors import NearfieldError
 from nearfield.inputs import ANY_ITEM, ItemFilter, NewItem, RecommendQuery, SimilarQuery, User
 from nearfield.operations import Operations
-from nearfield.options import Connection, Options, Retry, Timeouts
+from nearfield.options import Options, Retry, Timeouts
 from nearfield.results import ItemEmbedding, Recommendations, SimilarItems, UserEmbedding
-from nearfield.rpcs import RPCS, serialized
 from nearfield.server_info import ServerInfo
-from nearfield.statuses import error_of_call
-from nearfield.steps import Call, Pause, Steps
+from nearfield.steps import Steps
+from nearfield.streams import SendChunk, check_stream
 from nearfield.vectors import SpaceVector
 
+E = TypeVar("E")
 T = TypeVar("T")
+R = TypeVar("R")
+ItemT = TypeVar("ItemT", bound=str | NewItem)
+UserT = TypeVar("UserT", bound=str | User)
 
 
 class AsyncClient:
     """Calls a nearfield server and awaits the answer: Client for asyncio.
 
-    One client serves one address and any number of tasks of one event loop, the one in which its
-    first call is made. Cancelling a task cancels its call, in the server too.
+    One client serves any number of tasks of one event loop, the one in which its first call is
+    made. Cancelling a task cancels its call, in the server too.
     """
 
     def __init__(
         self,
-        target: str,
+        target: str | Sequence[str],
         *,
         timeouts: Timeouts | None = None,
         retry: Retry | None = None,
         connection: Connection | None = None,
     ) -> None:
-        """Make a client of the server at `target`, for example "localhost:50051"."""
-        self._target = target
-        self._options = Options(
-            timeouts or Timeouts(), retry or Retry(), connection or Connection()
-        )
-        self._operations = Operations(self._options)
-        self._metadata = tuple(self._options.connection.metadata)
-        self._closed = asyncio.Event()
-        self._channel: grpc.aio.Channel | None = None
-        self._methods: dict[str, grpc.aio.UnaryUnaryMultiCallable[Message, Message]] = {}
+        """As Client: of one server, or of several that serve the same."""
+        options = Options(timeouts or Timeouts(), retry or Retry(), connection or Connection())
+        self._wire = AsyncWire(target, options)
+        self._operations = Operations(options, self._wire.rota)
 
     async def close(self) -> None:
         """Close the connection; calls under way end with ClientClosedError."""
-        self._closed.set()
-        if self._channel is not None:
-            await self._channel.close()
+        await self._wire.close()
 
     async def __aenter__(self) -> Self:
         return self
@@ -75,6 +66,10 @@ class AsyncClient:
     ) -> ServerInfo:
         """As Client.server_info."""
         return await self._run(self._operations.server_info(timeout_s, request_id))
+
+    async def wait_until_ready(self, timeout_s: float, *, request_id: str = "") -> None:
+        """As Client.wait_until_ready."""
+        await self._run(self._operations.wait_until_ready(timeout_s, request_id))
 
     async def embed_item(
         self,
@@ -180,70 +175,72 @@ class AsyncClient:
         """As Client.similar_items_many."""
         return await self._run(self._operations.similar_items_many(queries, timeout_s, request_id))
 
+    def embed_items_stream(
+        self,
+        items: AsyncIterable[ItemT] | Iterable[ItemT],
+        *,
+        in_flight: int = 4,
+        chunk: int = 256,
+        dtype: VectorDtype = VectorDtype.FLOAT32,
+        timeout_s: float | None = None,
+        request_id: str = "",
+    ) -> AsyncGenerator[tuple[ItemT, ItemEmbedding | NearfieldError], None]:
+        """As Client.embed_items_stream; the source may be one to await.
+
+        Leaving cancels what is under way; with `contextlib.aclosing` it does so at once.
+        """
+        send = self._operations.streams.items(dtype, timeout_s, request_id)
+        return self._stream(items, send, in_flight, chunk)
+
+    def embed_users_stream(
+        self,
+        users: AsyncIterable[UserT] | Iterable[UserT],
+        *,
+        in_flight: int = 4,
+        chunk: int = 256,
+        dtype: VectorDtype = VectorDtype.FLOAT32,
+        timeout_s: float | None = None,
+        request_id: str = "",
+    ) -> AsyncGenerator[tuple[UserT, UserEmbedding | NearfieldError], None]:
+        """As Client.embed_users_stream; the source may be one to await."""
+        send = self._operations.streams.users(dtype, timeout_s, request_id)
+        return self._stream(users, send, in_flight, chunk)
+
+    def recommend_stream(
+        self,
+        queries: AsyncIterable[RecommendQuery] | Iterable[RecommendQuery],
+        *,
+        in_flight: int = 4,
+        chunk: int = 256,
+        timeout_s: float | None = None,
+        request_id: str = "",
+    ) -> AsyncGenerator[tuple[RecommendQuery, Recommendations | NearfieldError], None]:
+        """As Client.recommend_stream; the source may be one to await."""
+        send = self._operations.streams.recommendations(timeout_s, request_id)
+        return self._stream(queries, send, in_flight, chunk)
+
+    def similar_items_stream(
+        self,
+        queries: AsyncIterable[SimilarQuery] | Iterable[SimilarQuery],
+        *,
+        in_flight: int = 4,
+        chunk: int = 256,
+        timeout_s: float | None = None,
+        request_id: str = "",
+    ) -> AsyncGenerator[tuple[SimilarQuery, SimilarItems | NearfieldError], None]:
+        """As Client.similar_items_stream; the source may be one to await."""
+        send = self._operations.streams.similar_items(timeout_s, request_id)
+        return self._stream(queries, send, in_flight, chunk)
+
+    def _stream(
+        self,
+        elements: AsyncIterable[E] | Iterable[E],
+        send: SendChunk[E, R],
+        in_flight: int,
+        chunk: int,
+    ) -> AsyncGenerator[tuple[E, R | NearfieldError], None]:
+        check_stream(elements, in_flight, chunk)
+        return stream(elements, lambda part: self._run(send(part)), in_flight, chunk)
+
     async def _run(self, steps: Steps[T]) -> T:
-        """Perform the steps of an operation, one after the other, and give its result."""
-        try:
-            step = next(steps)
-            while True:
-                try:
-                    answer = await self._perform(step)
-                except NearfieldError as error:
-                    step = steps.throw(error)
-                else:
-                    step = steps.send(answer)
-        except StopIteration as end:
-            result: T = end.value
-            return result
-
-    async def _perform(self, step: Call | Pause) -> Message | None:
-        if self._closed.is_set():
-            raise ClientClosedError("the client is closed")
-        if isinstance(step, Pause):
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._closed.wait(), step.seconds)
-            return None
-        try:
-            return await self._method(step.rpc.path)(
-                step.request, timeout=step.timeout_s, metadata=self._metadata
-            )
-        except asyncio.CancelledError as error:
-            if self._closed.is_set() and not _cancelled_by_caller():
-                raise ClientClosedError("the client was closed during the call") from error
-            raise
-        except grpc.aio.UsageError as error:
-            raise ClientClosedError("the client was closed during the call") from error
-        except grpc.aio.AioRpcError as error:
-            raise error_of_call(
-                error.code(),
-                error.details() or "",
-                error.trailing_metadata() or (),
-                step.request_id,
-            ) from error
-
-    def _method(self, path: str) -> grpc.aio.UnaryUnaryMultiCallable[Message, Message]:
-        """Connect where that was not done yet: a channel belongs to the loop that is running."""
-        if self._channel is None:
-            self._channel = _channel(self._target, self._options)
-            self._methods = {
-                rpc.path: self._channel.unary_unary(
-                    rpc.path,
-                    request_serializer=serialized,
-                    response_deserializer=rpc.answer.FromString,
-                )
-                for rpc in RPCS
-            }
-        return self._methods[path]
-
-
-def _cancelled_by_caller() -> bool:
-    """Tell a task that was cancelled from a call that the channel's closing cancelled."""
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
-
-
-def _channel(target: str, options: Options) -> grpc.aio.Channel:
-    connection = options.connection
-    channel_arguments = arguments(connection, options.retry)
-    if connection.credentials is None:
-        return grpc.aio.insecure_channel(target, channel_arguments)
-    return grpc.aio.secure_channel(target, connection.credentials, channel_arguments)
+        return await self._wire.run(steps)

@@ -1,21 +1,23 @@
 """A batch of any length as calls that the server takes, with an outcome for each element."""
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
 from typing import TypeVar
 
 from google.protobuf.message import Message
 
 from nearfield import errors
+from nearfield.asking import ask
 from nearfield.batch import Batch
 from nearfield.chunks import Bounds, cut
 from nearfield.enums import Reason
-from nearfield.errors import BadAnswerError, NearfieldError
+from nearfield.errors import ArgumentError, BadAnswerError, NearfieldError
 from nearfield.kinds import Kind
 from nearfield.session import Session
-from nearfield.steps import Budget, Steps, ask
+from nearfield.steps import Budget, Steps
 
+E = TypeVar("E")
 Q = TypeVar("Q", bound=Message)
 A = TypeVar("A", bound=Message)
 R = TypeVar("R")
@@ -68,6 +70,19 @@ def run(
     return Batch(tuple(outcomes[place] for place in range(len(prepared))))
 
 
+def prepared(elements: Sequence[E], write: Callable[[E], Q]) -> list[Q | NearfieldError]:
+    """Write each element's request; one that cannot be written has the error in its place."""
+    if isinstance(elements, str):
+        raise ArgumentError("a batch: expected a list, got one string")
+    written: list[Q | NearfieldError] = []
+    for element in elements:
+        try:
+            written.append(write(element))
+        except ArgumentError as error:
+            written.append(error)
+    return written
+
+
 def _parts(
     kind: Kind[Q, A, R], written: Mapping[int, Q], session: Session, budget: Budget
 ) -> Steps[deque[Sequence[int]] | NearfieldError]:
@@ -90,7 +105,7 @@ def _found(
     """Send one part and read its outcomes, or the error of the whole part."""
     request = kind.join(requests, budget.request_id)
     try:
-        answer = yield from ask(kind.rpc, request, session.options.retry, budget)
+        answer = yield from ask(kind.rpc, request, session.retries, budget)
     except NearfieldError as error:
         return error
     found = kind.outcomes(answer)

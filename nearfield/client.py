@@ -1,65 +1,65 @@
 """The blocking client."""
 
-import threading
-from collections.abc import Sequence
+from collections.abc import Generator, Iterable, Sequence
 from types import TracebackType
 from typing import Self, TypeVar
 
-import grpc
-from google.protobuf.message import Message
-
 from nearfield.batch import Batch
-from nearfield.channel import arguments
+from nearfield.blocking import Wire
+from nearfield.connection import Connection
 from nearfield.enums import Grouping, VectorDtype
-from nearfield.errors import ClientClosedError, NearfieldError
+from nearfield.errors import NearfieldError
 from nearfield.inputs import ANY_ITEM, ItemFilter, NewItem, RecommendQuery, SimilarQuery, User
 from nearfield.operations import Operations
-from nearfield.options import Connection, Options, Retry, Timeouts
+from nearfield.options import Options, Retry, Timeouts
 from nearfield.results import ItemEmbedding, Recommendations, SimilarItems, UserEmbedding
-from nearfield.rpcs import RPCS, serialized
 from nearfield.server_info import ServerInfo
-from nearfield.statuses import error_of_call
-from nearfield.steps import Call, Pause, Steps
+from nearfield.steps import Steps
+from nearfield.streams import SendChunk, check_stream
+from nearfield.thread_stream import stream
 from nearfield.vectors import SpaceVector
 
+E = TypeVar("E")
 T = TypeVar("T")
+R = TypeVar("R")
+ItemT = TypeVar("ItemT", bound=str | NewItem)
+UserT = TypeVar("UserT", bound=str | User)
 
 
 class Client:
     """Calls a nearfield server and blocks until the answer is there.
 
-    One client serves one address and any number of threads: make one and keep it. Every call has a
-    timeout and is tried again where that is safe; `timeout_s` and `request_id` can be given with
-    each call. Nothing is sent before the first call.
+    One client serves any number of threads: make one and keep it. Every call has a timeout and is
+    tried again where that is safe; `timeout_s` and `request_id` can be given with each call.
+    Nothing is sent before the first call.
     """
 
     def __init__(
         self,
-        target: str,
+        target: str | Sequence[str],
         *,
         timeouts: Timeouts | None = None,
         retry: Retry | None = None,
         connection: Connection | None = None,
     ) -> None:
-        """Make a client of the server at `target`, for example "localhost:50051"."""
+        """Make a client of the server at `target`, for example "localhost:50051".
+
+        Several servers that serve the same are a list, or one string with commas. Their addresses
+        are called in turn; one that is away is passed over, and calls that it leaves unanswered go
+        on to the others. A name that stands for several servers is one address, and all of them
+        are called in turn too.
+
+        Raises:
+            ArgumentError: the target is none, a file of `Connection.tls` cannot be read, or a token
+                would be sent where somebody could read it.
+        """
         options = Options(timeouts or Timeouts(), retry or Retry(), connection or Connection())
-        self._operations = Operations(options)
-        self._metadata = tuple(options.connection.metadata)
-        self._closed = threading.Event()
-        self._channel = _channel(target, options)
-        self._methods = {
-            rpc.path: self._channel.unary_unary(
-                rpc.path,
-                request_serializer=serialized,
-                response_deserializer=rpc.answer.FromString,
-            )
-            for rpc in RPCS
-        }
+        self._wire = Wire(target, options)
+        self._operations = Operations(options, self._wire.rota)
 
     def close(self) -> None:
         """Close the connection; calls under way end with ClientClosedError."""
-        self._closed.set()
-        self._channel.close()
+        self._wire.close()
 
     def __enter__(self) -> Self:
         return self
@@ -79,6 +79,17 @@ class Client:
             NearfieldError: the call failed; see nearfield.errors for the tree.
         """
         return self._run(self._operations.server_info(timeout_s, request_id))
+
+    def wait_until_ready(self, timeout_s: float, *, request_id: str = "") -> None:
+        """Wait until the server says that it serves, whether it listens yet or not.
+
+        Of several servers it is enough that one does.
+
+        Raises:
+            DeadlineExceededError: it was not in time; the message says what came last.
+            UnimplementedError: the server has no health service.
+        """
+        self._run(self._operations.wait_until_ready(timeout_s, request_id))
 
     def embed_item(
         self,
@@ -215,44 +226,77 @@ class Client:
         """Give the items nearest to each of any number of queries; as `embed_items`."""
         return self._run(self._operations.similar_items_many(queries, timeout_s, request_id))
 
+    def embed_items_stream(
+        self,
+        items: Iterable[ItemT],
+        *,
+        in_flight: int = 4,
+        chunk: int = 256,
+        dtype: VectorDtype = VectorDtype.FLOAT32,
+        timeout_s: float | None = None,
+        request_id: str = "",
+    ) -> Generator[tuple[ItemT, ItemEmbedding | NearfieldError], None, None]:
+        """Give each item with its vector or its error, in order, of a source that need not end.
+
+        `in_flight` chunks of `chunk` items are under way at most, and no more items than that are
+        taken from the source before their outcomes were consumed: a slow consumer slows it down.
+        A full server that says how long to wait holds up the whole stream and fails nobody, for
+        `Retry.patience_s`. `timeout_s` bounds each message; without it `Timeouts.chunk_s` does.
+
+        Leaving cancels what is under way. With `contextlib.closing` it does so at once.
+
+        Raises:
+            NearfieldError: every later chunk would fail alike: the client is closed, the caller is
+                turned away, the server does not know the call.
+        """
+        send = self._operations.streams.items(dtype, timeout_s, request_id)
+        return self._stream(items, send, in_flight, chunk)
+
+    def embed_users_stream(
+        self,
+        users: Iterable[UserT],
+        *,
+        in_flight: int = 4,
+        chunk: int = 256,
+        dtype: VectorDtype = VectorDtype.FLOAT32,
+        timeout_s: float | None = None,
+        request_id: str = "",
+    ) -> Generator[tuple[UserT, UserEmbedding | NearfieldError], None, None]:
+        """Give each person with their vector or its error; as `embed_items_stream`."""
+        send = self._operations.streams.users(dtype, timeout_s, request_id)
+        return self._stream(users, send, in_flight, chunk)
+
+    def recommend_stream(
+        self,
+        queries: Iterable[RecommendQuery],
+        *,
+        in_flight: int = 4,
+        chunk: int = 256,
+        timeout_s: float | None = None,
+        request_id: str = "",
+    ) -> Generator[tuple[RecommendQuery, Recommendations | NearfieldError], None, None]:
+        """Give each query with its items or its error; as `embed_items_stream`."""
+        send = self._operations.streams.recommendations(timeout_s, request_id)
+        return self._stream(queries, send, in_flight, chunk)
+
+    def similar_items_stream(
+        self,
+        queries: Iterable[SimilarQuery],
+        *,
+        in_flight: int = 4,
+        chunk: int = 256,
+        timeout_s: float | None = None,
+        request_id: str = "",
+    ) -> Generator[tuple[SimilarQuery, SimilarItems | NearfieldError], None, None]:
+        """Give each query with its items or its error; as `embed_items_stream`."""
+        send = self._operations.streams.similar_items(timeout_s, request_id)
+        return self._stream(queries, send, in_flight, chunk)
+
+    def _stream(
+        self, elements: Iterable[E], send: SendChunk[E, R], in_flight: int, chunk: int
+    ) -> Generator[tuple[E, R | NearfieldError], None, None]:
+        check_stream(elements, in_flight, chunk)
+        return stream(elements, send, self._wire, in_flight, chunk)
+
     def _run(self, steps: Steps[T]) -> T:
-        """Perform the steps of an operation, one after the other, and give its result."""
-        try:
-            step = next(steps)
-            while True:
-                try:
-                    answer = self._perform(step)
-                except NearfieldError as error:
-                    step = steps.throw(error)
-                else:
-                    step = steps.send(answer)
-        except StopIteration as end:
-            result: T = end.value
-            return result
-
-    def _perform(self, step: Call | Pause) -> Message | None:
-        if self._closed.is_set():
-            raise ClientClosedError("the client is closed")
-        if isinstance(step, Pause):
-            self._closed.wait(step.seconds)
-            return None
-        try:
-            return self._methods[step.rpc.path](
-                step.request, timeout=step.timeout_s, metadata=self._metadata
-            )
-        except (grpc.RpcError, ValueError) as error:
-            if self._closed.is_set():
-                raise ClientClosedError("the client was closed during the call") from error
-            if not isinstance(error, grpc.Call):
-                raise
-            raise error_of_call(
-                error.code(), error.details(), error.trailing_metadata() or (), step.request_id
-            ) from error
-
-
-def _channel(target: str, options: Options) -> grpc.Channel:
-    connection = options.connection
-    channel_arguments = arguments(connection, options.retry)
-    if connection.credentials is None:
-        return grpc.insecure_channel(target, channel_arguments)
-    return grpc.secure_channel(target, connection.credentials, channel_arguments)
+        return self._wire.run(steps)

@@ -114,6 +114,10 @@ class Reason(StrEnum):
     ROLE_MISSING = "ROLE_MISSING"
     """The caller does not have the role that the call needs."""
     RATE_LIMITED = "RATE_LIMITED"
+    GENERATION_UNKNOWN = "GENERATION_UNKNOWN"
+    GENERATION_REFUSED = "GENERATION_REFUSED"
+    GENERATIONS_BUSY = "GENERATIONS_BUSY"
+    GENERATION_INVALID = "GENERATION_INVALID"
     """The caller has used up its own rate or places; others are not affected."""
 
 

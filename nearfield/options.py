@@ -1,19 +1,15 @@
-"""How a client calls: how long it waits, what it tries again, how it connects. Frozen values."""
+"""How a client calls: how long it waits, what it tries again. Frozen values."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import grpc
-
+from nearfield.checks import above_zero, at_least
+from nearfield.connection import Connection
 from nearfield.errors import ArgumentError
 
-LEAST_KEEPALIVE_S = 60.0
-"""Servers may hang up on clients that ping more often."""
-
-
-def _above_zero(name: str, value: float) -> None:
-    if not 0 < value < float("inf"):
-        raise ArgumentError(f"{name}: expected a finite number above 0, got {value}")
+MOST_TOKENS = 1000
+"""gRPC takes no more."""
+LEAST_BACKOFF_S = 0.01
+"""After a pause of a millisecond gRPC 1.85 leaves the call hanging until its timeout."""
 
 
 @dataclass(frozen=True)
@@ -29,76 +25,73 @@ class Timeouts:
     """Asking for the server's limits."""
 
     def __post_init__(self) -> None:
-        _above_zero("call_s", self.call_s)
-        _above_zero("chunk_s", self.chunk_s)
-        _above_zero("info_s", self.info_s)
+        above_zero("call_s", self.call_s)
+        above_zero("chunk_s", self.chunk_s)
+        above_zero("info_s", self.info_s)
 
 
 @dataclass(frozen=True)
 class Retry:
-    """What is tried again.
+    """What is tried again, and how much of it.
 
-    UNAVAILABLE is tried again by gRPC itself, with growing pauses, unless the server asks it not
-    to; nothing else is, because only there the call is known not to have been done. Beside that, a
-    server that refuses a call and says how long to wait (RetryInfo) is taken at its word, where the
-    wait is short enough.
+    UNAVAILABLE is tried again, with growing pauses, unless the server asks not to; nothing else is,
+    because only there the call is known not to have been done. Over one connection gRPC does it
+    itself; among several the client does, because the next try goes to another one, and at once
+    where there is one of which nothing bad is known. Beside that, a server that refuses a call and
+    says how long to wait (RetryInfo) is taken at its word, where the wait is short enough.
+
+    Tries again have a budget over all calls of the client, so that a server in trouble gets about
+    as many calls as callers make, and not five times as many: each failure takes a token, each
+    success puts back `tokens_per_success`, and below half of `tokens` nothing is tried again. There
+    are two such purses, one for UNAVAILABLE and one for waits that a server asks for. Going on to a
+    connection that is known to be there costs nothing: it is no second call to the same server.
+
+    Source: gRFC A6 (retries and their throttling).
     """
 
     attempts: int = 5
     """Tries of one call, the first included, 1 to 5 (gRPC takes no more). 1 never tries again."""
     first_backoff_s: float = 0.2
-    """Pause before the second try, in seconds; gRPC varies each pause by a fifth."""
+    """Pause before the second try, in seconds, at least 0.01; each pause is varied by a fifth."""
     backoff_factor: float = 2.0
-    """How much longer each pause is than the one before."""
+    """How much longer each pause is than the one before, at least 1."""
     longest_backoff_s: float = 2.0
-    """Longest pause, in seconds."""
+    """Longest pause, in seconds, at least 0.01."""
     told_waits: int = 2
     """How often one call waits as a server asks. 0 never does."""
     longest_told_wait_s: float = 2.0
     """Longest wait that a server may ask for, in seconds; where it asks for more, or for more than
     the call has left, the error is raised at once and tells it (`retry_delay_s`)."""
+    tokens: int = 200
+    """The budget, 1 to 1000. About half as many calls may fail at the same moment, for example
+    when a server dies under them, and all be tried again."""
+    tokens_per_success: float = 0.1
+    """What a success puts back, 0.001 to 1, in thousandths: of calls that fail now and then, about
+    that share is tried again for ever."""
+    patience_s: float = 600.0
+    """How long a stream goes on waiting for a full server, in seconds, before that is the outcome
+    of the elements concerned. It has no budget of tokens: while it waits it sends nothing."""
 
     def __post_init__(self) -> None:
         if not 1 <= self.attempts <= 5:
             raise ArgumentError(f"attempts: expected 1 to 5, got {self.attempts}")
         if self.told_waits < 0:
             raise ArgumentError(f"told_waits: expected 0 or more, got {self.told_waits}")
-        _above_zero("first_backoff_s", self.first_backoff_s)
-        _above_zero("backoff_factor", self.backoff_factor)
-        _above_zero("longest_backoff_s", self.longest_backoff_s)
-        _above_zero("longest_told_wait_s", self.longest_told_wait_s)
+        at_least("first_backoff_s", self.first_backoff_s, LEAST_BACKOFF_S)
+        at_least("backoff_factor", self.backoff_factor, 1.0)
+        at_least("longest_backoff_s", self.longest_backoff_s, LEAST_BACKOFF_S)
+        above_zero("longest_told_wait_s", self.longest_told_wait_s)
+        if not 1 <= self.tokens <= MOST_TOKENS:
+            raise ArgumentError(f"tokens: expected 1 to {MOST_TOKENS}, got {self.tokens}")
+        if not 0.001 <= self.tokens_per_success <= 1:
+            raise ArgumentError(
+                f"tokens_per_success: expected 0.001 to 1, got {self.tokens_per_success}"
+            )
+        above_zero("patience_s", self.patience_s)
 
 
 NO_RETRY = Retry(attempts=1, told_waits=0)
 """Every call is tried once."""
-
-
-@dataclass(frozen=True)
-class Connection:
-    """How a client connects."""
-
-    credentials: grpc.ChannelCredentials | None = None
-    """TLS, for example grpc.ssl_channel_credentials(); None connects without."""
-    metadata: Sequence[tuple[str, str]] = ()
-    """Sent with each call, for example an API key. Keys in lower case."""
-    keepalive_s: float = 60.0
-    """Seconds between pings while a call is under way, at least 60."""
-    keepalive_timeout_s: float = 20.0
-    """Seconds to wait for a ping's answer before the connection counts as dead."""
-    max_message_bytes: int = 4 * 1024 * 1024
-    """Longest message, in bytes, that is sent or taken. Batches are cut so that their messages stay
-    below this and below the server's own limits."""
-
-    def __post_init__(self) -> None:
-        if not self.keepalive_s >= LEAST_KEEPALIVE_S:
-            raise ArgumentError(
-                f"keepalive_s: expected at least {LEAST_KEEPALIVE_S:g}, got {self.keepalive_s}"
-            )
-        _above_zero("keepalive_timeout_s", self.keepalive_timeout_s)
-        if self.max_message_bytes < 1:
-            raise ArgumentError(
-                f"max_message_bytes: expected 1 or more, got {self.max_message_bytes}"
-            )
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from google.protobuf.message import DecodeError
 from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RequestInfo, RetryInfo
 from google.rpc.status_pb2 import Status as RichStatus
 
+from nearfield.enums import Reason
 from nearfield.errors import FieldViolation, Status, StatusError, error_of
 
 DETAILS_TRAILER = "grpc-status-details-bin"
@@ -42,6 +43,25 @@ def error_of_element(status: RichStatus, request_id: str) -> StatusError:
     """Make the error of an element of a batch, whose status is not OK."""
     code = CODE_OF_NUMBER.get(status.code, grpc.StatusCode.UNKNOWN)
     return error_of(_status(code, status.message, status, request_id))
+
+
+def nobody_there(error: StatusError) -> bool:
+    """Tell whether another server should be asked: this one is away, or about to leave.
+
+    One whose featurizer is away answers everything else.
+    """
+    away = error.code is grpc.StatusCode.UNAVAILABLE
+    return away and error.reason != Reason.FEATURIZER_UNAVAILABLE
+
+
+def passed_over(error: StatusError) -> bool:
+    """Tell whether the next calls should rather go elsewhere.
+
+    Beside a server that is away that is one from which nothing was heard in time: it may hang, or
+    its machine may be gone. A server that says itself that it was too late gives a reason.
+    """
+    silent = error.code is grpc.StatusCode.DEADLINE_EXCEEDED and not error.reason
+    return silent or nobody_there(error)
 
 
 def _status(code: grpc.StatusCode, message: str, rich: RichStatus, request_id: str) -> Status:

@@ -1,40 +1,29 @@
-"""`python -m server`: read the settings, open the generation, serve."""
+"""`python -m server`: read the settings, start the workers, keep them answering."""
 
 import asyncio
 import sys
-from collections.abc import Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
 
 from pydantic import ValidationError
 from pydantic_settings import CliApp, SettingsError
 
-from export.generation import Generation, GenerationError, read
-from retrieval.errors import RetrievalError
-from server.app import App, serve, signalled
-from server.engine import Engine
-from server.errors import PortTakenError, StartError
-from server.featurizers import open_texts
-from server.security.errors import ExposedError
+from export.generation import GenerationError
+from server.errors import StartError
+from server.exits import WRONG_SETTINGS, status_of
 from server.security.gate import open_gate
 from server.settings import Settings
-from server.telemetry.exposition import ProcessExposition
+from server.supervision.admin import AdminApp
+from server.supervision.control import WorkerError
+from server.supervision.counts import Counts
+from server.supervision.process import Programs
+from server.supervision.supervisor import Supervisor, signalled, supervise
+from server.telemetry.exposition import shared_folder
 from server.telemetry.http import metrics_server
 from server.telemetry.process import Telemetry
-from server.texts import Texts
-
-WRONG_SETTINGS = 2
-WRONG_GENERATION = 3
-PORT_TAKEN = 4
-CANNOT_START = 5
 
 
-def open_generation(settings: Settings) -> Generation:
-    """Open the generation that the settings name."""
-    return read(settings.generation, verify=settings.verify)
-
-
-def main(
-    arguments: list[str], *, open_generation: Callable[[Settings], Generation] = open_generation
-) -> int:
+def main(arguments: list[str], *, programs: Programs | None = None) -> int:
     """Run the server and return its exit status."""
     try:
         settings = CliApp.run(Settings, cli_args=arguments)
@@ -45,51 +34,40 @@ def main(
     except SettingsError as error:
         _complain(str(error))
         return WRONG_SETTINGS
-    with Telemetry(settings.telemetry) as telemetry:
-        return _start(settings, open_generation, telemetry)
+    with shared_folder() as folder, Telemetry(settings.telemetry, folder=folder) as telemetry:
+        return _start(settings, arguments, programs or Programs(), telemetry, folder)
 
 
 def _start(
-    settings: Settings, open_generation: Callable[[Settings], Generation], telemetry: Telemetry
+    settings: Settings,
+    arguments: list[str],
+    programs: Programs,
+    telemetry: Telemetry,
+    folder: Path,
 ) -> int:
     try:
-        open_gate(settings.security, settings.host)
-        _run(settings, open_generation(settings), telemetry)
-    except ExposedError as error:
+        open_gate(settings.security, settings.host)  # so that what is wrong with it is told once
+        counts = Counts(telemetry.metrics, folder)
+        supervisor = Supervisor(settings, arguments, programs, counts=counts)
+        with metrics_server(settings.telemetry, counts.exposition, supervisor.missing):
+            asyncio.run(_run(supervisor, settings, telemetry))
+    except (GenerationError, StartError) as error:
         _complain(str(error))
-        return WRONG_SETTINGS
-    except (GenerationError, RetrievalError) as error:
+        return status_of(error)
+    except WorkerError as error:
         _complain(str(error))
-        return WRONG_GENERATION
-    except PortTakenError as error:
-        _complain(str(error))
-        return PORT_TAKEN
-    except StartError as error:
-        _complain(str(error))
-        return CANNOT_START
+        return error.status
     return 0
 
 
-def _run(settings: Settings, generation: Generation, telemetry: Telemetry) -> None:
-    engine = Engine(
-        generation,
-        settings.limits,
-        choice=settings.execution_provider,
-        threads=settings.model_threads,
-    )
-    texts = open_texts(settings, generation.manifest.featurizer, metrics=telemetry.metrics)
-    asyncio.run(_serve(engine, texts, settings, telemetry))
-
-
-async def _serve(engine: Engine, texts: Texts, settings: Settings, telemetry: Telemetry) -> None:
-    watchers = telemetry.watchers(asyncio.get_running_loop().time)
-    app = App(engine, texts, settings, watchers=watchers, metrics=telemetry.metrics)
-    telemetry.answers_from(engine.generation.manifest)
-    telemetry.metrics.workers(1)
-    scraped = ProcessExposition(telemetry.metrics)
-    async with telemetry.looking(app.certificate):
-        with metrics_server(settings.telemetry, scraped, lambda: app.missing):
-            await serve(app, until=signalled)
+async def _run(supervisor: Supervisor, settings: Settings, telemetry: Telemetry) -> None:
+    async with AsyncExitStack() as stack:
+        if settings.admin_port is not None:
+            watchers = telemetry.watchers(asyncio.get_running_loop().time)
+            admin = AdminApp(supervisor, settings, watchers=watchers)
+            await admin.start()
+            stack.push_async_callback(admin.stop)
+        await supervise(supervisor, until=signalled)
 
 
 def _flag(location: tuple[int | str, ...]) -> str:

@@ -16,6 +16,9 @@ from server.statuses import reason_of, row_of, to_status
 from server.stopwatch import Stopwatch, Times
 from server.wire import write_timing
 
+SIDE_BY_SIDE = 32
+"""Elements of one batch that are under way at once: enough to fill micro-batches, and few enough
+that calls for one person are not kept waiting by a batch of hundreds."""
 LARGE_REQUEST_BYTES = 16_384
 """Reading a longer request would hold the event loop for a millisecond and more."""
 
@@ -71,8 +74,10 @@ class Answering:
             tasks = await self._read(size, lambda: [_try(read, each) for each in requests])
             check([task for task in tasks if not isinstance(task, Exception)])
         call = CURRENT.get()
+        call.patient = True
+        places = asyncio.Semaphore(SIDE_BY_SIDE)
         outcomes = await asyncio.gather(
-            *(_run(run, task, call.deadline) for task in tasks), return_exceptions=True
+            *(_run(run, task, call.deadline, places) for task in tasks), return_exceptions=True
         )
         answers: list[AnswerT | Exception] = []
         times: list[Times] = []
@@ -122,8 +127,12 @@ def _try(read: Callable[[RequestT], TaskT], request: RequestT) -> TaskT | Except
 
 
 async def _run(
-    run: Run[TaskT, AnswerT], task: TaskT | Exception, deadline: float
+    run: Run[TaskT, AnswerT],
+    task: TaskT | Exception,
+    deadline: float,
+    places: asyncio.Semaphore,
 ) -> Timed[AnswerT]:
     if isinstance(task, Exception):
         raise task
-    return await run(task, deadline)
+    async with places:
+        return await run(task, deadline)

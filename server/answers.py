@@ -35,6 +35,15 @@ class NoticeKind(Enum):
     UNKNOWN_CATEGORY = "unknown category"
 
 
+class Degradation(Enum):
+    """What was left out of a recommendation for want of time; the contract defines each."""
+
+    NONE = "none"
+    SMALLER_SEARCH = "smaller search"
+    STORED = "stored"
+    POPULAR = "popular"
+
+
 @dataclass(frozen=True)
 class Notice:
     """One warning that goes with an answer."""
@@ -122,6 +131,7 @@ class Recommendation:
     provenance: Provenance
     history_events: int
     notices: tuple[Notice, ...]
+    degradation: Degradation = Degradation.NONE
 
 
 @dataclass(frozen=True)

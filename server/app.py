@@ -2,8 +2,7 @@
 
 import asyncio
 import logging
-import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -109,31 +108,6 @@ class App:
             names = (*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME)
             add_reflection: Any = add_ServerReflectionServicer_to_server  # has no types
             add_reflection(Reflection(names, self._gate), self._server)
-
-
-async def serve(app: App, *, until: Callable[[], Any]) -> None:
-    """Serve until `until` has been awaited, then drain.
-
-    Raises:
-        PortTakenError: the address cannot be listened on.
-    """
-    await app.start()
-    log.info("serving generation %s on %s", app.generations.current.name, app.address)
-    await until()
-    log.info("draining")
-    await app.stop()
-    log.info("stopped")
-
-
-async def signalled() -> None:
-    """Wait for SIGTERM or SIGINT. A second signal ends the process at once."""
-    stopping = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
-    await stopping.wait()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.remove_signal_handler(number)
 
 
 def _grpc_server(settings: Settings) -> grpc.aio.Server:

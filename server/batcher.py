@@ -11,6 +11,9 @@ from typing import Generic, TypeVar
 from server.errors import DeadlinePassedError, FaultError, ShuttingDownError
 from server.stopwatch import Stopwatch, Times
 
+LEARNING = 0.1
+"""Weight of the newest micro-batch in the mean that says how long a job takes."""
+
 JobT = TypeVar("JobT")
 AnswerT = TypeVar("AnswerT")
 
@@ -62,6 +65,9 @@ class MicroBatcher(Generic[JobT, AnswerT]):
         self._work = work
         self._executor = executor
         self._most = most
+        self._at_once = at_once
+        self._under_way = 0
+        self._job_s = 0.0
         self._wait_s = wait_s
         self._taken = taken
         self._free = at_once
@@ -69,6 +75,23 @@ class MicroBatcher(Generic[JobT, AnswerT]):
         self._loop = asyncio.get_running_loop()
         self._running: set[asyncio.Task[None]] = set()
         self._closed = False
+
+    def strain(self, deadline: float, queue_s: float) -> float:
+        """Tell how much of the time that there is a job that is submitted now would take.
+
+        There is half of the time to `deadline`, which is in the event loop's time, and for a job
+        that would have to wait for others at most `queue_s`. Above 1 it had better not be
+        submitted. It is guessed from what jobs took lately; nothing is known before the first.
+        """
+        others = len(self._queue) + self._under_way
+        expected_s = (others / self._at_once + 1) * self._job_s
+        left_s = (deadline - self._loop.time()) / 2
+        if others:
+            left_s = min(left_s, queue_s)
+        if expected_s > left_s:
+            # Who turns jobs away learns nothing of them; so what was learned fades.
+            self._job_s *= 1 - LEARNING / 2
+        return expected_s / max(left_s, 1e-6)
 
     def submit(self, job: JobT, *, deadline: float) -> Awaitable[Timed[AnswerT]]:
         """Queue a job; the returned future has its answer.
@@ -131,12 +154,16 @@ class MicroBatcher(Generic[JobT, AnswerT]):
     async def _compute(self, batch: list[_Entry[JobT, AnswerT]]) -> None:
         watch = Stopwatch()
         started = perf_counter()
+        self._under_way += len(batch)
         jobs = [entry.job for entry in batch]
         answers: Sequence[AnswerT | Exception]
         try:
             answers = await self._loop.run_in_executor(self._executor, self._work, jobs, watch)
         except Exception as error:  # noqa: BLE001 - whatever it was, each caller hears of it
             answers = [error] * len(batch)
+        finally:
+            self._under_way -= len(batch)
+        self._learn((perf_counter() - started) / len(batch))
         if len(answers) != len(batch):
             answers = [FaultError()] * len(batch)
         for entry, answer in zip(batch, answers, strict=True):
@@ -147,3 +174,8 @@ class MicroBatcher(Generic[JobT, AnswerT]):
             else:
                 times = watch.times().plus_queue(started - entry.queued)
                 entry.future.set_result(Timed(answer, times))
+
+    def _learn(self, job_s: float) -> None:
+        """Keep a running mean of what one job takes while its micro-batch is computed."""
+        weight = LEARNING if self._job_s else 1.0
+        self._job_s += weight * (job_s - self._job_s)

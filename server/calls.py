@@ -22,6 +22,8 @@ class Call:
     caller: str = ""
     """Name of who calls; empty until that is known."""
     deadline: float = float("inf")
+    patient: bool = False
+    """Whether it waits for its turn as long as its deadline lets it: a batch does."""
     generation: str = ""
     """Which generation answers; empty until that is settled."""
     times: Times = NO_TIMES

@@ -1,6 +1,7 @@
 """From the event loop to the engine and back: which micro-batch each request goes through."""
 
 import asyncio
+import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -8,9 +9,12 @@ from functools import partial
 from typing import TypeVar
 
 from nearfield.v1 import recommendation_pb2
-from server.answers import ItemVector, Notice, NoticeKind, UserVector
+from server.answers import Degradation, ItemVector, Notice, NoticeKind, UserVector
 from server.batcher import MicroBatcher, Timed, Work
+from server.calls import CURRENT
 from server.engine import Engine
+from server.errors import BusyError
+from server.need import InNeed
 from server.requests import (
     EmbeddedText,
     ItemRequest,
@@ -22,11 +26,14 @@ from server.requests import (
     SimilarTask,
 )
 from server.settings import Settings
-from server.stopwatch import Stopwatch
+from server.stopwatch import Stopwatch, Times
 from server.telemetry.metrics import Metrics
 from server.text_queue import TextQueue
 from server.texts import Texts
 from server.wire import write_recommendation, write_similar_items
+
+SMALLER_FROM = 0.5
+"""Strain from which recommendations are made by a smaller search."""
 
 T = TypeVar("T")
 JobT = TypeVar("JobT")
@@ -48,6 +55,8 @@ class Dispatcher:
         metrics = metrics or Metrics()
         self._workers = ThreadPoolExecutor(settings.compute_threads, thread_name_prefix="worker")
         self._loop = asyncio.get_running_loop()
+        self._queue_s = settings.queue_ms / 1000
+        self._in_need = InNeed(engine)
 
         def batcher(name: str, work: Work[JobT, AnswerT]) -> MicroBatcher[JobT, AnswerT]:
             return MicroBatcher(
@@ -71,16 +80,30 @@ class Dispatcher:
         """Embed a known or a new item."""
         if isinstance(item, NewItem):
             return await self._embed_new(item, deadline)
+        self._admit(self._items, deadline, "vectors of items")
         return await self._items.submit(item, deadline=deadline)
 
     async def embed_user(self, person: Person, deadline: float) -> Timed[UserVector]:
         """Embed a person."""
+        self._admit(self._users, deadline, "vectors of people")
         return await self._users.submit(person, deadline=deadline)
 
     async def recommend(
         self, task: RecommendTask, deadline: float
     ) -> Timed[recommendation_pb2.Recommendation]:
-        """Recommend to a person."""
+        """Recommend to a person: as well as there is time for.
+
+        Raises:
+            BusyError: there is no time for any search, and what is asked for cannot be read.
+        """
+        strain = self._strain(self._recommend, deadline)
+        if strain > 1:
+            read = self._in_need.recommend(task)
+            if read is None:
+                raise BusyError("recommendations")
+            return Timed(write_recommendation(read), Times())
+        if strain > SMALLER_FROM:
+            task = replace(task, degradation=Degradation.SMALLER_SEARCH)
         return await self._recommend.submit(task, deadline=deadline)
 
     async def find_similar(
@@ -88,6 +111,7 @@ class Dispatcher:
     ) -> Timed[recommendation_pb2.SimilarItems]:
         """Find items like one."""
         if not isinstance(request.query, NewItem):
+            self._admit(self._similar, deadline, "similar items")
             task = SimilarTask(request.query, request.shape)
             return await self._similar.submit(task, deadline=deadline)
         embedded = await self._embed_new(request.query, deadline)
@@ -105,6 +129,19 @@ class Dispatcher:
         for batcher in (self._items, self._users, self._recommend, self._similar):
             await batcher.close()
         self._workers.shutdown()
+
+    def _admit(self, batcher: MicroBatcher[JobT, AnswerT], deadline: float, what: str) -> None:
+        """Refuse at once what would take too long.
+
+        Raises:
+            BusyError: it would.
+        """
+        if self._strain(batcher, deadline) > 1:
+            raise BusyError(what)
+
+    def _strain(self, batcher: MicroBatcher[JobT, AnswerT], deadline: float) -> float:
+        patient = CURRENT.get().patient
+        return batcher.strain(deadline, math.inf if patient else self._queue_s)
 
     async def _embed_new(self, item: NewItem, deadline: float) -> Timed[ItemVector]:
         text = await self._texts.embed(item.text, deadline)

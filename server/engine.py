@@ -38,8 +38,8 @@ class Engine:
             most_events = max(most_events, HISTORY_LENGTH)
         self.most_events = most_events
         """Newest events of a history that anything reads."""
-        people = People(generation, self.catalogue, most_events=most_events)
-        writer = HitWriter(self.catalogue)
+        self.people = people = People(generation, self.catalogue, most_events=most_events)
+        self.writer = writer = HitWriter(self.catalogue)
         explainer = Explainer(generation, self.catalogue, most=limits.max_explanation_paths)
         self.items = ItemEmbedder(
             generation,

@@ -8,9 +8,15 @@ ServiceError
 ├── FeaturizerMismatchError   the featurizer is not the generation's
 ├── FeaturizerMissingError    this server has no featurizer
 ├── OverloadedError           too many calls of a kind under way
+├── BusyError                 the wait would be too long
 ├── ResponseTooLargeError     more was asked for than fits a message
 ├── DeadlinePassedError       the caller no longer waits
 ├── ShuttingDownError         the server is going down
+├── GenerationUnknownError    the server has no such generation
+├── GenerationRefusedError    a generation did not pass its trial
+├── NothingBeforeError        no generation to roll back to
+├── GenerationsBusyError      another change of generations is under way
+├── GenerationInvalidError    what was sent is no generation
 └── FaultError                our own bug; its text stays in the log
 
 StartError                 the server cannot start; never crosses the wire
@@ -99,6 +105,13 @@ class OverloadedError(ServiceError):
         super().__init__(f"all of the server's {limit} places for {kind} are taken")
 
 
+class BusyError(ServiceError):
+    """An answer would take longer than the server lets callers wait, or than the caller does."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(f"the server is too busy for {kind} at the moment")
+
+
 class ResponseTooLargeError(ServiceError):
     """The answer does not fit a message."""
 
@@ -121,6 +134,41 @@ class ShuttingDownError(ServiceError):
 
     def __init__(self) -> None:
         super().__init__("the server is shutting down")
+
+
+class GenerationUnknownError(ServiceError):
+    """The server has no generation of that name."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(f"the server has no generation {shown(name)}")
+
+
+class GenerationRefusedError(ServiceError):
+    """A generation did not pass; the one that answered answers on."""
+
+    def __init__(self, name: str, why: str) -> None:
+        self.name = name
+        self.why = why
+        super().__init__(f"generation {name}: {why}; the one that answered answers on")
+
+
+class NothingBeforeError(ServiceError):
+    """There is no generation to roll back to."""
+
+    def __init__(self) -> None:
+        super().__init__("there is no generation that answered before this one")
+
+
+class GenerationsBusyError(ServiceError):
+    """Another change of generations is under way."""
+
+    def __init__(self) -> None:
+        super().__init__("another change of generations is under way")
+
+
+class GenerationInvalidError(ServiceError):
+    """What was sent is no generation, or was damaged on the way."""
 
 
 class FaultError(ServiceError):

@@ -12,6 +12,9 @@ from server.limits import MAX_WEIGHT, MIN_WEIGHT, Limits
 from server.requests import Event, ItemFilter, NewItem, Person, Shape
 
 MAX_YEAR = 9999
+SIGNALS = types_pb2.Signal.values()
+BYTES_PER_CHARACTER = 4
+"""Most that a character takes in UTF-8."""
 _SHOWN_TYPES = 20
 
 
@@ -103,8 +106,11 @@ class FieldReader:
         field = "user.history"
         if not findings.count(field, len(messages), self.limits.max_history_events, "events"):
             return ()
+        short = self.limits.max_id_bytes // BYTES_PER_CHARACTER
         for place, message in enumerate(messages):
-            self._check_event(message, f"{field}[{place}]", findings)
+            usual = 0 < len(message.item_id) <= short and message.signal in SIGNALS
+            if not usual or message.HasField("weight"):
+                self._check_event(message, f"{field}[{place}]", findings)
         timed = sum(message.HasField("time") for message in messages)
         ordered: Iterable[types_pb2.HistoryEvent] = messages
         if timed == len(messages):
@@ -114,22 +120,23 @@ class FieldReader:
                 field,
                 f"expected a time on every event or on none, got it on {timed} of {len(messages)}",
             )
-        return tuple(self._event(message) for message in ordered)
+        return tuple(map(self._event, ordered))
 
     def _check_event(self, message: types_pb2.HistoryEvent, field: str, findings: Findings) -> None:
         self.check_id(message.item_id, f"{field}.item_id", findings)
-        findings.enum(f"{field}.signal", "Signal", message.signal, types_pb2.Signal.values())
+        findings.enum(f"{field}.signal", "Signal", message.signal, SIGNALS)
         if message.HasField("weight") and not MIN_WEIGHT <= message.weight <= MAX_WEIGHT:
             expected = f"expected {MIN_WEIGHT:g} to {MAX_WEIGHT:g}"
             findings.add(f"{field}.weight", f"{expected}, got {message.weight}")
 
     def _event(self, message: types_pb2.HistoryEvent) -> Event:
-        if message.signal == types_pb2.SIGNAL_NEGATIVE:
+        signal = message.signal
+        if signal == types_pb2.SIGNAL_NEGATIVE:
             return Event(message.item_id, 0.0)
-        weak = message.signal == types_pb2.SIGNAL_WEAK
+        weak = signal == types_pb2.SIGNAL_WEAK
         usual = self.limits.weak_signal_weight if weak else 1.0
         weight = message.weight if message.HasField("weight") else usual
-        return Event(message.item_id, weight, seen=not weak)
+        return Event(message.item_id, weight, not weak)
 
     def _filter(self, message: recommendation_pb2.ItemFilter, findings: Findings) -> ItemFilter:
         types = dict.fromkeys(message.item_types)

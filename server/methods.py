@@ -3,13 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from google.protobuf.descriptor import MethodDescriptor
+from google.protobuf.descriptor import FileDescriptor, MethodDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
-from nearfield.v1 import embedding_pb2, info_pb2, recommendation_pb2
-
-FILES = (embedding_pb2, recommendation_pb2, info_pb2)
+from nearfield.v1 import admin_pb2, embedding_pb2, info_pb2, recommendation_pb2
 
 
 @dataclass(frozen=True)
@@ -32,12 +30,22 @@ def _method(descriptor: MethodDescriptor) -> Method:
     return Method(service, descriptor.name, GetMessageClass(descriptor.input_type))
 
 
-METHODS: Mapping[str, Method] = {
-    method.path: method
-    for file in FILES
-    for service in file.DESCRIPTOR.services_by_name.values()
-    for method in map(_method, service.methods)
-}
-"""By path."""
+def methods_of(*files: FileDescriptor) -> Mapping[str, Method]:
+    """List the unary RPCs of some files of the contract, by path."""
+    return {
+        method.path: method
+        for file in files
+        for service in file.services_by_name.values()
+        for method in map(_method, (each for each in service.methods if not each.client_streaming))
+    }
+
+
+METHODS = methods_of(embedding_pb2.DESCRIPTOR, recommendation_pb2.DESCRIPTOR, info_pb2.DESCRIPTOR)
+"""What workers answer, by path."""
 
 SERVICES = tuple(dict.fromkeys(method.service for method in METHODS.values()))
+
+ADMIN_METHODS = methods_of(admin_pb2.DESCRIPTOR)
+"""What the supervisor answers, by path; PublishGeneration, which is a stream, not among them."""
+
+ADMIN_SERVICE = admin_pb2.DESCRIPTOR.services_by_name["AdminService"].full_name

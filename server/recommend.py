@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from server.answers import Path, Recommendation
+from server.answers import Degradation, Path, Recommendation
 from server.explanation import Explainer
 from server.fusion import Fuser
 from server.hits import NO_PATHS, HitWriter
@@ -61,7 +61,8 @@ class Recommender:
         self, task: RecommendTask, state: PersonState, vector: NDArray[np.float32] | None
     ) -> Ask:
         listener = None
-        if self._fuser is not None and vector is not None:
+        thorough = task.degradation is Degradation.NONE
+        if self._fuser is not None and vector is not None and thorough:
             listener = self._fuser.listen(vector, state.rows, state.weights)
         return Ask(
             vector=vector,
@@ -86,4 +87,5 @@ class Recommender:
                 *history_cut(state.events, self._most),
                 *outcome.notices,
             ),
+            degradation=task.degradation if self._fuser else Degradation.NONE,
         )

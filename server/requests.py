@@ -1,19 +1,19 @@
 """What is asked of the server, once it has been checked: plain values, no wire."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from features.encode import UserRecord
 from features.schema import ItemRecord
-from server.answers import ItemVector
+from server.answers import Degradation, ItemVector
 
 NOTHING_KNOWN = UserRecord()
 
 
-@dataclass(frozen=True)
-class Event:
+class Event(NamedTuple):
     """One event of an inline history."""
 
     item_id: str
@@ -81,6 +81,8 @@ class RecommendTask:
     shape: Shape
     drop_seen: bool = True
     explain: bool = False
+    degradation: Degradation = Degradation.NONE
+    """SMALLER_SEARCH leaves out what the graph says of the history."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -44,7 +44,11 @@ class Settings(BaseSettings):
     )
 
     generation: Path
-    """Folder of the generation to serve, or a link to it."""
+    """Output folder of `python -m export`, whose link `current` says what is served and is watched:
+    where it points elsewhere, that generation is tried and takes over. Or one generation's own
+    folder, which is served for good."""
+    watch_s: PositiveFloat = 1.0
+    """Seconds between two looks at that link."""
     verify: bool = True
     """Check every file of the generation against its digest before serving. Off is faster to start
     and trusts the disk."""
@@ -53,6 +57,9 @@ class Settings(BaseSettings):
     """Address to listen on. Beyond this machine it takes TLS and callers; see security."""
     port: int = Field(default=50051, ge=0, le=65535)
     """Port to listen on; 0 takes a free one and prints it."""
+    admin_port: int | None = Field(default=None, ge=0, le=65535)
+    """Port for AdminService, on the same host; 0 takes a free one and prints it. None for no such
+    port: generations are then changed by the link alone."""
     port_shared: bool = False
     """Let other processes listen on the same port (SO_REUSEPORT): the system gives each of them a
     part of the connections. Several workers share theirs in any case."""
@@ -101,6 +108,12 @@ class Settings(BaseSettings):
     batch_wait_us: NonNegativeInt = 0
     """Microseconds to wait for company before computing. 0 computes as soon as a worker is free;
     what comes meanwhile goes together in the next micro-batch."""
+
+    queue_ms: PositiveFloat = 50.0
+    """Longest that a call may be expected to wait for its computation and take, in milliseconds.
+    Where it would be longer, or longer than half of the caller's deadline, a recommendation is made
+    by a smaller search, or read from what is kept ready, and says so; other calls are refused at
+    once. Larger takes in more of a burst and makes everybody wait longer."""
 
     limits: Limits = Limits()
     """What one call may ask for."""

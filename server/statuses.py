@@ -42,6 +42,8 @@ class Row:
 
 
 _INVALID = Row(grpc.StatusCode.INVALID_ARGUMENT, reasons.ERROR_REASON_REQUEST_INVALID)
+_OVERLOADED = Row(grpc.StatusCode.RESOURCE_EXHAUSTED, reasons.ERROR_REASON_OVERLOADED, retry_s=0.5)
+_REFUSED = Row(grpc.StatusCode.FAILED_PRECONDITION, reasons.ERROR_REASON_GENERATION_REFUSED)
 _FAULT = Row(grpc.StatusCode.INTERNAL, reasons.ERROR_REASON_FAULT, FAULT)
 _NOBODY = Row(grpc.StatusCode.UNAUTHENTICATED, reasons.ERROR_REASON_CREDENTIALS_INVALID)
 _RATE_LIMITED = Row(
@@ -74,9 +76,8 @@ TABLE: Mapping[type[Exception], Row] = {
     server.FeaturizerMissingError: Row(
         grpc.StatusCode.FAILED_PRECONDITION, reasons.ERROR_REASON_FEATURIZER_MISSING
     ),
-    server.OverloadedError: Row(
-        grpc.StatusCode.RESOURCE_EXHAUSTED, reasons.ERROR_REASON_OVERLOADED, retry_s=0.5
-    ),
+    server.OverloadedError: _OVERLOADED,
+    server.BusyError: _OVERLOADED,
     server.ResponseTooLargeError: Row(
         grpc.StatusCode.RESOURCE_EXHAUSTED, reasons.ERROR_REASON_RESPONSE_TOO_LARGE
     ),
@@ -85,6 +86,17 @@ TABLE: Mapping[type[Exception], Row] = {
     ),
     server.ShuttingDownError: Row(
         grpc.StatusCode.UNAVAILABLE, reasons.ERROR_REASON_SHUTTING_DOWN, retry_s=1.0
+    ),
+    server.GenerationUnknownError: Row(
+        grpc.StatusCode.NOT_FOUND, reasons.ERROR_REASON_GENERATION_UNKNOWN
+    ),
+    server.GenerationRefusedError: _REFUSED,
+    server.NothingBeforeError: _REFUSED,
+    server.GenerationsBusyError: Row(
+        grpc.StatusCode.ABORTED, reasons.ERROR_REASON_GENERATIONS_BUSY, retry_s=5.0
+    ),
+    server.GenerationInvalidError: Row(
+        grpc.StatusCode.INVALID_ARGUMENT, reasons.ERROR_REASON_GENERATION_INVALID
     ),
     server.FaultError: _FAULT,
     security.UnauthenticatedError: _NOBODY,
@@ -187,6 +199,8 @@ def _metadata(error: Exception) -> dict[str, str]:
     match error:
         case server.UnknownUserError():
             return {"user_id": error.user_id}
+        case server.GenerationUnknownError():
+            return {"generation": error.name[:80]}
         case server.UnknownItemError():
             return {"item_id": error.item_id}
         case server.SpaceMismatchError():

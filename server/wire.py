@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from nearfield.v1 import embedding_pb2, recommendation_pb2, types_pb2
 from server.answers import (
+    Degradation,
     Hit,
     HitList,
     ItemVector,
@@ -46,6 +47,14 @@ WARNING_CODES: dict[NoticeKind, types_pb2.WarningCode.ValueType] = {
     NoticeKind.FEWER_THAN_K: types_pb2.WARNING_CODE_FEWER_THAN_K,
     NoticeKind.FALLBACK_FEATURIZER: types_pb2.WARNING_CODE_FALLBACK_FEATURIZER,
     NoticeKind.UNKNOWN_CATEGORY: types_pb2.WARNING_CODE_UNKNOWN_CATEGORY,
+}
+
+
+DEGRADATIONS: dict[Degradation, recommendation_pb2.Degradation.ValueType] = {
+    Degradation.NONE: recommendation_pb2.DEGRADATION_UNSPECIFIED,
+    Degradation.SMALLER_SEARCH: recommendation_pb2.DEGRADATION_SMALLER_SEARCH,
+    Degradation.STORED: recommendation_pb2.DEGRADATION_STORED,
+    Degradation.POPULAR: recommendation_pb2.DEGRADATION_POPULAR,
 }
 
 
@@ -107,6 +116,7 @@ def write_recommendation(answer: Recommendation) -> recommendation_pb2.Recommend
         provenance=PROVENANCES[answer.provenance],
         history_events=answer.history_events,
         warnings=map(write_warning, answer.notices),
+        degradation=DEGRADATIONS[answer.degradation],
     )
 
 

@@ -9,6 +9,8 @@ from export.generation.manifest import MANIFEST_FILE
 
 GENERATIONS_FOLDER = "generations"
 CURRENT = "current"
+PREVIOUS = "previous"
+"""Where a server looks when it rolls back."""
 
 
 def locate(path: Path) -> Path:
@@ -48,18 +50,30 @@ def switch(out: Path, name: str) -> Path:
     Raises:
         GenerationMissingError: the output folder has no generation of that name.
     """
+    return point(out, CURRENT, name)
+
+
+def point(out: Path, link: str, name: str) -> Path:
+    """Point a link of an output folder to one of its generations, in one step.
+
+    Returns:
+        the link.
+
+    Raises:
+        GenerationMissingError: the output folder has no generation of that name.
+    """
     target = Path(GENERATIONS_FOLDER) / name
     if not (out / target / MANIFEST_FILE).is_file():
         raise GenerationMissingError(out / target, "no such generation")
-    link = out / f".{CURRENT}-{uuid4().hex}"
-    link.symlink_to(target)
+    fresh = out / f".{link}-{uuid4().hex}"
+    fresh.symlink_to(target)
     try:
-        link.replace(out / CURRENT)
+        fresh.replace(out / link)
     except OSError:
-        link.unlink()
+        fresh.unlink()
         raise
     _sync(out)
-    return out / CURRENT
+    return out / link
 
 
 def _sync(folder: Path) -> None:

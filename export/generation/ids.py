@@ -1,7 +1,7 @@
 """Outside ids to rows and back, as arrays that processes share by memory mapping."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import blake2b
 
 import numpy as np
@@ -11,6 +11,10 @@ from export.generation.errors import GenerationInvalidError
 from export.generation.texts import TextColumn, decode, encode
 
 UNKNOWN = -1
+_NOT_REMEMBERED = -2
+MOST_REMEMBERED = 100_000
+"""Ids that a table remembers the rows of, about 150 bytes each; when they are so many, all are
+forgotten. Who calls a lot calls for popular ids."""
 
 Digest = Callable[[bytes], int]
 """Maps an id's bytes to 64 bits."""
@@ -40,6 +44,7 @@ class IdTable:
     hashes: NDArray[np.uint64]
     rows: NDArray[np.int32]
     digest: Digest = digest64
+    _remembered: dict[str, int] = field(default_factory=dict, repr=False)
 
     @classmethod
     def from_ids(cls, ids: Iterable[str], *, digest: Digest = digest64) -> "IdTable":
@@ -81,9 +86,25 @@ class IdTable:
     def lookup(self, ids: Sequence[str]) -> NDArray[np.int64]:
         """Find the row of each id, -1 where it is unknown.
 
+        Ids that were found are remembered, `MOST_REMEMBERED` of them.
+
         Shapes:
             returns: (B,) int64.
         """
+        remembered = self._remembered
+        rows = [remembered.get(each, _NOT_REMEMBERED) for each in ids]
+        if _NOT_REMEMBERED in rows:
+            missing = [place for place, row in enumerate(rows) if row == _NOT_REMEMBERED]
+            found = self._find([ids[place] for place in missing]).tolist()
+            if len(remembered) + len(found) > MOST_REMEMBERED:
+                remembered.clear()
+            for place, row in zip(missing, found, strict=True):
+                rows[place] = row
+                if row != UNKNOWN:
+                    remembered[ids[place]] = row
+        return np.array(rows, dtype=np.int64)
+
+    def _find(self, ids: Sequence[str]) -> NDArray[np.int64]:
         encoded = [encode(each) for each in ids]
         wanted = np.fromiter(map(self.digest, encoded), dtype=np.uint64, count=len(encoded))
         places = np.searchsorted(self.hashes, wanted)

@@ -50,8 +50,8 @@ def write(folder: Path, contents: GenerationContents, *, created: datetime) -> P
         OSError: the disk is full, or the like; nothing is left behind.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with _only_writer(folder):
-        _sweep(folder)
+    with only_writer(folder):
+        sweep(folder)
         partial = folder / f"{PARTIAL}{uuid4().hex}"
         partial.mkdir()
         try:
@@ -60,9 +60,9 @@ def write(folder: Path, contents: GenerationContents, *, created: datetime) -> P
             if target.exists():
                 read(target, allow_test_featurizer=True)
             else:
-                _sync_all(partial)
+                sync_all(partial)
                 partial.rename(target)
-                _sync(folder)
+                sync(folder)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
     return target
@@ -120,7 +120,7 @@ def _file_info(path: Path) -> FileInfo:
 
 
 @contextmanager
-def _only_writer(folder: Path) -> Iterator[None]:
+def only_writer(folder: Path) -> Iterator[None]:
     """Hold the folder's lock, which the system gives back however the process ends."""
     with (folder / LOCK_FILE).open("a") as lock:
         try:
@@ -130,19 +130,21 @@ def _only_writer(folder: Path) -> Iterator[None]:
         yield
 
 
-def _sweep(folder: Path) -> None:
+def sweep(folder: Path) -> None:
     """Remove what a killed writer left; the lock says that none is at work."""
     for left in folder.glob(f"{PARTIAL}*"):
         shutil.rmtree(left)
 
 
-def _sync_all(folder: Path) -> None:
+def sync_all(folder: Path) -> None:
+    """Have a folder and all in it written to the disk."""
     for path in folder.rglob("*"):
-        _sync(path)
-    _sync(folder)
+        sync(path)
+    sync(folder)
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Have a file, or the names in a folder, written to the disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -6,7 +6,8 @@ with FakeServer() as server, nearfield.Client(server.target) as client:
 
 from nearfield.testing.dispatch import Method
 from nearfield.testing.limits import USUAL_LIMITS
+from nearfield.testing.reasons import status_of
 from nearfield.testing.server import FakeCall, FakeServer
 from nearfield.testing.world import FakeItem, FakeWorld
 
-__all__ = ["USUAL_LIMITS", "FakeCall", "FakeItem", "FakeServer", "FakeWorld", "Method"]
+__all__ = ["USUAL_LIMITS", "FakeCall", "FakeItem", "FakeServer", "FakeWorld", "Method", "status_of"]

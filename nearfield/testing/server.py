@@ -16,6 +16,7 @@ from nearfield.errors import Status, StatusError, error_of
 from nearfield.rpcs import serialized
 from nearfield.server_info import Limits
 from nearfield.testing.dispatch import REQUESTS, Dispatcher, Method
+from nearfield.testing.health import FakeHealth
 from nearfield.testing.limits import USUAL_LIMITS
 from nearfield.testing.refusals import trailers
 from nearfield.testing.world import FakeWorld
@@ -31,6 +32,8 @@ class FakeCall:
     """What came with it, for example an API key."""
     timeout_s: float | None
     """How long the caller was still waiting, in seconds; None for ever."""
+    peer: str
+    """The caller's end of the connection."""
 
 
 class FakeServer:
@@ -44,9 +47,18 @@ class FakeServer:
     """
 
     def __init__(
-        self, world: FakeWorld | None = None, *, limits: Limits = USUAL_LIMITS, port: int = 0
+        self,
+        world: FakeWorld | None = None,
+        *,
+        limits: Limits = USUAL_LIMITS,
+        port: int = 0,
+        port_shared: bool = False,
+        credentials: grpc.ServerCredentials | None = None,
     ) -> None:
-        """Start a server; port 0 takes a free one."""
+        """Start a server; port 0 takes a free one, and without credentials there is no TLS.
+
+        A shared port is one that other processes may listen on too, as workers of a server do.
+        """
         self.world = world or FakeWorld()
         self.limits = limits
         self._lock = threading.Lock()
@@ -60,19 +72,34 @@ class FakeServer:
         self._server = grpc.server(
             self._pool,
             options=[
-                ("grpc.so_reuseport", 0),
+                ("grpc.so_reuseport", int(port_shared)),
                 ("grpc.max_receive_message_length", limits.max_request_bytes),
                 ("grpc.max_send_message_length", limits.max_response_bytes),
             ],
         )
-        self._server.add_generic_rpc_handlers([_Handlers(self._serve)])
-        self.port = self._server.add_insecure_port(f"127.0.0.1:{port}")
+        self._health = FakeHealth()
+        self._server.add_generic_rpc_handlers([_Handlers(self._serve), self._health])
+        address = f"127.0.0.1:{port}"
+        self.port = (
+            self._server.add_secure_port(address, credentials)
+            if credentials
+            else self._server.add_insecure_port(address)
+        )
         self._server.start()
 
     @property
     def target(self) -> str:
         """What to give to a client."""
         return f"127.0.0.1:{self.port}"
+
+    @property
+    def serving(self) -> bool:
+        """Whether the health service says SERVING; calls are answered either way."""
+        return self._health.serving
+
+    @serving.setter
+    def serving(self, serving: bool) -> None:
+        self._health.serving = serving
 
     def stop(self) -> None:
         """Stop at once; calls under way end with UNAVAILABLE or CANCELLED."""
@@ -129,7 +156,8 @@ class FakeServer:
     def _serve(self, method: Method, request: Message, context: grpc.ServicerContext) -> Message:
         with self._lock:
             metadata = dict(context.invocation_metadata())
-            self._calls[method].append(FakeCall(request, metadata, context.time_remaining()))
+            came = FakeCall(request, metadata, context.time_remaining(), context.peer())
+            self._calls[method].append(came)
             status = self._faults[method].popleft() if self._faults[method] else None
             delay_s = self._delays.get(method, 0.0)
             override = self._overrides.get(method)

@@ -58,7 +58,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """INTERNAL: the featurizer refused the text or gave an answer that is no vector."""
     ERROR_REASON_OVERLOADED: _ErrorReason.ValueType  # 9
     """RESOURCE_EXHAUSTED with RetryInfo: as many calls as the server takes are under way, or, for a
-    call with new items, as many of those. Trying again after a moment helps.
+    call with new items, as many of those; or an answer would come too late. Trying again after a
+    moment helps.
     """
     ERROR_REASON_DEADLINE_PASSED: _ErrorReason.ValueType  # 10
     """DEADLINE_EXCEEDED: the caller's deadline passed before the answer was there."""
@@ -84,6 +85,16 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """RESOURCE_EXHAUSTED with RetryInfo: the caller has used up its own rate, or as many of its calls
     as it may have are under way. Others are not affected, and trying again after the delay helps.
     """
+    ERROR_REASON_GENERATION_UNKNOWN: _ErrorReason.ValueType  # 20
+    """NOT_FOUND: the server has no generation of that name. The metadata entry generation says which."""
+    ERROR_REASON_GENERATION_REFUSED: _ErrorReason.ValueType  # 21
+    """FAILED_PRECONDITION: a generation did not pass, or there is none to roll back to; the one that
+    answered answers on.
+    """
+    ERROR_REASON_GENERATIONS_BUSY: _ErrorReason.ValueType  # 22
+    """ABORTED with RetryInfo: another change of generations is under way."""
+    ERROR_REASON_GENERATION_INVALID: _ErrorReason.ValueType  # 23
+    """INVALID_ARGUMENT: what was sent is no generation, or was damaged on the way."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call, or an element of a batch, failed."""
@@ -118,7 +129,8 @@ ERROR_REASON_FEATURIZER_FAILED: ErrorReason.ValueType  # 8
 """INTERNAL: the featurizer refused the text or gave an answer that is no vector."""
 ERROR_REASON_OVERLOADED: ErrorReason.ValueType  # 9
 """RESOURCE_EXHAUSTED with RetryInfo: as many calls as the server takes are under way, or, for a
-call with new items, as many of those. Trying again after a moment helps.
+call with new items, as many of those; or an answer would come too late. Trying again after a
+moment helps.
 """
 ERROR_REASON_DEADLINE_PASSED: ErrorReason.ValueType  # 10
 """DEADLINE_EXCEEDED: the caller's deadline passed before the answer was there."""
@@ -144,4 +156,14 @@ ERROR_REASON_RATE_LIMITED: ErrorReason.ValueType  # 18
 """RESOURCE_EXHAUSTED with RetryInfo: the caller has used up its own rate, or as many of its calls
 as it may have are under way. Others are not affected, and trying again after the delay helps.
 """
+ERROR_REASON_GENERATION_UNKNOWN: ErrorReason.ValueType  # 20
+"""NOT_FOUND: the server has no generation of that name. The metadata entry generation says which."""
+ERROR_REASON_GENERATION_REFUSED: ErrorReason.ValueType  # 21
+"""FAILED_PRECONDITION: a generation did not pass, or there is none to roll back to; the one that
+answered answers on.
+"""
+ERROR_REASON_GENERATIONS_BUSY: ErrorReason.ValueType  # 22
+"""ABORTED with RetryInfo: another change of generations is under way."""
+ERROR_REASON_GENERATION_INVALID: ErrorReason.ValueType  # 23
+"""INVALID_ARGUMENT: what was sent is no generation, or was damaged on the way."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -7,6 +7,7 @@ from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.rpc import status_pb2 as _status_pb2
 from nearfield.v1 import types_pb2 as _types_pb2
 import builtins as _builtins
@@ -19,6 +20,38 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _Degradation:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _DegradationEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Degradation.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    DEGRADATION_UNSPECIFIED: _Degradation.ValueType  # 0
+    """Nothing: the answer is what the server can do."""
+    DEGRADATION_SMALLER_SEARCH: _Degradation.ValueType  # 1
+    """The nearest items of the index alone; what the graph says of the history took no part, and
+    scores are dot products.
+    """
+    DEGRADATION_STORED: _Degradation.ValueType  # 2
+    """What is kept ready for the user; of the request's own history, only what it has seen counts."""
+    DEGRADATION_POPULAR: _Degradation.ValueType  # 3
+    """The most popular items, the same for everybody."""
+
+class Degradation(_Degradation, metaclass=_DegradationEnumTypeWrapper):
+    """How much was left out of a recommendation because the server was busy or the deadline near."""
+
+DEGRADATION_UNSPECIFIED: Degradation.ValueType  # 0
+"""Nothing: the answer is what the server can do."""
+DEGRADATION_SMALLER_SEARCH: Degradation.ValueType  # 1
+"""The nearest items of the index alone; what the graph says of the history took no part, and
+scores are dot products.
+"""
+DEGRADATION_STORED: Degradation.ValueType  # 2
+"""What is kept ready for the user; of the request's own history, only what it has seen counts."""
+DEGRADATION_POPULAR: Degradation.ValueType  # 3
+"""The most popular items, the same for everybody."""
+Global___Degradation: _TypeAlias = Degradation  # noqa: Y015
 
 @_typing.final
 class ItemFilter(_message.Message):
@@ -138,12 +171,15 @@ class Recommendation(_message.Message):
     PROVENANCE_FIELD_NUMBER: _builtins.int
     HISTORY_EVENTS_FIELD_NUMBER: _builtins.int
     WARNINGS_FIELD_NUMBER: _builtins.int
+    DEGRADATION_FIELD_NUMBER: _builtins.int
     provenance: _types_pb2.Provenance.ValueType
     """How the person's vector was made: GRAPH, INDUCTIVE or FALLBACK."""
     history_events: _builtins.int
     """How many events of the history took part; more than went into the person's vector where the
     graph listens to older ones too.
     """
+    degradation: Global___Degradation.ValueType
+    """What was left out for want of time. Never set where the server has the time."""
     @_builtins.property
     def hits(self) -> _containers.RepeatedCompositeFieldContainer[_types_pb2.ItemHit]:
         """The hits, best first. Empty where grouping is PER_TYPE."""
@@ -164,10 +200,11 @@ class Recommendation(_message.Message):
         provenance: _types_pb2.Provenance.ValueType = ...,
         history_events: _builtins.int = ...,
         warnings: _abc.Iterable[_types_pb2.Warning] | None = ...,
+        degradation: Global___Degradation.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["groups", b"groups", "history_events", b"history_events", "hits", b"hits", "provenance", b"provenance", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["degradation", b"degradation", "groups", b"groups", "history_events", b"history_events", "hits", b"hits", "provenance", b"provenance", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -14,7 +14,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.registry import Collector, CollectorRegistry
 
-from server.telemetry.metrics import FOLDER, GENERATION_INFO, Metrics
+from server.telemetry.metrics import FOLDER, GENERATION_INFO, Metrics, count_here
 
 _collector: Any = MultiProcessCollector  # has no types
 _mark_dead: Any = mark_process_dead  # nor has this
@@ -81,10 +81,17 @@ def shared_folder() -> Iterator[Path]:
     try:
         yield folder
     finally:
+        count_here()
         os.environ.pop(FOLDER)
         if before is not None:
             os.environ[FOLDER] = before
         rmtree(folder, ignore_errors=True)
+
+
+def folder_of_run() -> Path | None:
+    """Return the folder in which the processes of this run count; None where there is none."""
+    folder = os.environ.get(FOLDER)
+    return Path(folder) if folder else None
 
 
 class _Present(Collector):

@@ -59,7 +59,7 @@ class Logs:
         self,
         settings: TelemetrySettings,
         *,
-        worker: int = 0,
+        worker: int | None = None,
         descriptor: int = STDERR,
         stream: TextIO | None = None,
     ) -> None:
@@ -67,7 +67,9 @@ class Logs:
         """Where lines go."""
         self.render = renderer(settings.log_format, stream or sys.stderr)
         """Turns an event, redacted already, into a line."""
-        self.process: Mapping[str, int] = {"worker": worker, "pid": os.getpid()}
+        self.process: Mapping[str, int] = {"pid": os.getpid()} | (
+            {} if worker is None else {"worker": worker}
+        )
         """What every line says of this process."""
         self._handler = _Handler(self.writer)
         self._handler.setFormatter(

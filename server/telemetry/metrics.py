@@ -36,6 +36,7 @@ SIZES_BYTES = tuple(float(4**power) for power in range(3, 12))  # 64 bytes to 4 
 JOBS = (1, 2, 4, 8, 16, 32, 64, 128)
 _no_created: Any = disable_created_metrics  # has no types
 _no_created()  # a series for each series, of no use where rates are taken
+_AT_IMPORT = values.ValueClass
 SWAP_OUTCOMES: tuple[SwapOutcome, ...] = get_args(SwapOutcome)
 STATES: Mapping[BreakerState, int] = {"closed": 0, "half_open": 1, "open": 2}
 
@@ -60,10 +61,10 @@ class Metrics:
     """
 
     def __init__(
-        self, *, folder: Path | None = None, worker: int = 0, by_caller: bool = False
+        self, *, folder: Path | None = None, worker: int | None = None, by_caller: bool = False
     ) -> None:
         _choose_values(folder)
-        self._worker = str(worker)
+        self._worker = "" if worker is None else str(worker)
         self.registry = CollectorRegistry()
         """What this process alone has counted."""
         self._described: list[Description] = []
@@ -188,7 +189,7 @@ class Metrics:
         )
         self._swaps = self._counter(
             "nearfield_generation_swaps",
-            "Generations that were offered to a running worker: done or refused.",
+            "Generations that were offered to the running server: done or refused.",
             ("outcome",),
         )
         for outcome in SWAP_OUTCOMES:  # there from the start, so that the first one is seen to rise
@@ -264,7 +265,7 @@ class Metrics:
         self._generation.labels(name, space_id, str(file_format)).set(0)
 
     def swap(self, outcome: SwapOutcome) -> None:
-        """Count a generation that was offered while the server ran."""
+        """Count a generation that was offered while the server ran. The supervisor's to say."""
         self._swaps.labels(outcome).inc()
 
     def workers(self, running: int) -> None:
@@ -313,12 +314,17 @@ class Metrics:
 def _choose_values(folder: Path | None) -> None:
     """Say where what is counted from now on is kept: in a folder that processes share, or here.
 
-    prometheus_client decides that while it is imported, by a variable of the environment; a process
-    may have imported it before it knows.
+    prometheus_client decides that while it is imported, by a variable of the environment that
+    every child of a supervisor has. Once a process shares a folder it stays with it.
     """
-    if folder is None:
-        values.ValueClass = values.MutexValue
-    else:
+    if folder is not None:
         os.environ[FOLDER] = str(folder)
         shared: Any = values.MultiProcessValue  # has no types
         values.ValueClass = shared()
+    elif values.ValueClass is _AT_IMPORT:
+        count_here()
+
+
+def count_here() -> None:
+    """Keep what is counted from now on in this process alone."""
+    values.ValueClass = values.MutexValue

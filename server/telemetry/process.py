@@ -31,15 +31,13 @@ class Telemetry:
     """Logs, metrics and traces of one process, until `close`.
 
     A supervisor and each of its workers open one of their own, workers after the fork; `folder` is
-    then where they count together (`exposition.shared_folder`), and `worker` tells them apart, from
-    1 on; 0 is the supervisor, or a process that is alone.
+    then where they count together (`exposition.shared_folder`), and `worker` tells workers apart.
     """
 
     def __init__(
-        self, settings: TelemetrySettings, *, worker: int = 0, folder: Path | None = None
+        self, settings: TelemetrySettings, *, worker: int | None = None, folder: Path | None = None
     ) -> None:
         self._settings = settings
-        self._worker = worker
         self.logs = Logs(settings, worker=worker)
         self.metrics = Metrics(folder=folder, worker=worker, by_caller=settings.metrics_by_caller)
         self._tracing = open_tracing(settings, worker=worker) if settings.otlp_endpoint else None

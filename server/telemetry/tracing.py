@@ -17,7 +17,7 @@ SEND_S = 5.0
 MOST_AT_ONCE = 512
 
 
-def open_tracing(settings: TelemetrySettings, *, worker: int) -> TracerProvider:
+def open_tracing(settings: TelemetrySettings, *, worker: int | None) -> TracerProvider:
     """Make what spans of this process go through; to be shut down at the end.
 
     gRPC's threads do not survive a fork, so each worker makes its own. `OTEL_SERVICE_NAME`,
@@ -28,7 +28,7 @@ def open_tracing(settings: TelemetrySettings, *, worker: int) -> TracerProvider:
             "service.name": os.environ.get("OTEL_SERVICE_NAME", "nearfield"),
             "service.version": __version__,
             "service.instance.id": f"{socket.gethostname()}-{os.getpid()}",
-            "nearfield.worker": worker,
+            "nearfield.worker": "supervisor" if worker is None else str(worker),
         }
     )
     provider = TracerProvider(sampler=ALWAYS_ON, resource=resource, shutdown_on_exit=False)

@@ -1,20 +1,24 @@
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from contextvars import copy_context
+from pathlib import Path
 from typing import Any, Protocol, cast
 
 import pytest
 
+import nearfield
 from nearfield import AsyncClient, Client, Connection, Retry, Timeouts
 from nearfield.testing import FakeServer
 
+ROOT = Path(nearfield.__file__).parents[1]
 QUICK = Retry(first_backoff_s=0.01, longest_backoff_s=0.02)
 
 
 class Connect(Protocol):
     def __call__(
         self,
-        target: str | None = None,
+        target: str | Sequence[str] | None = None,
         *,
         timeouts: Timeouts | None = None,
         retry: Retry | None = None,
@@ -31,7 +35,9 @@ class Blocking:
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         method = getattr(self._client, name)
-        return lambda *args, **kwargs: self._runner.run(method(*args, **kwargs))
+        return lambda *args, **kwargs: self._runner.run(
+            method(*args, **kwargs), context=copy_context()
+        )
 
     def shut(self) -> None:
         self._runner.run(self._client.close())
@@ -50,7 +56,7 @@ def connect(request: pytest.FixtureRequest, server: FakeServer) -> Iterator[Conn
     with ExitStack() as stack:
 
         def connect(
-            target: str | None = None,
+            target: str | Sequence[str] | None = None,
             *,
             timeouts: Timeouts | None = None,
             retry: Retry | None = None,

@@ -1,11 +1,12 @@
+import socket
 import time
 
 import grpc
 import pytest
 
 import nearfield
-from nearfield import Status, Timeouts
-from nearfield.testing import FakeServer, Method
+from nearfield import Client, Connection, Reason, Status, Timeouts
+from nearfield.testing import FakeServer, Method, status_of
 from tests.nearfield.conftest import Connect
 
 ENDS_SOON_S = 5.0
@@ -80,6 +81,58 @@ def test_retries_do_not_outlast_the_timeout(server: FakeServer, connect: Connect
         connect(retry=slow).embed_item("book-1", timeout_s=0.3)
 
     assert time.monotonic() - start < ENDS_SOON_S
+
+
+def test_going_on_to_another_connection_does_not_outlast_the_timeout(
+    server: FakeServer, connect: Connect
+) -> None:
+    server.fail(Method.EMBED_ITEM, Status(grpc.StatusCode.UNAVAILABLE, "away"), times=100)
+    slow = nearfield.Retry(first_backoff_s=20.0, longest_backoff_s=20.0)
+    client = connect(retry=slow, connection=Connection(connections=2))
+    start = time.monotonic()
+
+    with pytest.raises(nearfield.UnavailableError):
+        client.embed_item("book-1", timeout_s=0.3)
+
+    assert time.monotonic() - start < ENDS_SOON_S
+
+
+def test_later_tries_have_what_is_left_of_the_time(server: FakeServer, connect: Connect) -> None:
+    server.delay(Method.EMBED_ITEM, 0.2)
+    server.fail(Method.EMBED_ITEM, status_of(Reason.OVERLOADED, retry_delay_s=0.2), times=2)
+
+    connect().embed_item("book-1", timeout_s=4.0)
+
+    given = [call.timeout_s or 0.0 for call in server.calls(Method.EMBED_ITEM)]
+    assert len(given) == 3
+    assert given[0] <= 4.1  # the server's clock is read at another moment than the client's
+    assert given[1] <= 3.7
+    assert given[2] <= 3.3
+
+
+def test_hanging_server_is_not_ready_within_the_timeout(
+    server: FakeServer, connect: Connect
+) -> None:
+    with socket.socket() as deaf:
+        deaf.bind(("127.0.0.1", 0))
+        deaf.listen()
+        client = connect(f"127.0.0.1:{deaf.getsockname()[1]}")
+        start = time.monotonic()
+
+        with pytest.raises(nearfield.DeadlineExceededError, match="not ready"):
+            client.wait_until_ready(0.5)
+
+    assert time.monotonic() - start < ENDS_SOON_S
+
+
+def test_timeout_of_a_stream_bounds_each_message(server: FakeServer) -> None:
+    server.delay(Method.BATCH_EMBED_ITEMS, 30.0)
+
+    with Client(server.target) as client:
+        found = list(client.embed_items_stream(["book-1", "book-2"], chunk=1, timeout_s=0.2))
+
+    late = [type(outcome) for _, outcome in found]
+    assert late == [nearfield.DeadlineExceededError] * 2
 
 
 def test_timeout_of_a_batch_bounds_the_whole_and_keeps_what_came(

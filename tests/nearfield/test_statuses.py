@@ -5,8 +5,21 @@ from google.protobuf.duration_pb2 import Duration
 from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RequestInfo, RetryInfo
 from google.rpc.status_pb2 import Status as RichStatus
 
-from nearfield.errors import FieldViolation, InvalidArgumentError, Status, UnknownError
-from nearfield.statuses import DETAILS_TRAILER, error_of_call, error_of_element
+from nearfield.enums import Reason
+from nearfield.errors import (
+    FieldViolation,
+    InvalidArgumentError,
+    Status,
+    UnknownError,
+    error_of,
+)
+from nearfield.statuses import (
+    DETAILS_TRAILER,
+    error_of_call,
+    error_of_element,
+    nobody_there,
+    passed_over,
+)
 
 CODE = grpc.StatusCode.INVALID_ARGUMENT
 
@@ -91,3 +104,23 @@ def test_retry_delay_of_nothing_is_not_the_lack_of_one() -> None:
 @pytest.mark.parametrize("code", [17, 999, -1])
 def test_code_that_grpc_does_not_define_is_unknown(code: int) -> None:
     assert type(error_of_element(RichStatus(code=code), "")) is UnknownError
+
+
+@pytest.mark.parametrize(
+    ("code", "reason", "away", "passed"),
+    [
+        (grpc.StatusCode.UNAVAILABLE, "", True, True),
+        (grpc.StatusCode.UNAVAILABLE, Reason.SHUTTING_DOWN, True, True),
+        (grpc.StatusCode.UNAVAILABLE, Reason.FEATURIZER_UNAVAILABLE, False, False),
+        (grpc.StatusCode.DEADLINE_EXCEEDED, "", False, True),
+        (grpc.StatusCode.DEADLINE_EXCEEDED, Reason.DEADLINE_PASSED, False, False),
+        (grpc.StatusCode.RESOURCE_EXHAUSTED, Reason.OVERLOADED, False, False),
+        (grpc.StatusCode.INTERNAL, "", False, False),
+    ],
+)
+def test_servers_to_go_on_from_are_told_from_those_to_stay_with(
+    code: grpc.StatusCode, reason: str, away: bool, passed: bool
+) -> None:
+    error = error_of(Status(code, "", reason))
+
+    assert (nobody_there(error), passed_over(error)) == (away, passed)

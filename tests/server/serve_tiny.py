@@ -2,14 +2,10 @@
 
 import sys
 
-import server.__main__ as program
-from export.generation import Generation, read
-from server.settings import Settings
+from server.__main__ import main
+from server.supervision.process import Programs
 
-
-def open_tiny(settings: Settings) -> Generation:
-    return read(settings.generation, verify=settings.verify, allow_test_featurizer=True)
-
+TINY = Programs(worker="tests.server.work_tiny", trial="tests.server.try_tiny")
 
 if __name__ == "__main__":
-    sys.exit(program.main(sys.argv[1:], open_generation=open_tiny))
+    sys.exit(main(sys.argv[1:], programs=TINY))

@@ -18,8 +18,9 @@ import pytest
 
 from nearfield.v1 import embedding_pb2
 from nearfield.v1.embedding_pb2_grpc import EmbeddingServiceStub
-from server.__main__ import CANNOT_START, PORT_TAKEN, WRONG_GENERATION, WRONG_SETTINGS, main
-from tests.server.serve_tiny import open_tiny
+from server.__main__ import main
+from server.exits import CANNOT_START, PORT_TAKEN, WRONG_GENERATION, WRONG_SETTINGS
+from tests.server.serve_tiny import TINY
 
 ROOT = Path(__file__).resolve().parents[2]
 OPEN = "NEARFIELD_SECURITY__AUTHENTICATION"
@@ -59,7 +60,7 @@ def run_tiny(capfd: pytest.CaptureFixture[str]) -> Run:
 
     def ended(folder: Path, *arguments: str) -> Ended:
         given = ("--generation", str(folder), "--featurizer", "none", "--port", "0")
-        status = main([*given, *arguments], open_generation=open_tiny)
+        status = main([*given, *arguments], programs=TINY)
         return Ended(status, capfd.readouterr().err)
 
     return ended

@@ -45,7 +45,11 @@ def test_internal_rows_have_a_text_of_their_own() -> None:
 
 
 def test_only_rows_worth_retrying_say_when() -> None:
-    worth = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED}
+    worth = {
+        grpc.StatusCode.UNAVAILABLE,
+        grpc.StatusCode.RESOURCE_EXHAUSTED,
+        grpc.StatusCode.ABORTED,
+    }
     for row in TABLE.values():
         if row.retry_s is not None:
             assert row.code in worth

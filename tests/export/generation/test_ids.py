@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from export.generation import GenerationInvalidError, IdTable
-from export.generation.ids import Digest, digest64
+from export.generation.ids import MOST_REMEMBERED, Digest, digest64
 
 ANY_TEXT = st.text(st.characters(), min_size=1)  # halves of surrogate pairs included
 DISTINCT = st.lists(ANY_TEXT, unique=True, max_size=40)
@@ -92,3 +92,19 @@ def test_an_empty_table_knows_nobody() -> None:
 
 def test_the_hash_of_an_id_never_changes() -> None:
     assert digest64(b"item-7") == 18422611251604683990
+
+
+def test_what_is_remembered_is_what_was_found() -> None:
+    table = IdTable.from_ids(["a", "b", "c"])
+    for ids in (["c", "x", "a"], ["a", "x", "c", "b"], ["b", "b", "x"]):
+        expected = [{"a": 0, "b": 1, "c": 2}.get(each, -1) for each in ids]
+        assert table.lookup(ids).tolist() == expected
+
+
+def test_memory_for_ids_is_bounded() -> None:
+    ids = [f"item-{number}" for number in range(MOST_REMEMBERED + 50)]
+    table = IdTable.from_ids(ids)
+    assert table.lookup(ids[:MOST_REMEMBERED]).tolist() == list(range(MOST_REMEMBERED))
+    for start in (MOST_REMEMBERED, 0, 7):
+        assert table.lookup(ids[start : start + 50]).tolist() == list(range(start, start + 50))
+    assert len(table._remembered) <= MOST_REMEMBERED

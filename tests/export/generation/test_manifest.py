@@ -51,7 +51,7 @@ def test_a_newer_format_is_refused_by_its_number_before_anything_else_is_read(
 ) -> None:
     newer = json.dumps({"format": 7, "whatever": "it may hold"}).encode()
 
-    with pytest.raises(GenerationTooNewError, match="format 7, this program reads up to 2"):
+    with pytest.raises(GenerationTooNewError, match="format 7, this program reads up to 3"):
         read_manifest(written(tmp_path, newer))
 
 

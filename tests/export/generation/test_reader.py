@@ -206,9 +206,9 @@ def test_an_index_of_an_unknown_kind_is_refused_by_name(folder: Path) -> None:
 
 
 def test_a_newer_format_is_refused_by_number(folder: Path) -> None:
-    rewrite(folder, lambda manifest: replace(manifest, format=3))
+    rewrite(folder, lambda manifest: replace(manifest, format=4))
 
-    with pytest.raises(GenerationTooNewError, match="format 3, this program reads up to 2"):
+    with pytest.raises(GenerationTooNewError, match="format 4, this program reads up to 3"):
         opened(folder)
 
 

@@ -2,12 +2,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import grpc
 import numpy as np
 import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 import nearfield
 from nearfield import (
@@ -16,14 +19,16 @@ from nearfield import (
     Event,
     ItemFilter,
     NewItem,
+    Reason,
     RecommendQuery,
     SpaceVector,
     Status,
     User,
 )
 from nearfield.errors import FieldViolation
-from nearfield.testing import USUAL_LIMITS, FakeItem, FakeServer, FakeWorld, Method
-from nearfield.v1 import embedding_pb2
+from nearfield.testing import USUAL_LIMITS, FakeItem, FakeServer, FakeWorld, Method, status_of
+from nearfield.v1 import embedding_pb2, errors_pb2
+from server.statuses import TABLE
 
 ROOT = Path(nearfield.__file__).parents[1]
 SHOWN = "import nearfield.testing as t; print(t.FakeWorld().vector('book-1').tobytes().hex())"
@@ -198,3 +203,71 @@ def test_calls_are_kept_with_what_came_along(server: FakeServer) -> None:
     assert getattr(call.request, "request_id", "") == "mine"
     assert call.timeout_s == pytest.approx(9.0, abs=1.0)
     assert server.calls(Method.RECOMMEND) == ()
+
+
+def health_stub(channel: grpc.Channel) -> Any:  # noqa: ANN401  has no types
+    make: Any = health_pb2_grpc.HealthStub
+    return make(channel)
+
+
+def test_health_is_what_it_was_told_to_say(server: FakeServer) -> None:
+    with grpc.insecure_channel(server.target) as channel:
+        stub = health_stub(channel)
+        asked = health_pb2.HealthCheckRequest(service="nearfield.v1.InfoService")
+        watched = stub.Watch(asked, timeout=10)
+        said = [next(watched).status, stub.Check(asked, timeout=10).status]
+        server.serving = False
+        said += [next(watched).status, stub.Check(asked, timeout=10).status]
+        watched.cancel()
+
+    names = [health_pb2.HealthCheckResponse.ServingStatus.Name(each) for each in said]
+    assert names == ["SERVING", "SERVING", "NOT_SERVING", "NOT_SERVING"]
+    assert not server.serving
+
+
+def test_watching_takes_no_thread_from_calls(server: FakeServer) -> None:
+    with ExitStack() as stack:
+        for _ in range(20):
+            channel = stack.enter_context(grpc.insecure_channel(server.target))
+            stub = health_stub(channel)
+            next(stub.Watch(health_pb2.HealthCheckRequest()))
+
+        client = stack.enter_context(Client(server.target))
+        assert client.embed_item("book-1", timeout_s=5.0).item_id == "book-1"
+
+
+def test_error_comes_by_its_reason(server: FakeServer) -> None:
+    server.fail(Method.RECOMMEND, status_of(Reason.OVERLOADED))
+    server.fail_id("book-1", status_of(Reason.ITEM_UNKNOWN))
+
+    with Client(server.target, retry=NO_RETRY) as client:
+        with pytest.raises(nearfield.ResourceExhaustedError) as caught:
+            client.recommend("user-1")
+        (outcome,) = client.embed_items(["book-1"])
+
+    assert (caught.value.reason, caught.value.retry_delay_s) == (Reason.OVERLOADED, 0.5)
+    assert isinstance(outcome, nearfield.NotFoundError)
+
+
+def test_wait_of_an_error_can_be_shortened() -> None:
+    assert status_of(Reason.OVERLOADED, retry_delay_s=0.01).retry_delay_s == 0.01
+    assert status_of(Reason.FAULT).retry_delay_s is None
+
+
+@pytest.mark.parametrize("reason", list(Reason))
+def test_errors_by_reason_are_those_of_the_server(reason: Reason) -> None:
+    number = errors_pb2.ErrorReason.Value(f"ERROR_REASON_{reason}")
+    rows = {(row.code, row.retry_s) for row in TABLE.values() if row.reason == number}
+
+    made = status_of(reason)
+    assert rows <= {(made.code, made.retry_delay_s)}  # a reason may be one that nothing gives yet
+
+
+def test_caller_of_each_call_is_told(server: FakeServer) -> None:
+    with Client(server.target) as one, Client(server.target) as other:
+        for client in (one, one, other):
+            client.embed_item("book-1")
+
+    peers = [call.peer for call in server.calls(Method.EMBED_ITEM)]
+    assert peers[0] == peers[1]
+    assert peers[0].startswith("ipv4:127.0.0.1:")

@@ -13,6 +13,7 @@ from typing import Any
 
 import grpc
 import httpx
+import psutil
 import pytest
 
 from nearfield.v1 import embedding_pb2
@@ -102,4 +103,32 @@ def test_log_is_json_where_nobody_sits_before_it(folder: Path) -> None:
     assert calls[1]["reason"] == "ITEM_UNKNOWN"
     assert {line["caller"] for line in calls} == {"anybody"}
     assert server.logged[-1]["event"] == "stopped"
-    assert {line["pid"] for line in server.logged} == {server.process.pid}
+    ours = [line for line in server.logged if "worker" not in line]
+    assert {line["pid"] for line in ours} == {server.process.pid}
+    assert {line["worker"] for line in calls} == {0}
+    assert server.process.pid not in {line["pid"] for line in calls}
+
+
+def test_worker_that_dies_leaves_its_counts_and_is_counted_itself(folder: Path) -> None:
+    flags = ("--telemetry.metrics-port", "0", "--workers", "2")
+    with serving(folder, *flags) as server:
+        url = f"http://127.0.0.1:{server.wait_for('metrics on port ')}/metrics"
+        address = server.wait_for("serving generation ").partition(" on ")[2]
+        for _ in range(6):
+            ask(address)
+        before = scrape_text(httpx.get(url).text)
+        workers = psutil.Process(server.process.pid).children()
+        workers[0].kill()
+        server.wait_for("worker 0 answers again")
+        ask(address)
+        after = scrape_text(httpx.get(url).text)
+        server.end()
+    started = "grpc_server_call_started_total", frozenset({METHOD})
+    assert (before[started], after[started]) == (12, 14)
+    assert before["nearfield_worker_restarts_total", frozenset()] == 0
+    assert after["nearfield_worker_restarts_total", frozenset()] == 1
+    assert after["nearfield_workers", frozenset()] == 2
+    (info,) = [labels for name, labels in after if name == "nearfield_generation_info"]
+    assert after["nearfield_generation_info", info] == 2
+    memory = [name for name, _ in after if name == "nearfield_worker_resident_memory_bytes"]
+    assert len(memory) == 2

@@ -1,0 +1,1 @@
+"""The server beside its limits: `python -m benchmarks.serving`."""

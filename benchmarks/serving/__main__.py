@@ -1,0 +1,107 @@
+"""The server beside its limits, on one machine, in one run: `make bench`.
+
+Prints a table, and writes it as JSON with what the machine is. Generations are made up once and
+kept in `--out`; the largest takes some minutes to build.
+"""
+
+import argparse
+import json
+import platform
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict
+from datetime import UTC, datetime
+from os import cpu_count
+from pathlib import Path
+
+import psutil
+
+from benchmarks.serving import figures
+from benchmarks.serving.figures import Figure
+from benchmarks.serving.load import LoadError
+from benchmarks.serving.made_up import Size, made_up_featurizer, make_up
+from benchmarks.serving.processes import ServerError
+from export.generation import Generation
+
+WIDTH = 128
+
+
+def main() -> int:
+    """Measure, print and write."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.serving", description=__doc__)
+    add = parser.add_argument
+    add("--out", type=Path, default=Path("var/bench"), help="default: %(default)s")
+    sizes = [10_000, 250_000, 1_000_000]
+    add("--items", type=int, nargs="+", default=sizes, help="default: %(default)s")
+    add("--calls", type=int, default=10_000, help="of each load; default: %(default)s")
+    options = parser.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
+    generations = [_made(options.out, items) for items in options.items]
+    measured: list[Figure] = []
+    print("| figure | value | bar | met |\n|---|---:|---:|---|")
+    try:
+        for figure in _figures(generations, options.out, options.calls):
+            measured.append(figure)
+            print(_row(figure), flush=True)
+    except (LoadError, ServerError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    finally:
+        _write(options.out / "bench.json", measured)
+    return 0
+
+
+def _figures(generations: list[Generation], out: Path, calls: int) -> Iterator[Figure]:
+    first = generations[0]
+    yield from figures.beside_empty(
+        "Recommend by id", first, out, figures.RECOMMEND, figures.by_id(first), calls
+    )
+    yield from figures.beside_empty(
+        "EmbedUser, 50 events",
+        first,
+        out,
+        figures.EMBED_USER,
+        figures.embed_user(first),
+        calls // 2,
+    )
+    for each in generations:
+        yield from figures.batches(each, out)
+        yield from figures.catalogue(each, out, calls // 5)
+
+
+def _made(out: Path, items: int) -> Generation:
+    path = make_up(
+        out / f"items-{items}",
+        Size(items=items, text=WIDTH),
+        made_up_featurizer(WIDTH),
+        seed=0,
+        say=lambda line: print(line, file=sys.stderr, flush=True),
+    )
+    return figures.open_generation(path)
+
+
+def _row(figure: Figure) -> str:
+    bar = "" if figure.bar is None else f"{'≥' if figure.least else '≤'} {figure.bar:g}"
+    met = {None: "", True: "yes", False: "**no**"}[figure.met]
+    digits = 0 if figure.value >= 100 else 2
+    return f"| {figure.name} | {figure.value:,.{digits}f} {figure.unit} | {bar} | {met} |"
+
+
+def _write(path: Path, measured: list[Figure]) -> None:
+    content = {
+        "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "machine": {
+            "processor": platform.processor() or platform.machine(),
+            "cores": cpu_count(),
+            "memory_gb": round(psutil.virtual_memory().total / 1e9),
+            "python": platform.python_version(),
+        },
+        "figures": [asdict(each) | {"met": each.met} for each in measured],
+    }
+    partial = path.with_suffix(".partial")
+    partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    partial.replace(path)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

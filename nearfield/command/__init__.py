@@ -1,0 +1,1 @@
+"""The command `python -m nearfield`: ask a server from a shell, as tables or as JSON."""

@@ -1,0 +1,31 @@
+"""With what status the server ends, by what kept it from serving."""
+
+from collections.abc import Mapping
+
+from export.generation import GenerationError
+from retrieval.errors import RetrievalError
+from server.errors import PortTakenError, StartError
+from server.security.errors import ExposedError
+
+FAULT = 1
+WRONG_SETTINGS = 2
+WRONG_GENERATION = 3
+PORT_TAKEN = 4
+CANNOT_START = 5
+
+STATUSES: Mapping[type[Exception], int] = {
+    ExposedError: WRONG_SETTINGS,
+    GenerationError: WRONG_GENERATION,
+    RetrievalError: WRONG_GENERATION,
+    PortTakenError: PORT_TAKEN,
+    StartError: CANNOT_START,
+}
+"""The first class that an error is of decides."""
+
+
+def status_of(error: Exception) -> int:
+    """Give the exit status for an error."""
+    for kind, status in STATUSES.items():
+        if isinstance(error, kind):
+            return status
+    return FAULT

@@ -1,0 +1,143 @@
+# ruff: noqa: N802 - methods have the names that the contract gives the RPCs
+"""AdminService: what an operator may ask of the supervisor."""
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import ExitStack
+from pathlib import Path
+
+from export.generation import GenerationError
+from export.generation.incoming import Incoming, receive
+from nearfield.v1 import admin_pb2 as pb
+from server.errors import GenerationInvalidError, InvalidRequestError, Violation
+from server.supervision.changing import Change
+from server.supervision.store import Entry
+from server.supervision.supervisor import Supervisor
+from server.wire import write_moment
+
+NO_STORE = "this server has one generation alone; start it with an output folder to change it"
+
+
+class AdminService:
+    """Answers AdminService; for one event loop."""
+
+    def __init__(self, supervisor: Supervisor) -> None:
+        self._supervisor = supervisor
+        self._changes: set[asyncio.Task[Change]] = set()
+
+    async def ListGenerations(
+        self, request: pb.ListGenerationsRequest
+    ) -> pb.ListGenerationsResponse:
+        """List what the server has."""
+        entries = await asyncio.to_thread(self._supervisor.store.list)
+        return pb.ListGenerationsResponse(generations=map(self._write, entries))
+
+    async def ActivateGeneration(
+        self, request: pb.ActivateGenerationRequest
+    ) -> pb.ActivateGenerationResponse:
+        """Let a generation answer."""
+        if not request.name:
+            raise InvalidRequestError((Violation("name", "expected a name, got none"),))
+        change = await self._whole(self._supervisor.activate(request.name))
+        return pb.ActivateGenerationResponse(
+            generation=await self._entry(change.name), trial=_trial(change)
+        )
+
+    async def RollBackGeneration(
+        self, request: pb.RollBackGenerationRequest
+    ) -> pb.RollBackGenerationResponse:
+        """Go back to the generation before this one."""
+        change = await self._whole(self._supervisor.roll_back())
+        return pb.RollBackGenerationResponse(
+            generation=await self._entry(change.name), trial=_trial(change)
+        )
+
+    def ListWorkers(self, request: pb.ListWorkersRequest) -> pb.ListWorkersResponse:
+        """Tell how the workers are."""
+        return pb.ListWorkersResponse(
+            workers=[
+                pb.Worker(
+                    number=each.number,
+                    pid=each.pid,
+                    generation=each.generation,
+                    restarts=each.restarts,
+                )
+                for each in self._supervisor.workers
+            ]
+        )
+
+    async def publish(
+        self, requests: AsyncIterator[pb.PublishGenerationRequest]
+    ) -> pb.PublishGenerationResponse:
+        """Take a generation in, and activate it where that was asked for.
+
+        Raises:
+            GenerationInvalidError: what came is no generation.
+            InvalidRequestError: the messages are not a head and then pieces.
+        """
+        out = self._supervisor.store.out
+        if out is None:
+            raise GenerationInvalidError(NO_STORE)
+        head = await anext(requests, None)
+        if head is None or head.WhichOneof("part") != "head":
+            raise InvalidRequestError((Violation("head", "expected a head first"),))
+        try:
+            name = await _take_in(out, head.head.manifest, requests)
+        except (GenerationError, OSError) as error:
+            raise GenerationInvalidError(str(error)) from error
+        if head.head.activate:
+            await self._whole(self._supervisor.activate(name))
+        return pb.PublishGenerationResponse(generation=await self._entry(name))
+
+    async def _whole(self, change: Coroutine[None, None, Change]) -> Change:
+        """Wait for a change, which goes on when the caller leaves: half of one would be worse."""
+        task = asyncio.get_running_loop().create_task(change)
+        self._changes.add(task)
+        task.add_done_callback(self._changes.discard)
+        return await asyncio.shield(task)
+
+    async def _entry(self, name: str) -> pb.Generation:
+        entries = await asyncio.to_thread(self._supervisor.store.list)
+        return next(self._write(each) for each in entries if each.name == name)
+
+    def _write(self, entry: Entry) -> pb.Generation:
+        supervisor = self._supervisor
+        refusal = supervisor.refusals.get(entry.name, "")
+        state = pb.GENERATION_STATE_REFUSED if refusal else pb.GENERATION_STATE_IDLE
+        if entry.name == supervisor.serving:
+            state, refusal = pb.GENERATION_STATE_SERVING, ""
+        return pb.Generation(
+            name=entry.name,
+            space_id=entry.manifest.space_id,
+            create_time=write_moment(entry.manifest.created),
+            state=state,
+            refusal=refusal,
+            bytes=entry.bytes,
+            previous=entry.name == supervisor.store.previous(),
+        )
+
+
+async def _take_in(
+    out: Path, manifest: bytes, requests: AsyncIterator[pb.PublishGenerationRequest]
+) -> str:
+    """Write what comes, off the event loop, and return the generation's name."""
+    with ExitStack() as stack:
+        incoming: Incoming = await asyncio.to_thread(stack.enter_context, receive(out, manifest))
+        async for request in requests:
+            if request.WhichOneof("part") != "piece":
+                raise InvalidRequestError((Violation("piece", "expected pieces after the head"),))
+            await asyncio.to_thread(incoming.take, request.piece.path, request.piece.data)
+        # What ends the block hashes every file.
+        await asyncio.to_thread(stack.pop_all().close)
+        return incoming.manifest.generation
+
+
+def _trial(change: Change) -> pb.Trial:
+    report = change.report
+    return pb.Trial(
+        vector_difference=report.vector_difference,
+        agreement=report.agreement,
+        recall=report.recall,
+        private_bytes=report.private_bytes,
+        total_ms=round(change.total_s * 1000),
+    )

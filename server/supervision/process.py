@@ -1,0 +1,101 @@
+"""A worker as the supervisor sees it: a process, and a line to it."""
+
+import asyncio
+import logging
+import os
+import socket
+import sys
+from asyncio.subprocess import Process
+from dataclasses import dataclass
+
+from server.supervision.control import Asking, Told, Verb, WorkerGoneError, open_end
+
+log = logging.getLogger(__name__)
+
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+"""Of numpy and faiss in a worker: several workers, and several micro-batches in each, keep the
+cores busy already, and threads that share a core wait for each other. The environment may say
+otherwise."""
+
+
+@dataclass(frozen=True)
+class Programs:
+    """The modules that are run; tests have others, which take generations of fakes."""
+
+    worker: str = "server.supervision.worker"
+    trial: str = "server.supervision.trial"
+
+
+class WorkerProcess:
+    """One worker through all its lives; for one event loop."""
+
+    def __init__(self, number: int, programs: Programs, flags: list[str]) -> None:
+        self.number = number
+        self.generation = ""
+        """Name of what it answers from; empty until it answers."""
+        self.restarts = 0
+        self._command = [sys.executable, "-m", programs.worker]
+        self._flags = flags
+        self._process: Process | None = None
+        self._line: Asking | None = None
+
+    @property
+    def pid(self) -> int:
+        """Its process id, 0 while it has none."""
+        return (
+            0
+            if self._process is None or self._process.returncode is not None
+            else self._process.pid
+        )
+
+    @property
+    def answers(self) -> bool:
+        """Whether it answers calls."""
+        return bool(self.pid and self.generation)
+
+    async def start(self) -> None:
+        """Start a process; it opens nothing until it is asked to."""
+        ours, theirs = socket.socketpair()
+        with theirs:
+            self._process = await asyncio.create_subprocess_exec(
+                *self._command,
+                str(theirs.fileno()),
+                str(self.number),
+                *self._flags,
+                stdin=asyncio.subprocess.DEVNULL,
+                env=ONE_THREAD | os.environ,
+                pass_fds=(theirs.fileno(),),
+            )
+        self._line = await open_end(ours)
+
+    async def ask(self, verb: Verb, about: str = "") -> Told:
+        """Ask for something, and wait until it is done.
+
+        Raises:
+            WorkerError: it could not be done.
+            WorkerGoneError: the process has ended.
+        """
+        if self._line is None:
+            raise WorkerGoneError
+        return await self._line.ask(verb, about)
+
+    async def ended(self) -> int:
+        """Wait for the end of the process and return its status, below 0 for a signal."""
+        assert self._process is not None, "a worker that was never started does not end"
+        status = await self._process.wait()
+        self.generation = ""
+        if self._line is not None:
+            line, self._line = self._line, None
+            await line.close()
+        return status
+
+    async def let_go(self) -> None:
+        """Close the line, after which a worker drains and ends by itself."""
+        if self._line is not None:
+            line, self._line = self._line, None
+            await line.close()
+
+    def kill(self) -> None:
+        """End the process at once."""
+        if self.pid and self._process is not None:
+            self._process.kill()

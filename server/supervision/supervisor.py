@@ -1,0 +1,277 @@
+"""Keeps workers answering: starts them, starts them again, changes what they answer from."""
+
+import asyncio
+import logging
+import signal
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from export.generation import GenerationError
+from export.generation.folder import locate
+from export.generation.manifest import read_manifest
+from export.generation.verify import check_files
+from server.errors import (
+    GenerationRefusedError,
+    GenerationsBusyError,
+    GenerationUnknownError,
+    NothingBeforeError,
+)
+from server.settings import Settings
+from server.supervision.changing import Change, Changer
+from server.supervision.control import WorkerError
+from server.supervision.counts import Counts
+from server.supervision.ports import take_port
+from server.supervision.process import Programs, WorkerProcess
+from server.supervision.store import Store
+from server.telemetry.metrics import Metrics
+
+log = logging.getLogger(__name__)
+
+LEAST_LIFE_S = 10.0
+"""A worker that lived shorter than this waits before its next life, longer each time."""
+FIRST_PAUSE_S = 0.1
+LONGEST_PAUSE_S = 10.0
+
+
+class Supervisor:
+    """A server of several processes; `start`, then `stop`. For one event loop.
+
+    `flags` are what the program was called with; workers and trials get them too.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        flags: list[str],
+        programs: Programs,
+        *,
+        counts: Counts | None = None,
+    ) -> None:
+        self._settings = settings
+        self._counts = counts or Counts(Metrics())
+        self.store = Store(settings.generation)
+        self.workers = [WorkerProcess(n, programs, flags) for n in range(settings.workers)]
+        self.refusals: dict[str, str] = {}
+        """Why generations did not pass when they were last tried, by name."""
+        self.path = Path()
+        """The generation that answers."""
+        self.port = 0
+        """Where the workers listen, once they do."""
+        self._changer = Changer(self.workers, programs, flags)
+        self._changing = asyncio.Lock()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._stopping = False
+
+    @property
+    def serving(self) -> str:
+        """Name of the generation that answers."""
+        return self.path.name
+
+    @property
+    def address(self) -> str:
+        """Host and port."""
+        host = self._settings.host
+        return f"{f'[{host}]' if ':' in host else host}:{self.port}"
+
+    @property
+    def ready(self) -> bool:
+        """Whether any worker answers calls."""
+        return not self._stopping and any(each.answers for each in self.workers)
+
+    def missing(self) -> str:
+        """Say why no calls are answered; empty while they are."""
+        if self.ready:
+            return ""
+        return "draining" if self._stopping else "no worker answers"
+
+    async def start(self) -> None:
+        """Start every worker, and return when all of them answer.
+
+        Raises:
+            GenerationError: there is no generation, or a file of it is damaged.
+            PortTakenError: the port is taken.
+            WorkerError: a worker could not open the generation or listen.
+        """
+        self.path = self.store.current()
+        self._port_kept, self.port = take_port(self._settings.host, self._settings.port)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(asyncio.to_thread(self._verify))
+                for each in self.workers:
+                    tasks.create_task(self._open(each))
+            for each in self.workers:
+                await self._listen(each)
+        except* (WorkerError, GenerationError) as group:
+            await self._end()
+            raise _first(group) from None
+        self.store.record(self.serving, None)
+        for each in self.workers:
+            self._begin(self._keep(each))
+        self._count_workers()
+        self._begin(self._watch())
+
+    async def stop(self) -> None:
+        """Drain every worker, and return when all have ended."""
+        self._stopping = True
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._end()
+
+    async def activate(self, name: str) -> Change:
+        """Let a generation of the store answer.
+
+        Raises:
+            GenerationUnknownError: there is none of that name.
+            GenerationRefusedError: it did not pass.
+            GenerationsBusyError: another change is under way.
+        """
+        path = self.store.find(name)
+        if path is None:
+            raise GenerationUnknownError(name)
+        if self._changing.locked():
+            raise GenerationsBusyError
+        async with self._changing:
+            return await self._change(path)
+
+    async def roll_back(self) -> Change:
+        """Let the generation answer that answered before this one.
+
+        Raises:
+            NothingBeforeError: there is none.
+            GenerationRefusedError, GenerationsBusyError: as `activate`.
+        """
+        name = self.store.previous()
+        if name is None or name == self.serving:
+            raise NothingBeforeError
+        return await self.activate(name)
+
+    async def _change(self, path: Path) -> Change:
+        before = self.serving
+        try:
+            change = await self._changer.change(path)
+        except GenerationRefusedError as error:
+            self.refusals[error.name] = error.why
+            self._counts.metrics.swap("refused")
+            log.error("%s", error)
+            raise
+        self.refusals.pop(change.name, None)
+        self._counts.metrics.swap("done")
+        self.path = path
+        self.store.record(change.name, before)
+        log.info("generation %s answers, after %.2f s", change.name, change.total_s)
+        return change
+
+    async def _watch(self) -> None:
+        """Take over what is dropped: a link `current` that points elsewhere."""
+        while True:
+            await asyncio.sleep(self._settings.watch_s)
+            if self.store.out is None or self._changing.locked():
+                continue
+            dropped = await asyncio.to_thread(_dropped, self.store.out)
+            if dropped is None or dropped == self.path:
+                continue
+            log.info("generation %s was dropped", dropped.name)
+            async with self._changing:
+                try:
+                    await self._change(dropped)
+                except GenerationRefusedError:
+                    # The link says what answers, for whoever starts next.
+                    self.store.record(self.serving, None)
+
+    async def _keep(self, worker: WorkerProcess) -> None:
+        """Start a worker again whenever it ends."""
+        pause_s = FIRST_PAUSE_S
+        loop = asyncio.get_running_loop()
+        while True:
+            began, pid = loop.time(), worker.pid
+            status = await worker.ended()
+            self._counts.ended(pid)
+            self._count_workers()
+            log.error("worker %d ended with status %d", worker.number, status)
+            lived_s = loop.time() - began
+            pause_s = FIRST_PAUSE_S if lived_s > LEAST_LIFE_S else min(pause_s * 2, LONGEST_PAUSE_S)
+            await asyncio.sleep(pause_s)
+            worker.restarts += 1
+            try:
+                async with self._changing:  # so that it opens what answers when it is ready
+                    await self._open(worker)
+                    await self._listen(worker)
+            except WorkerError as error:
+                log.error("worker %d could not start: %s", worker.number, error)
+                worker.kill()
+            else:
+                log.info("worker %d answers again", worker.number)
+                self._count_workers()
+
+    async def _open(self, worker: WorkerProcess) -> None:
+        await worker.start()
+        await worker.ask("open", str(self.path))
+
+    async def _listen(self, worker: WorkerProcess) -> None:
+        await worker.ask("listen", f"{self.serving}:{self.port}")
+        worker.generation = self.serving
+
+    def _count_workers(self) -> None:
+        self._counts.metrics.workers(sum(each.answers for each in self.workers))
+
+    def _verify(self) -> None:
+        if self._settings.verify:
+            check_files(self.path, read_manifest(self.path), hashed=True)
+
+    async def _end(self) -> None:
+        """End every worker that lives: it drains, and is killed where that takes too long."""
+        settings = self._settings
+        patience_s = settings.drain_wait_s + settings.grace_s + LEAST_LIFE_S
+        living = [each for each in self.workers if each.pid]
+        for each in living:
+            await each.let_go()
+        ends = [asyncio.ensure_future(each.ended()) for each in living]
+        if ends:
+            await asyncio.wait(ends, timeout=patience_s)
+        for each in living:
+            each.kill()
+        await asyncio.gather(*ends)
+        self._port_kept.close()
+
+    def _begin(self, work: Awaitable[None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+async def supervise(supervisor: Supervisor, *, until: Callable[[], Awaitable[None]]) -> None:
+    """Serve until `until` has been awaited, then drain; errors as `Supervisor.start`."""
+    await supervisor.start()
+    log.info("serving generation %s on %s", supervisor.serving, supervisor.address)
+    await until()
+    log.info("draining")
+    await supervisor.stop()
+    log.info("stopped")
+
+
+async def signalled() -> None:
+    """Wait for SIGTERM or SIGINT. A second signal ends the process at once."""
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    await stopping.wait()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.remove_signal_handler(number)
+
+
+def _dropped(out: Path) -> Path | None:
+    try:
+        return locate(out)
+    except (GenerationError, OSError):  # not whole yet; looked at again in a moment
+        return None
+
+
+def _first(group: BaseExceptionGroup[Exception]) -> Exception:
+    """Find the error that came first; the others are what became of it."""
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    assert isinstance(error, Exception)
+    return error

@@ -1,0 +1,169 @@
+"""What operators may ask, over the wire, of a server with real workers."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import grpc
+import pytest
+
+from export.generation.manifest import MANIFEST_FILE
+from nearfield.v1 import admin_pb2 as pb
+from nearfield.v1.admin_pb2_grpc import AdminServiceStub
+from server.supervision.admin import AdminApp
+from server.supervision.supervisor import Supervisor
+from tests.server.supervision.support import damage, supervising, two_generations
+from tests.server.support import make_settings, reason, rich_status, violated
+from tests.support.generation import write_tiny_output
+
+if TYPE_CHECKING:  # it exists in the stubs alone
+    from nearfield.v1.admin_pb2_grpc import AdminServiceAsyncStub
+
+SERVING, IDLE, REFUSED = (
+    pb.GENERATION_STATE_SERVING,
+    pb.GENERATION_STATE_IDLE,
+    pb.GENERATION_STATE_REFUSED,
+)
+PIECE = 1000
+
+
+@asynccontextmanager
+async def operating(out: Path) -> "AsyncIterator[tuple[AdminServiceAsyncStub, Supervisor]]":
+    """Run a server with a port for operators, and call there."""
+    async with supervising(out, workers=1) as supervisor:
+        admin = AdminApp(supervisor, make_settings(generation=out, admin_port=0))
+        await admin.start()
+        try:
+            async with grpc.aio.insecure_channel(f"127.0.0.1:{admin.port}") as channel:
+                yield AdminServiceStub(channel), supervisor
+        finally:
+            await admin.stop()
+
+
+def messages(folder: Path, *, activate: bool = False) -> Iterator[pb.PublishGenerationRequest]:
+    """Cut a generation into messages."""
+    manifest = (folder / MANIFEST_FILE).read_bytes()
+    yield pb.PublishGenerationRequest(head=pb.GenerationHead(manifest=manifest, activate=activate))
+    for path in sorted(each for each in folder.rglob("*") if each.is_file()):
+        if path.name == MANIFEST_FILE:
+            continue
+        content, name = path.read_bytes(), path.relative_to(folder).as_posix()
+        for start in range(0, len(content), PIECE):
+            piece = pb.FilePiece(path=name, data=content[start : start + PIECE])
+            yield pb.PublishGenerationRequest(piece=piece)
+
+
+async def states(admin: "AdminServiceAsyncStub") -> dict[str, int]:
+    answer = await admin.ListGenerations(pb.ListGenerationsRequest())
+    return {each.name: each.state for each in answer.generations}
+
+
+async def test_generations_are_listed_activated_and_rolled_back(tmp_path: Path) -> None:
+    first, second = two_generations(tmp_path)
+    async with operating(tmp_path) as (admin, _):
+        assert await states(admin) == {first: SERVING, second: IDLE}
+        answer = await admin.ActivateGeneration(pb.ActivateGenerationRequest(name=second))
+        assert (answer.generation.name, answer.generation.state) == (second, SERVING)
+        assert answer.trial.agreement == 1.0
+        assert answer.trial.vector_difference < 1e-5
+        assert await states(admin) == {first: IDLE, second: SERVING}
+        listed = await admin.ListGenerations(pb.ListGenerationsRequest())
+        assert [each.name for each in listed.generations if each.previous] == [first]
+        back = await admin.RollBackGeneration(pb.RollBackGenerationRequest())
+        assert back.generation.name == first
+        workers = (await admin.ListWorkers(pb.ListWorkersRequest())).workers
+        assert [(each.number, each.generation, each.restarts) for each in workers] == [
+            (0, first, 0)
+        ]
+        assert all(each.pid for each in workers)
+
+
+async def test_generation_that_is_sent_can_be_activated(tmp_path: Path) -> None:
+    first = write_tiny_output(tmp_path / "here", seed=7).name
+    there = write_tiny_output(tmp_path / "there", seed=8)
+    async with operating(tmp_path / "here") as (admin, _):
+        sent = await admin.PublishGeneration(messages(there))
+        assert (sent.generation.name, sent.generation.state) == (there.name, IDLE)
+        again = await admin.PublishGeneration(messages(there, activate=True))
+        assert again.generation.state == SERVING
+        assert await states(admin) == {first: IDLE, there.name: SERVING}
+
+
+@pytest.mark.parametrize(
+    ("file", "said"),
+    [("text.npy", "text.npy"), (MANIFEST_FILE, "manifest.json")],
+)
+async def test_what_was_damaged_on_the_way_leaves_nothing_behind(
+    tmp_path: Path, file: str, said: str
+) -> None:
+    first = write_tiny_output(tmp_path / "here", seed=7).name
+    there = write_tiny_output(tmp_path / "there", seed=8)
+    damage(tmp_path / "there", there.name, file)
+    async with operating(tmp_path / "here") as (admin, _):
+        with pytest.raises(grpc.aio.AioRpcError, match=said) as caught:
+            await admin.PublishGeneration(messages(there))
+        assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+        assert reason(rich_status(caught.value)) == "GENERATION_INVALID"
+        assert await states(admin) == {first: SERVING}
+    left = {each.name for each in (tmp_path / "here" / "generations").iterdir()}
+    assert left == {first, ".lock"}
+
+
+async def test_file_that_no_manifest_lists_is_refused(tmp_path: Path) -> None:
+    write_tiny_output(tmp_path / "here", seed=7)
+    there = write_tiny_output(tmp_path / "there", seed=8)
+
+    def with_another() -> Iterator[pb.PublishGenerationRequest]:
+        yield next(messages(there))
+        piece = pb.FilePiece(path="../../outside", data=b"harm")
+        yield pb.PublishGenerationRequest(piece=piece)
+
+    async with operating(tmp_path / "here") as (admin, _):
+        with pytest.raises(grpc.aio.AioRpcError, match="does not list it"):
+            await admin.PublishGeneration(with_another())
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await admin.PublishGeneration(iter(list(messages(there))[1:2]))
+    assert violated(rich_status(caught.value)) == {"head": "expected a head first"}
+    assert not (tmp_path / "outside").exists()
+
+
+async def test_generation_cut_short_is_refused(tmp_path: Path) -> None:
+    write_tiny_output(tmp_path / "here", seed=7)
+    there = write_tiny_output(tmp_path / "there", seed=8)
+    async with operating(tmp_path / "here") as (admin, _):
+        with pytest.raises(grpc.aio.AioRpcError, match="expected"):
+            await admin.PublishGeneration(iter(list(messages(there))[:-1]))
+
+
+async def test_refused_generation_is_told_with_why(tmp_path: Path) -> None:
+    first, second = two_generations(tmp_path)
+    damage(tmp_path, second, "user_tower.onnx")
+    async with operating(tmp_path) as (admin, _):
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await admin.ActivateGeneration(pb.ActivateGenerationRequest(name=second))
+        assert caught.value.code() is grpc.StatusCode.FAILED_PRECONDITION
+        assert reason(rich_status(caught.value)) == "GENERATION_REFUSED"
+        assert await states(admin) == {first: SERVING, second: REFUSED}
+        listed = (await admin.ListGenerations(pb.ListGenerationsRequest())).generations
+        assert ["user_tower.onnx" in each.refusal for each in listed if each.refusal] == [True]
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "why"),
+    [
+        ("", grpc.StatusCode.INVALID_ARGUMENT, "REQUEST_INVALID"),
+        ("nothing", grpc.StatusCode.NOT_FOUND, "GENERATION_UNKNOWN"),
+    ],
+)
+async def test_name_of_nothing_is_refused(
+    tmp_path: Path, name: str, code: grpc.StatusCode, why: str
+) -> None:
+    write_tiny_output(tmp_path)
+    async with operating(tmp_path) as (admin, _):
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await admin.ActivateGeneration(pb.ActivateGenerationRequest(name=name))
+        with pytest.raises(grpc.aio.AioRpcError, match="no generation that answered before"):
+            await admin.RollBackGeneration(pb.RollBackGenerationRequest())
+    assert caught.value.code() is code
+    assert reason(rich_status(caught.value)) == why
