@@ -64,6 +64,7 @@ class Metrics:
         self, *, folder: Path | None = None, worker: int | None = None, by_caller: bool = False
     ) -> None:
         _choose_values(folder)
+        self._shares = folder is not None
         self._worker = "" if worker is None else str(worker)
         self.registry = CollectorRegistry()
         """What this process alone has counted."""
@@ -289,6 +290,11 @@ class Metrics:
         """Count lines of the log that were lost."""
         self._dropped.inc(lines)
 
+    def close(self) -> None:
+        """Count no more. Closing twice is harmless."""
+        if self._shares:
+            count_here()
+
     def _counter(self, name: str, told: str, labels: tuple[str, ...] = ()) -> Counter:
         self._described.append(Description(f"{name}_total", "counter", labels, told))
         return Counter(name, told, labels, registry=self.registry)
@@ -326,5 +332,10 @@ def _choose_values(folder: Path | None) -> None:
 
 
 def count_here() -> None:
-    """Keep what is counted from now on in this process alone."""
+    """Keep what is counted from now on in this process alone, and close files that are shared.
+
+    Metrics of a folder must not count any more.
+    """
+    close: Any = values.close_all_multiprocess_files  # has no types
+    close()
     values.ValueClass = values.MutexValue

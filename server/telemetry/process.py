@@ -95,6 +95,7 @@ class Telemetry:
         """Send what is left, then log no more. Closing twice is harmless."""
         if self._tracing is not None:
             self._tracing.shutdown()
+        self.metrics.close()
         self.logs.close()
 
     async def _look(self, certificate: Certificate | None) -> None:

@@ -6,7 +6,6 @@ import shlex
 import shutil
 import subprocess
 from collections.abc import Iterator
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,6 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.trace import use_span
 from pydantic_settings import CliApp
 
-import nearfield
 from nearfield.testing import FakeServer
 from server.breaker import BreakerSettings
 from server.settings import Settings
@@ -113,10 +111,6 @@ def test_prometheus_takes_its_configuration() -> None:
     shell(f"promtool check config {named[0]}", ROOT)
 
 
-@pytest.mark.skipif(
-    "metadata_of_call" not in {field.name for field in fields(nearfield.Connection)},
-    reason="this SDK cannot be asked for metadata with each call yet",
-)
 def test_client_of_the_page_sends_its_trace_along(capsys: pytest.CaptureFixture[str]) -> None:
     (block,) = [block for language, block in BLOCKS if language == "python"]
     span = TracerProvider(shutdown_on_exit=False).get_tracer("theirs").start_span("a page")
