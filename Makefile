@@ -78,6 +78,8 @@ lock: ## pin the versions in requirements/*.txt anew (UPGRADE=--upgrade for the 
 	$(LOCK) requirements/peers.in requirements/torch.in \
 		--excludes requirements/peers-excludes.txt -o requirements/peers.txt
 	$(LOCK) --group bench --constraints requirements/app.txt -o requirements/bench.txt
+	$(LOCK) pyproject.toml --group server --constraints requirements/app.txt \
+		-o requirements/serve.txt
 
 # SETTINGS=file.toml changes hyperparameters, as training/settings.py says.
 HYPERPARAMETERS = $(if $(SETTINGS),--settings "$(SETTINGS)")

@@ -65,6 +65,7 @@ def assemble(
         history_rows=visible["item_row"].to_numpy().astype(np.int32),
         history_weight=_weights(visible),
         history_seen=(visible["role"] != "weak").to_numpy(),
+        calibration=parts.calibration,
     )
     return GenerationContents(
         space_id=space_id(parts),
@@ -97,6 +98,7 @@ def assemble(
         history_weight=known.history_weight,
         history_seen=known.history_seen,
         pairs=parts.pairs,
+        calibration=parts.calibration,
         ready=make_ready(
             known,
             user_tower=networks.models.user_tower,

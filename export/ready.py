@@ -16,10 +16,11 @@ from threadpoolctl import threadpool_limits
 
 from export.generation.generation import Ready
 from features.providers import choose_providers
+from retrieval.calibrate import Calibration
 from retrieval.evidence import HISTORY_LENGTH, Catalogue, Person
 from retrieval.fused import FusedRanker
 from retrieval.index import VectorIndex
-from retrieval.query import Query
+from retrieval.query import Query, Selection
 from retrieval.select import Selector
 
 LISTED = 128
@@ -42,6 +43,7 @@ class Known:
     history_rows: NDArray[np.int32]
     history_weight: NDArray[np.float32]
     history_seen: NDArray[np.bool_]
+    calibration: Calibration | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +70,7 @@ def make_ready(known: Known, *, user_tower: bytes, scorer: bytes, listed: int = 
     vectors = np.empty((users, known.catalogue.item_vectors.shape[1]), dtype=np.float32)
     rows = np.full((users, listed), NO_ROW, dtype=np.int32)
     scores = np.zeros((users, listed), dtype=np.float32)
+    chances = np.full((users, listed), np.nan, dtype=np.float32)
     tower, ranking = _open(user_tower), _Ranking(known, _open(scorer), listed)
 
     def answer(first: int) -> None:
@@ -76,15 +79,17 @@ def make_ready(known: Known, *, user_tower: bytes, scorer: bytes, listed: int = 
         vectors[some] = _embed(known, tower, heard, known.user_features[some])
         for number, each in enumerate(heard if listed else ()):
             if len(each.rows):
-                found, score = ranking.best(each, vectors[first + number])
-                rows[first + number, : len(found)] = found
-                scores[first + number, : len(found)] = score
+                best = ranking.best(each, vectors[first + number])
+                found = slice(len(best.rows))
+                rows[first + number, found] = best.rows
+                scores[first + number, found] = best.scores
+                chances[first + number, found] = ranking.chances(best)
 
     # Side by side, so one thread each: two that share the cores wait for each other.
     with threadpool_limits(1), ThreadPoolExecutor(cpu_count()) as threads:
         for _ in threads.map(answer, range(0, users, _USERS_AT_ONCE)):
             pass
-    return Ready(vectors, rows, scores)
+    return Ready(vectors, rows, scores, chances)
 
 
 class _Ranking:
@@ -99,16 +104,22 @@ class _Ranking:
         self._ranker = FusedRanker(catalogue, score)
         self._selector = Selector(known.index, catalogue.item_vectors, catalogue.item_type)
         self._listed = listed
+        self._calibration = known.calibration
+        self._item_type = catalogue.item_type
 
-    def best(
-        self, heard: _Heard, vector: NDArray[np.float32]
-    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """Shapes: vector (V,), returns (n,) rows and (n,) scores, best first."""
+    def best(self, heard: _Heard, vector: NDArray[np.float32]) -> Selection:
+        """Find the best items of somebody. Shapes: vector (V,)."""
         query = Query(vector, self._listed, exclude=heard.seen)
         listener = self._ranker.listen(Person(vector, heard.rows, heard.weight))
         (nearest,) = self._selector.select([self._ranker.deepen(query)])
-        best = self._ranker.rank(listener, query, nearest)
-        return best.rows, best.scores
+        return self._ranker.rank(listener, query, nearest)
+
+    def chances(self, best: Selection) -> NDArray[np.floating] | float:
+        """Tell how likely each is to be chosen next; NaN where nobody knows."""
+        if self._calibration is None or best.log_total is None:
+            return np.nan
+        shares = best.scores.astype(np.float64) - best.log_total
+        return self._calibration.chances(shares, self._item_type[best.rows])
 
 
 def _histories(known: Known, users: range) -> Iterator[_Heard]:

@@ -22,6 +22,7 @@ from models.scorer import Scorer
 from models.scorer_checkpoint import load_scorer
 from models.tower_checkpoint import load_two_tower
 from models.towers import TwoTower
+from retrieval.calibrate import Calibration
 from retrieval.pairwise import PairTable
 
 STAGES = ("dataset", "text", "graph", "foundation", "adaptation", "fusion")
@@ -58,6 +59,7 @@ class RunParts:
     item_vectors: NDArray[np.float32]
     pairs: PairTable
     scorer: Scorer
+    calibration: Calibration | None
 
     @cached_property
     def content(self) -> NDArray[np.float32]:
@@ -110,6 +112,7 @@ def read_run(folder: Path) -> RunParts:
         item_vectors=_vectors(adaptation / "item_vectors.npy"),
         pairs=_pairs(folder / "fusion"),
         scorer=load_scorer(folder / "fusion"),
+        calibration=_calibration(folder / "fusion"),
     )
     _check_catalogue(parts)
     _check_types(parts)
@@ -221,6 +224,13 @@ def _pairs(folder: Path) -> PairTable:
         return PairTable.load(folder)
     except (OSError, ValueError, EOFError) as error:
         raise RunError(folder, f"holds no readable pairs: {error}") from error
+
+
+def _calibration(folder: Path) -> Calibration | None:
+    try:
+        return Calibration.load(folder)
+    except (OSError, ValueError) as error:
+        raise RunError(folder, f"holds no readable calibration: {error}") from error
 
 
 def _json(path: Path) -> Any:  # noqa: ANN401 (whatever the file holds; the callers check)

@@ -8,7 +8,15 @@ from nearfield.async_client import AsyncClient
 from nearfield.batch import Batch
 from nearfield.client import Client
 from nearfield.connection import Connection
-from nearfield.enums import Grouping, Provenance, Reason, Signal, VectorDtype, WarningCode
+from nearfield.enums import (
+    Degradation,
+    Grouping,
+    Provenance,
+    Reason,
+    Signal,
+    VectorDtype,
+    WarningCode,
+)
 from nearfield.errors import (
     AbortedError,
     AlreadyExistsError,
@@ -42,6 +50,7 @@ from nearfield.inputs import (
     NewItem,
     RecommendQuery,
     SimilarQuery,
+    TypeQuota,
     User,
 )
 from nearfield.options import NO_RETRY, Retry, Timeouts
@@ -79,6 +88,7 @@ __all__ = [
     "Connection",
     "DataLossError",
     "DeadlineExceededError",
+    "Degradation",
     "Embedding",
     "Event",
     "ExplanationPath",
@@ -115,6 +125,7 @@ __all__ = [
     "Timeouts",
     "Timing",
     "Tls",
+    "TypeQuota",
     "UnauthenticatedError",
     "UnavailableError",
     "UnimplementedError",

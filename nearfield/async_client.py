@@ -10,7 +10,15 @@ from nearfield.batch import Batch
 from nearfield.connection import Connection
 from nearfield.enums import Grouping, VectorDtype
 from nearfield.errors import NearfieldError
-from nearfield.inputs import ANY_ITEM, ItemFilter, NewItem, RecommendQuery, SimilarQuery, User
+from nearfield.inputs import (
+    ANY_ITEM,
+    ItemFilter,
+    NewItem,
+    RecommendQuery,
+    SimilarQuery,
+    TypeQuota,
+    User,
+)
 from nearfield.operations import Operations
 from nearfield.options import Options, Retry, Timeouts
 from nearfield.results import ItemEmbedding, Recommendations, SimilarItems, UserEmbedding
@@ -125,13 +133,33 @@ class AsyncClient:
         grouping: Grouping = Grouping.SINGLE_LIST,
         explained: bool = False,
         titled: bool = False,
+        quotas: Sequence[TypeQuota] = (),
+        diversity: float = 0.0,
+        exploration: float = 0.0,
+        seed: int | None = None,
+        page_size: int = 0,
+        page_token: str = "",
         timeout_s: float | None = None,
         request_id: str = "",
     ) -> Recommendations:
         """As Client.recommend."""
         return await self._run(
             self._operations.recommend(
-                RecommendQuery(user, k, items, drop_seen, grouping, explained, titled),
+                RecommendQuery(
+                    user,
+                    k,
+                    items,
+                    drop_seen,
+                    grouping,
+                    explained,
+                    titled,
+                    quotas,
+                    diversity,
+                    exploration,
+                    seed,
+                    page_size,
+                    page_token,
+                ),
                 timeout_s,
                 request_id,
             )
@@ -155,13 +183,33 @@ class AsyncClient:
         items: ItemFilter = ANY_ITEM,
         grouping: Grouping = Grouping.SINGLE_LIST,
         titled: bool = False,
+        quotas: Sequence[TypeQuota] = (),
+        diversity: float = 0.0,
+        exploration: float = 0.0,
+        seed: int | None = None,
+        page_size: int = 0,
+        page_token: str = "",
         timeout_s: float | None = None,
         request_id: str = "",
     ) -> SimilarItems:
         """As Client.similar_items."""
         return await self._run(
             self._operations.similar_items(
-                SimilarQuery(query, k, items, grouping, titled), timeout_s, request_id
+                SimilarQuery(
+                    query,
+                    k,
+                    items,
+                    grouping,
+                    titled,
+                    quotas,
+                    diversity,
+                    exploration,
+                    seed,
+                    page_size,
+                    page_token,
+                ),
+                timeout_s,
+                request_id,
             )
         )
 

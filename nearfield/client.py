@@ -9,7 +9,15 @@ from nearfield.blocking import Wire
 from nearfield.connection import Connection
 from nearfield.enums import Grouping, VectorDtype
 from nearfield.errors import NearfieldError
-from nearfield.inputs import ANY_ITEM, ItemFilter, NewItem, RecommendQuery, SimilarQuery, User
+from nearfield.inputs import (
+    ANY_ITEM,
+    ItemFilter,
+    NewItem,
+    RecommendQuery,
+    SimilarQuery,
+    TypeQuota,
+    User,
+)
 from nearfield.operations import Operations
 from nearfield.options import Options, Retry, Timeouts
 from nearfield.results import ItemEmbedding, Recommendations, SimilarItems, UserEmbedding
@@ -162,6 +170,12 @@ class Client:
         grouping: Grouping = Grouping.SINGLE_LIST,
         explained: bool = False,
         titled: bool = False,
+        quotas: Sequence[TypeQuota] = (),
+        diversity: float = 0.0,
+        exploration: float = 0.0,
+        seed: int | None = None,
+        page_size: int = 0,
+        page_token: str = "",
         timeout_s: float | None = None,
         request_id: str = "",
     ) -> Recommendations:
@@ -174,7 +188,21 @@ class Client:
         """
         return self._run(
             self._operations.recommend(
-                RecommendQuery(user, k, items, drop_seen, grouping, explained, titled),
+                RecommendQuery(
+                    user,
+                    k,
+                    items,
+                    drop_seen,
+                    grouping,
+                    explained,
+                    titled,
+                    quotas,
+                    diversity,
+                    exploration,
+                    seed,
+                    page_size,
+                    page_token,
+                ),
                 timeout_s,
                 request_id,
             )
@@ -198,6 +226,12 @@ class Client:
         items: ItemFilter = ANY_ITEM,
         grouping: Grouping = Grouping.SINGLE_LIST,
         titled: bool = False,
+        quotas: Sequence[TypeQuota] = (),
+        diversity: float = 0.0,
+        exploration: float = 0.0,
+        seed: int | None = None,
+        page_size: int = 0,
+        page_token: str = "",
         timeout_s: float | None = None,
         request_id: str = "",
     ) -> SimilarItems:
@@ -212,7 +246,21 @@ class Client:
         """
         return self._run(
             self._operations.similar_items(
-                SimilarQuery(query, k, items, grouping, titled), timeout_s, request_id
+                SimilarQuery(
+                    query,
+                    k,
+                    items,
+                    grouping,
+                    titled,
+                    quotas,
+                    diversity,
+                    exploration,
+                    seed,
+                    page_size,
+                    page_token,
+                ),
+                timeout_s,
+                request_id,
             )
         )
 

@@ -28,6 +28,19 @@ class Provenance(Enum):
     """Nothing known of the person: demographics, or the most popular items."""
 
 
+class Degradation(Enum):
+    """What was left out of a recommendation because the server was busy or the deadline near."""
+
+    UNSPECIFIED = 0
+    """Nothing, or the value is newer than this client."""
+    SMALLER_SEARCH = 1
+    """What the graph says of the history took no part; scores are dot products."""
+    STORED = 2
+    """What is kept ready for the user, without what the request says was seen."""
+    POPULAR = 3
+    """The most popular items, the same for everybody."""
+
+
 class Signal(Enum):
     """How an event counts."""
 
@@ -66,11 +79,13 @@ class WarningCode(Enum):
     UNKNOWN_FILTER_ITEMS = 6
     """Included or excluded items are unknown and were ignored."""
     FEWER_THAN_K = 7
-    """Fewer hits than k, because no more items pass the filter."""
+    """Fewer hits than k, because no more items pass the filter, or the quotas allow no more."""
     FALLBACK_FEATURIZER = 8
     """The text was embedded by the stand-in featurizer."""
     UNKNOWN_CATEGORY = 9
-    """A language, genre or demographic value was never seen in training."""
+    """A language, genre or demographic value was never seen in training, or no item has it."""
+    QUOTA_UNMET = 10
+    """Fewer hits of a type than its quota asks for, because no more of it pass the filter."""
 
 
 class Reason(StrEnum):
@@ -114,14 +129,20 @@ class Reason(StrEnum):
     ROLE_MISSING = "ROLE_MISSING"
     """The caller does not have the role that the call needs."""
     RATE_LIMITED = "RATE_LIMITED"
-    GENERATION_UNKNOWN = "GENERATION_UNKNOWN"
-    GENERATION_REFUSED = "GENERATION_REFUSED"
-    GENERATIONS_BUSY = "GENERATIONS_BUSY"
-    GENERATION_INVALID = "GENERATION_INVALID"
     """The caller has used up its own rate or places; others are not affected."""
+    PAGE_EXPIRED = "PAGE_EXPIRED"
+    """The page token is of a generation that no longer answers; begin with the first page."""
+    GENERATION_UNKNOWN = "GENERATION_UNKNOWN"
+    """The server has no generation of that name."""
+    GENERATION_REFUSED = "GENERATION_REFUSED"
+    """A generation did not pass, or there is none to roll back to; the old one answers on."""
+    GENERATIONS_BUSY = "GENERATIONS_BUSY"
+    """Another change of generations is under way."""
+    GENERATION_INVALID = "GENERATION_INVALID"
+    """What was sent is no generation, or was damaged on the way."""
 
 
-Named = TypeVar("Named", Provenance, WarningCode)
+Named = TypeVar("Named", Degradation, Provenance, WarningCode)
 
 
 def known(kind: type[Named], number: int) -> Named:

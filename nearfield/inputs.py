@@ -71,6 +71,17 @@ class NewItem:
     """Known items that it is chosen together with, best first; they become its neighbours."""
 
 
+_LISTS_OF_A_FILTER = (
+    "item_types",
+    "include",
+    "exclude",
+    "languages",
+    "genres",
+    "all_genres",
+    "creators",
+)
+
+
 @dataclass(frozen=True)
 class ItemFilter:
     """Which items may be in an answer."""
@@ -81,15 +92,39 @@ class ItemFilter:
     """Only items with these ids; empty for the whole catalogue."""
     exclude: Sequence[str] = ()
     """None of the items with these ids; stronger than include."""
+    languages: Sequence[str] = ()
+    """Only items in one of these languages; empty for all."""
+    genres: Sequence[str] = ()
+    """Only items of at least one of these genres; empty for all."""
+    all_genres: Sequence[str] = ()
+    """Only items that have every one of these genres."""
+    creators: Sequence[str] = ()
+    """Only items of one of these creators; empty for all."""
+    year_from: int | None = None
+    """Only items of this year or later; with either bound none of unknown year."""
+    year_to: int | None = None
+    """Only items of this year or earlier."""
 
     def __post_init__(self) -> None:
-        for name in ("item_types", "include", "exclude"):
+        for name in _LISTS_OF_A_FILTER:
             if isinstance(getattr(self, name), str):
                 raise ArgumentError(f"{name}: expected a list of strings, got one string")
 
 
 ANY_ITEM = ItemFilter()
 """The whole catalogue."""
+
+
+@dataclass(frozen=True)
+class TypeQuota:
+    """How many hits of one type a list may have, and has to have."""
+
+    item_type: str
+    """One of the server's types."""
+    min: int = 0
+    """At least so many, where as many exist."""
+    max: int | None = None
+    """At most so many; None for no bound."""
 
 
 @dataclass(frozen=True)
@@ -110,6 +145,18 @@ class RecommendQuery:
     """Give with each hit the paths that join it with the history."""
     titled: bool = False
     """Give with each hit its title."""
+    quotas: Sequence[TypeQuota] = ()
+    """Bounds on the hits of some types in the one list."""
+    diversity: float = 0.0
+    """How much unlikeness counts against the score, 0 to 1; 0 for the best as they come."""
+    exploration: float = 0.0
+    """How much is left to chance: a temperature in the unit of the score; 0 for nothing."""
+    seed: int | None = None
+    """What chance follows from; None for a new one, which the answer tells."""
+    page_size: int = 0
+    """How many of the k an answer brings; 0 for all, or as many as the page before."""
+    page_token: str = ""
+    """`next_page_token` of the page before, in a query that is otherwise the same."""
 
 
 @dataclass(frozen=True)
@@ -126,3 +173,15 @@ class SimilarQuery:
     """One list, or one for each type."""
     titled: bool = False
     """Give with each hit its title."""
+    quotas: Sequence[TypeQuota] = ()
+    """Bounds on the hits of some types in the one list."""
+    diversity: float = 0.0
+    """How much unlikeness counts against the score, 0 to 1; 0 for the best as they come."""
+    exploration: float = 0.0
+    """How much is left to chance: a temperature in the unit of the score; 0 for nothing."""
+    seed: int | None = None
+    """What chance follows from; None for a new one, which the answer tells."""
+    page_size: int = 0
+    """How many of the k an answer brings; 0 for all, or as many as the page before."""
+    page_token: str = ""
+    """`next_page_token` of the page before, in a query that is otherwise the same."""

@@ -7,7 +7,15 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from nearfield.enums import Grouping, Signal, VectorDtype
 from nearfield.errors import ArgumentError
-from nearfield.inputs import Event, ItemFilter, NewItem, RecommendQuery, SimilarQuery, User
+from nearfield.inputs import (
+    Event,
+    ItemFilter,
+    NewItem,
+    RecommendQuery,
+    SimilarQuery,
+    TypeQuota,
+    User,
+)
 from nearfield.v1 import embedding_pb2, recommendation_pb2, types_pb2
 from nearfield.vectors import SpaceVector
 
@@ -47,6 +55,12 @@ def recommend(query: RecommendQuery, request_id: str) -> recommendation_pb2.Reco
             explain=query.explained,
             include_titles=query.titled,
             request_id=request_id,
+            quotas=map(_quota, query.quotas),
+            diversity=query.diversity,
+            exploration=query.exploration,
+            seed=query.seed,
+            page_size=query.page_size,
+            page_token=query.page_token,
         )
 
 
@@ -61,6 +75,12 @@ def find_similar(
             grouping=_grouping(query.grouping),
             include_titles=query.titled,
             request_id=request_id,
+            quotas=map(_quota, query.quotas),
+            diversity=query.diversity,
+            exploration=query.exploration,
+            seed=query.seed,
+            page_size=query.page_size,
+            page_token=query.page_token,
         )
         match query.query:
             case NewItem():
@@ -133,7 +153,17 @@ def _filter(items: ItemFilter) -> recommendation_pb2.ItemFilter:
         item_types=items.item_types,
         include_item_ids=items.include,
         exclude_item_ids=items.exclude,
+        languages=items.languages,
+        genres=items.genres,
+        all_genres=items.all_genres,
+        creators=items.creators,
+        year_from=items.year_from,
+        year_to=items.year_to,
     )
+
+
+def _quota(quota: TypeQuota) -> recommendation_pb2.TypeQuota:
+    return recommendation_pb2.TypeQuota(item_type=quota.item_type, min=quota.min, max=quota.max)
 
 
 def _vector(vector: SpaceVector) -> types_pb2.Vector:

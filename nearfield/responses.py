@@ -13,7 +13,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from google.rpc.status_pb2 import Status
 from numpy.typing import NDArray
 
-from nearfield.enums import Provenance, VectorDtype, WarningCode, known
+from nearfield.enums import Degradation, Provenance, VectorDtype, WarningCode, known
 from nearfield.errors import ArgumentError, BadAnswerError, NearfieldError
 from nearfield.results import (
     AnswerInfo,
@@ -104,7 +104,10 @@ def recommendations(
         provenance=known(Provenance, recommendation.provenance),
         warnings=_warnings(recommendation.warnings),
         info=info,
+        next_page_token=recommendation.next_page_token,
+        seed=recommendation.seed if recommendation.HasField("seed") else None,
         history_events=recommendation.history_events,
+        degradation=known(Degradation, recommendation.degradation),
     )
 
 
@@ -121,6 +124,8 @@ def similar_items(
         provenance=known(Provenance, similar.provenance),
         warnings=_warnings(similar.warnings),
         info=info,
+        next_page_token=similar.next_page_token,
+        seed=similar.seed if similar.HasField("seed") else None,
         featurizer=similar.featurizer,
     )
 
@@ -254,6 +259,8 @@ def _hits(hits: Iterable[types_pb2.ItemHit]) -> tuple[Hit, ...]:
                 )
                 for path in hit.explanation
             ),
+            calibrated_score=hit.calibrated_score if hit.HasField("calibrated_score") else None,
+            propensity=hit.propensity if hit.HasField("propensity") else None,
         )
         for hit in hits
     )

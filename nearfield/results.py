@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from nearfield.enums import Provenance, WarningCode
+from nearfield.enums import Degradation, Provenance, WarningCode
 from nearfield.vectors import SpaceVector
 
 
@@ -128,6 +128,12 @@ class Hit:
     """Empty unless asked for."""
     explanation: tuple[ExplanationPath, ...]
     """Paths from the history to the item, best first; empty unless asked for."""
+    calibrated_score: float | None = None
+    """How likely the person chooses the item next, 0 to 1; compares across types and people. None
+    where the server does not know, and for similar items."""
+    propensity: float | None = None
+    """How likely the item was to come to its place given those further up; None without
+    exploration, and with diversity or quotas."""
 
 
 @dataclass(frozen=True)
@@ -142,6 +148,10 @@ class _Hits:
     """What was odd about the request, and why there are fewer than k."""
     info: AnswerInfo
     """About the answer."""
+    next_page_token: str
+    """What brings the next page; empty where there is none."""
+    seed: int | None
+    """What the exploration followed from; None where there was none."""
 
     @property
     def generation(self) -> str:
@@ -160,6 +170,8 @@ class Recommendations(_Hits):
 
     history_events: int
     """How many events of the history counted."""
+    degradation: Degradation = Degradation.UNSPECIFIED
+    """What the server left out for want of time."""
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,17 @@ from retrieval.score import rank
 UNIT_TOLERANCE = 1e-3
 """How far a squared norm may be from 1 for a vector to count as unit."""
 
+PRICE = 20
+"""Rows that are scored exactly in the time in which a graph finds one more; measured, as the next
+two (docs/performance.md, Filters)."""
+
+AMPLE = 2
+"""How many admitted rows a filtered search is to come across for each that it looks for, were the
+filter the same everywhere."""
+
+SOUND = 0.75
+"""Which part of what a deep search finds, the nearest, can be relied on to be complete."""
+
 
 class ApproximateIndex:
     """A graph over each large item type, and exact search for everything else.
@@ -26,9 +37,12 @@ class ApproximateIndex:
     of its own makes the filter free (ADR 0004). These are searched exactly:
 
     - rows of types too small for a graph,
-    - a type of which `allowed` hides some rows,
+    - a type of which `allowed` leaves so few rows that these are scored sooner than the graph
+      would come across them; else it is searched so much deeper, and what is not allowed dropped,
+    - a type of which the graph finds too few allowed rows among the nearest, for single queries:
+      a filter may let through what is near to the one and far from the other,
     - a type of which so much is asked for that the graph would visit all of it,
-    - for single queries, a type whose graph reaches fewer rows than were asked for.
+    - for single queries, a type whose graph reaches fewer rows than were asked for and are there.
 
     So there are always as many hits as rows allow. Scores and the order of hits
     are those of `ExactIndex`; only membership in the top k is approximate.
@@ -118,9 +132,15 @@ class ApproximateIndex:
         found = [np.empty((len(queries), 0), dtype=np.int64)]
         for graph in self.graphs:
             part = rest[graph.first : graph.end]
-            if 2 * self.settings.links * k < len(graph) and part.all():
+            allowed_rows = int(np.count_nonzero(part))
+            if allowed_rows == len(graph) and 2 * self.settings.links * k < len(graph):
                 found.append(self._search_graph(graph, queries, k))
                 part[:] = False
+            elif 0 < allowed_rows < len(graph):
+                depth = max(self.settings.search_width, AMPLE * k) * len(graph) // allowed_rows
+                if PRICE * depth < allowed_rows:
+                    found.append(self._search_filtered(graph, queries, k, depth, part))
+                    part[:] = False
         if rest.any():
             found.append(self._exact.search(queries, k, allowed=rest).rows)
         return rank(self.vectors, np.concatenate(found, axis=1), queries, k)
@@ -146,13 +166,50 @@ class ApproximateIndex:
         self, graph: Graph, queries: NDArray[np.float32], k: int
     ) -> NDArray[np.int64]:
         """Search one graph; search its slice exactly for queries that it leaves short."""
-        rows = graph.search(unit_rows(queries), k, self.settings.search_width)  # (B, k)
+        width = max(self.settings.search_width, 2 * k)
+        rows = graph.search(unit_rows(queries), k, width)  # (B, k)
         short = (rows == NO_ROW).any(axis=1)
         if short.any():
-            allowed = np.zeros(len(self), dtype=np.bool_)
-            allowed[graph.first : graph.end] = True
-            rows[short] = self._exact.search(queries[short], k, allowed=allowed).rows
+            rows[short] = self._search_slice(graph, queries[short], k, np.True_)
         return rows
+
+    def _search_filtered(
+        self,
+        graph: Graph,
+        queries: NDArray[np.float32],
+        k: int,
+        depth: int,
+        allowed: NDArray[np.bool_],
+    ) -> NDArray[np.int64]:
+        """Search one graph deeply, and drop what is not allowed.
+
+        faiss's own filter takes as long, and gives whatever allowed rows it comes across: where
+        those are at the edge of what it looks at it finds eight of ten and does not tell.
+
+        Shapes:
+            allowed: (n,), by row of the graph. returns: (B, k).
+        """
+        deep = graph.search(unit_rows(queries), depth, depth)  # (B, depth)
+        kept = (deep != NO_ROW) & allowed[np.maximum(deep - graph.first, 0)]
+        short = np.count_nonzero(kept[:, : int(SOUND * depth)], axis=1) < k
+        rows = np.full((len(queries), k), NO_ROW, dtype=np.int64)
+        for place in np.flatnonzero(~short):
+            rows[place] = deep[place, kept[place]][:k]
+        if short.any():
+            rows[short] = self._search_slice(graph, queries[short], k, allowed)
+        return rows
+
+    def _search_slice(
+        self,
+        graph: Graph,
+        queries: NDArray[np.float32],
+        k: int,
+        allowed: NDArray[np.bool_] | np.bool_,
+    ) -> NDArray[np.int64]:
+        """Search the rows of one graph without it."""
+        rows = np.zeros(len(self), dtype=np.bool_)
+        rows[graph.first : graph.end] = allowed
+        return self._exact.search(queries, k, allowed=rows).rows
 
 
 def unit_rows(vectors: NDArray[np.float32]) -> NDArray[np.float32]:

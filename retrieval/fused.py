@@ -172,7 +172,8 @@ class FusedRanker:
             return nearest
         scores = self.score(listener, rows, said)
         best = best_places(scores, query.k)
-        return Selection(rows[best], scores[best], nearest.available)
+        log_total = float(np.logaddexp.reduce(scores, dtype=np.float64))
+        return Selection(rows[best], scores[best], nearest.available, log_total)
 
     def candidates(
         self,
@@ -229,6 +230,8 @@ class FusedRanker:
             kept &= np.isin(self._catalogue.item_type[rows], query.types)
         if query.include is not None:
             kept &= self._numbers(rows, query.include) >= 0
+        if query.admitted is not None:
+            kept &= query.admitted.mask[rows]
         return kept
 
     def _reach(

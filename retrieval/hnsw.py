@@ -80,7 +80,7 @@ class Graph:
         return int(self._native.d)
 
     def search(self, queries: NDArray[np.float32], k: int, width: int) -> NDArray[np.int64]:
-        """Find about the k nearest rows.
+        """Find about the k nearest rows, best first.
 
         The graph may reach fewer than k of its rows, above all where many vectors are equal.
 
@@ -88,7 +88,7 @@ class Graph:
             queries: (B, D), unit rows.
             returns: (B, k), catalogue rows; -1 where the graph found no more.
         """
-        parameters = faiss.SearchParametersHNSW(efSearch=max(width, 2 * k))
+        parameters = faiss.SearchParametersHNSW(efSearch=width)
         rows: NDArray[np.int64] = self._native.search(queries, k, params=parameters)[1]
         rows[rows >= 0] += self.first
         return rows

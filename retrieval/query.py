@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from retrieval.admission import Admission
 from retrieval.errors import QueryError
 from retrieval.index import squared_norms
 
@@ -38,6 +39,10 @@ class Query:
     exclude: NDArray[np.int64] = field(default_factory=no_rows)
     """Rows never returned, in any order: what was asked for, and what was seen if it is to drop."""
 
+    admitted: Admission | None = None
+    """The only rows that may be returned, as `include`, but made to be many and to be shared by
+    queries; None for all. Both hold where both are given."""
+
     def __post_init__(self) -> None:
         if self.k < 1:
             raise QueryError("k", f"expected at least 1, got {self.k}")
@@ -68,3 +73,7 @@ class Selection:
 
     available: int
     """Rows that the query's filters leave. Below k, it is why fewer than k came back."""
+
+    log_total: float | None = None
+    """Natural log of the sum of exp(score) over all candidates, of which these are the best, where
+    scores are logits; None where they are not."""

@@ -8,6 +8,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from retrieval.admission import Admission
 from retrieval.errors import CatalogueError, QueryError
 from retrieval.exact import ExactIndex
 from retrieval.index import NO_ROW, VectorIndex
@@ -16,10 +17,14 @@ from retrieval.query import Query, Selection, no_rows
 DEEPEN = 4
 """How much deeper to look when exclusions ate too many of the hits."""
 
+FEW = 8192
+"""Where a filter lets through no more rows than this, they are scored one by one, without asking
+the index what it can do with a filter: at most some two milliseconds (docs/performance.md)."""
+
 
 @dataclass(frozen=True, eq=False)
 class _Ranking:
-    """A query that ranks the rows of its include list."""
+    """A query that ranks rows which are known already."""
 
     element: int
     query: Query
@@ -45,14 +50,19 @@ class _Search:
         return replace(self, depth=min(self.depth * DEEPEN, self.deepest))
 
 
+_Filter = tuple[tuple[int, ...], Admission | None, int]
+"""Types, admission and depth: queries that have all three in common share a search."""
+
+
 class Selector:
     """Answers queries over one catalogue, whatever the index behind it.
 
     Every query gets k rows whenever its filters leave k. Types are searched
-    inside the index. Include lists are ranked exactly, row by row. Exclusions
-    are dropped from a search that looks deeper until k remain; a row is never
-    lost to them. Queries with the same filter share a search, and the answer to
-    a query does not depend on the others in its batch.
+    inside the index. Include lists are ranked exactly, row by row, and so is what
+    an admission lets through where that is little; where it is much the index gets
+    it as a mask. Exclusions are dropped from a search that looks deeper until k
+    remain; a row is never lost to them. Queries with the same filter share a search,
+    and the answer to a query does not depend on the others in its batch.
 
     Shapes:
         vectors: (N, D), what `index` was built over.
@@ -93,10 +103,10 @@ class Selector:
         for element, query in enumerate(queries):
             self._check(query, element)
             types = self._types(query)
-            if query.include is None:
+            rows = self._listed(query, types)
+            if rows is None:
                 searches.append(self._search(element, query, types))
             else:
-                rows = self._included(query, query.include, types)
                 listed[rows.tobytes()].append(_Ranking(element, query, rows))
 
         answers: dict[int, Selection] = {}
@@ -120,6 +130,9 @@ class Selector:
             if not 0 <= item_type < num_types:
                 problem = f"type {item_type} is unknown, there are {num_types}"
                 raise QueryError("types", problem, element=element)
+        if query.admitted is not None and query.admitted.num_items != len(self._index):
+            problem = f"is of {query.admitted.num_items} rows, the catalogue has {len(self._index)}"
+            raise QueryError("admitted", problem, element=element)
         for name, rows in (("include", query.include), ("exclude", query.exclude)):
             if rows is None or not len(rows):
                 continue
@@ -139,16 +152,27 @@ class Selector:
         rows = np.unique(rows)
         return rows[np.isin(np.searchsorted(self._bounds, rows, side="right") - 1, types)]
 
-    def _included(
-        self, query: Query, include: NDArray[np.int64], types: tuple[int, ...]
-    ) -> NDArray[np.int64]:
-        """Return the rows that an include list leaves."""
-        return np.setdiff1d(self._of_types(include, types), query.exclude, assume_unique=True)
+    def _listed(self, query: Query, types: tuple[int, ...]) -> NDArray[np.int64] | None:
+        """Return the rows that a query leaves where they are few; None where they are not."""
+        if query.include is not None:
+            rows = self._of_types(query.include, types)
+            if query.admitted is not None:
+                rows = rows[query.admitted.mask[rows]]
+        elif query.admitted is not None:
+            rows = query.admitted.within(self._bounds, types)
+            if len(rows) > FEW:
+                return None
+        else:
+            return None
+        return np.setdiff1d(rows, query.exclude, assume_unique=True)
 
     def _search(self, element: int, query: Query, types: tuple[int, ...]) -> _Search:
         """Plan how deep to look for a query without an include list."""
         count = sum(int(self._bounds[t + 1] - self._bounds[t]) for t in types)
         exclude = self._of_types(query.exclude, types)
+        if query.admitted is not None:
+            count = len(query.admitted.within(self._bounds, types))
+            exclude = exclude[query.admitted.mask[exclude]]
         first = _power_of_two(2 * query.k if len(exclude) else query.k)
         return _Search(
             element=element,
@@ -175,17 +199,17 @@ class Selector:
 
     def _look(self, searches: list[_Search]) -> tuple[dict[int, Selection], list[_Search]]:
         """Search once for each filter and depth; return answers, and what must look deeper."""
-        groups: defaultdict[tuple[tuple[int, ...], int], list[_Search]] = defaultdict(list)
+        groups: defaultdict[_Filter, list[_Search]] = defaultdict(list)
         answers: dict[int, Selection] = {}
         for search in searches:
             if search.available:
-                groups[search.types, search.depth].append(search)
+                groups[search.types, search.query.admitted, search.depth].append(search)
             else:
                 answers[search.element] = Selection(no_rows(), np.empty(0, dtype=np.float32), 0)
         again: list[_Search] = []
-        for (types, depth), group in groups.items():
+        for (types, admitted, depth), group in groups.items():
             vectors = np.stack([search.query.vector for search in group])
-            hits = self._index.search(vectors, depth, allowed=self._mask(types))
+            hits = self._index.search(vectors, depth, allowed=self._mask(types, admitted))
             for search, rows, scores in zip(group, hits.rows, hits.scores, strict=True):
                 kept = ~np.isin(rows, search.exclude)
                 if np.count_nonzero(kept) >= min(search.query.k, search.available):
@@ -196,13 +220,14 @@ class Selector:
                     again.append(search.deeper())
         return answers, again
 
-    def _mask(self, types: tuple[int, ...]) -> NDArray[np.bool_] | None:
-        """Mark the rows of some types; None where that is all of them."""
+    def _mask(self, types: tuple[int, ...], admitted: Admission | None) -> NDArray[np.bool_] | None:
+        """Mark the rows of some types that are admitted; None where that is all of them."""
         if len(types) == len(self._bounds) - 1:
-            return None
+            return None if admitted is None else admitted.mask
         allowed = np.zeros(len(self._index), dtype=np.bool_)
         for item_type in types:
-            allowed[self._bounds[item_type] : self._bounds[item_type + 1]] = True
+            part = slice(self._bounds[item_type], self._bounds[item_type + 1])
+            allowed[part] = True if admitted is None else admitted.mask[part]
         return allowed
 
 

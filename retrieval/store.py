@@ -51,11 +51,14 @@ def build_index(
     return tune(index, questions, recall=recall) or ExactIndex(vectors)
 
 
-def load_index(folder: Path, vectors: NDArray[np.float32]) -> VectorIndex:
+def load_index(
+    folder: Path, vectors: NDArray[np.float32], *, verified: bool = False
+) -> VectorIndex:
     """Open a saved index over the vectors that it was built over.
 
     Neither the vectors nor the graphs are copied: give a memory-mapped array and
-    processes share both.
+    processes share both. `verified` says that the files of both were compared with digests of
+    their own just before: then only names, shapes and lengths are checked, which is fast.
 
     Shapes:
         vectors: (N, D) float32, the catalogue's vectors as they were when saving.
@@ -66,7 +69,7 @@ def load_index(folder: Path, vectors: NDArray[np.float32]) -> VectorIndex:
     """
     header = read_header(folder)
     vectors = check_catalogue(vectors)
-    check_header(header, folder, vectors)
+    check_header(header, folder, vectors, digested=not verified)
     if header.kind == ExactIndex.kind:
         return ExactIndex(vectors)
     if header.kind == ApproximateIndex.kind:

@@ -1,7 +1,17 @@
-"""`python -m server`: read the settings, start the workers, keep them answering."""
+"""`python -m server`: start workers and keep them answering; `check` asks a server that does."""
+
+import os
+import sys
+
+if __name__ == "__main__" and sys.argv[1:2] == ["check"]:
+    # Before all that serving imports, which takes a second and more. What gRPC itself would write
+    # of a connection that failed is in the answer.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    from server.check import main as check
+
+    sys.exit(check(sys.argv[2:]))
 
 import asyncio
-import sys
 from contextlib import AsyncExitStack
 from pathlib import Path
 

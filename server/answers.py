@@ -33,6 +33,7 @@ class NoticeKind(Enum):
     FEWER_THAN_K = "fewer than k"
     FALLBACK_FEATURIZER = "fallback featurizer"
     UNKNOWN_CATEGORY = "unknown category"
+    QUOTA_UNMET = "quota unmet"
 
 
 class Degradation(Enum):
@@ -113,6 +114,11 @@ class Hit:
     provenance: Provenance
     title: str = ""
     paths: tuple[Path, ...] = ()
+    calibrated: float | None = None
+    """The chance that it is chosen next; None where nobody knows."""
+    propensity: float | None = None
+    """The chance that it came to its place; None where nothing was left to chance, or nobody
+    knows."""
 
 
 @dataclass(frozen=True)
@@ -131,6 +137,10 @@ class Recommendation:
     provenance: Provenance
     history_events: int
     notices: tuple[Notice, ...]
+    next_page_token: str = ""
+    """Empty where there is no further page."""
+    seed: int | None = None
+    """What the exploration followed from; None where there was none."""
     degradation: Degradation = Degradation.NONE
 
 
@@ -143,3 +153,5 @@ class SimilarItems:
     """None where the query was a bare vector."""
     featurizer: str = ""
     notices: tuple[Notice, ...] = ()
+    next_page_token: str = ""
+    seed: int | None = None

@@ -47,7 +47,8 @@ class App:
         metrics: Metrics | None = None,
     ) -> None:
         self._settings = settings
-        self.generations = Holder(Served(engine, texts, settings, metrics))
+        served = Served(engine, texts, settings, metrics)
+        self.generations = Holder(served, page_hold_s=settings.page_hold_s)
         """What answers, and what still finishes."""
         self._health = health.aio.HealthServicer()
         self._gate = open_gate(settings.security, settings.host, processes=settings.workers)

@@ -15,7 +15,7 @@ from server.wire import PROVENANCES
 MOST_KEPT = 200_000
 """Items whose bytes are kept, about 100 bytes each; beyond it all are forgotten, which is rare."""
 _LENGTH_DELIMITED, _FIXED32, _VARINT = 2, 5, 0
-_SCORE = Struct("<Bf")
+_SCORE, _SCORES = Struct("<Bf"), Struct("<BfBf")
 
 
 def tag(number: int, kind: int) -> int:
@@ -45,6 +45,10 @@ def counted(number: int, value: int) -> bytes:
     return b"%c%b" % (tag(number, _VARINT), varint(value)) if value else b""
 
 
+_SCORE_TAG = tag(types_pb2.ItemHit.SCORE_FIELD_NUMBER, _FIXED32)
+_CHANCE_TAG = tag(types_pb2.ItemHit.CALIBRATED_SCORE_FIELD_NUMBER, _FIXED32)
+
+
 class HitBytes:
     """Writes hits of one catalogue without title and explanation; for one thread."""
 
@@ -53,15 +57,29 @@ class HitBytes:
         self._most = most
         self._kept: dict[int, bytes] = {}
 
-    def write(self, number: int, rows: Iterable[int], scores: Iterable[float]) -> bytes:
-        """Write hits, best first, as the repeated field `number` of another message."""
+    def write(
+        self,
+        number: int,
+        rows: Iterable[int],
+        scores: Iterable[float],
+        chances: Iterable[float] | None,
+    ) -> bytes:
+        """Write hits, best first, as the repeated field `number` of another message.
+
+        `chances` are their calibrated scores, None where nobody knows.
+        """
         kept, head = self._kept, tag(number, _LENGTH_DELIMITED)
-        score_tag = tag(types_pb2.ItemHit.SCORE_FIELD_NUMBER, _FIXED32)
+        if chances is None:
+            numbers = [_SCORE.pack(_SCORE_TAG, score) for score in scores]
+        else:
+            numbers = [
+                _SCORES.pack(_SCORE_TAG, score, _CHANCE_TAG, chance)
+                for score, chance in zip(scores, chances, strict=True)
+            ]
         parts = []
-        for row, score in zip(rows, scores, strict=True):
+        for row, scored in zip(rows, numbers, strict=True):
             item = kept.get(row) or self._item(row)
-            parts.append(b"%c%b%b" % (head, varint(len(item) + 5), item))
-            parts.append(_SCORE.pack(score_tag, score))
+            parts.append(b"%c%b%b%b" % (head, varint(len(item) + len(scored)), item, scored))
         return b"".join(parts)
 
     def _item(self, row: int) -> bytes:

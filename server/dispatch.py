@@ -102,7 +102,7 @@ class Dispatcher:
             if read is None:
                 raise BusyError("recommendations")
             return Timed(write_recommendation(read), Times())
-        if strain > SMALLER_FROM:
+        if strain > SMALLER_FROM and task.shape.page is None:  # pages are cut from one list
             task = replace(task, degradation=Degradation.SMALLER_SEARCH)
         return await self._recommend.submit(task, deadline=deadline)
 

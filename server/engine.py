@@ -31,7 +31,8 @@ class Engine:
         self.generation = generation
         self.models = Models(generation, choice=choice, threads=threads)
         self.catalogue = Catalogue(generation)
-        self.search = Search(generation, self.catalogue)
+        calibration = generation.manifest.calibration
+        self.search = Search(generation, self.catalogue, calibration=calibration)
         fuser = Fuser(generation, self.models) if generation.pairs else None
         most_events = generation.manifest.history_length
         if fuser is not None:

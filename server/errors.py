@@ -5,6 +5,7 @@ ServiceError
 ├── UnknownUserError          no such user, and nothing else is known of the person
 ├── UnknownItemError          no such item
 ├── SpaceMismatchError        a vector of another space
+├── PageExpiredError          a page of a generation that no longer answers
 ├── FeaturizerMismatchError   the featurizer is not the generation's
 ├── FeaturizerMissingError    this server has no featurizer
 ├── OverloadedError           too many calls of a kind under way
@@ -78,6 +79,18 @@ class SpaceMismatchError(ServiceError):
         super().__init__(
             f"vector.space_id: expected {expected}, got {shown(space_id)}; vectors of different "
             "spaces cannot be compared"
+        )
+
+
+class PageExpiredError(ServiceError):
+    """A page token is of another generation than the one that answers."""
+
+    def __init__(self, generation: str, expected: str) -> None:
+        self.generation = generation
+        self.expected = expected
+        super().__init__(
+            f"page_token: is of generation {shown(generation)}, {expected} answers; begin with the "
+            "first page"
         )
 
 

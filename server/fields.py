@@ -1,15 +1,15 @@
-"""The parts that requests share, read from the wire and checked field by field."""
+"""People and new items, read from the wire and checked field by field."""
 
 from collections.abc import Iterable, Sequence
 
 from features.encode import UserRecord
 from features.errors import TextError
 from features.schema import ItemRecord, compose_text
-from nearfield.v1 import recommendation_pb2, types_pb2
+from nearfield.v1 import types_pb2
 from server.errors import shown
 from server.findings import Findings
 from server.limits import MAX_WEIGHT, MIN_WEIGHT, Limits
-from server.requests import Event, ItemFilter, NewItem, Person, Shape
+from server.requests import Event, NewItem, Person
 
 MAX_YEAR = 9999
 SIGNALS = types_pb2.Signal.values()
@@ -19,11 +19,12 @@ _SHOWN_TYPES = 20
 
 
 class FieldReader:
-    """Reads the parts that requests share, against the limits and types of one server."""
+    """Reads people and new items, against the limits and types of one server."""
 
     def __init__(self, limits: Limits, item_types: Sequence[str]) -> None:
         self.limits = limits
-        self._types = {name: number for number, name in enumerate(item_types)}
+        self.types = {name: number for number, name in enumerate(item_types)}
+        """Type indices by name."""
 
     def person(self, message: types_pb2.UserInput, findings: Findings) -> Person:
         """Read who a request is about."""
@@ -69,29 +70,6 @@ class FieldReader:
             return None
         return NewItem(record, text, tuple(dict.fromkeys(message.related_item_ids)))
 
-    def shape(
-        self,
-        message: recommendation_pb2.RecommendRequest | recommendation_pb2.FindSimilarItemsRequest,
-        findings: Findings,
-    ) -> Shape:
-        """Read how an answer with hits shall look."""
-        k = message.k if message.HasField("k") else self.limits.default_k
-        per_type = message.grouping == types_pb2.GROUPING_PER_TYPE
-        findings.enum("grouping", "Grouping", message.grouping, types_pb2.Grouping.values())
-        shape = Shape(k, self._filter(message.filter, findings), per_type, message.include_titles)
-        most = self.limits.max_k
-        if not 1 <= k <= most:
-            findings.add("k", f"expected 1 to {most}, got {k}")
-        elif self.hits(shape) > self.limits.max_hits_per_call:
-            most = self.limits.max_hits_per_call
-            findings.add("k", f"expected at most {most} hits in all, got {self.hits(shape)}")
-        return shape
-
-    def hits(self, shape: Shape) -> int:
-        """Count the hits that a request may bring."""
-        types = len(self._types) if shape.filter.types is None else len(shape.filter.types)
-        return shape.k * (types if shape.per_type else 1)
-
     def check_id(self, value: str, field: str, findings: Findings) -> None:
         """Note it where an id is empty or too long."""
         if not value:
@@ -99,6 +77,18 @@ class FieldReader:
         elif len(value.encode()) > self.limits.max_id_bytes:
             most = self.limits.max_id_bytes
             findings.add(field, f"expected at most {most} bytes, got {len(value.encode())}")
+
+    def check_ids(self, ids: Sequence[str], field: str, most: int, findings: Findings) -> None:
+        """Note it where there are too many ids, or one is empty or too long."""
+        if findings.count(field, len(ids), most, "ids"):
+            for place, value in enumerate(ids):
+                self.check_id(value, f"{field}[{place}]", findings)
+
+    def check_type(self, name: str, field: str, findings: Findings) -> None:
+        """Note it where the server has no such type."""
+        if name not in self.types:
+            known = ", ".join(shown(each) for each in list(self.types)[:_SHOWN_TYPES])
+            findings.add(field, f"expected one of {known}, got {shown(name)}")
 
     def _history(
         self, messages: Sequence[types_pb2.HistoryEvent], findings: Findings
@@ -138,24 +128,9 @@ class FieldReader:
         weight = message.weight if message.HasField("weight") else usual
         return Event(message.item_id, weight, not weak)
 
-    def _filter(self, message: recommendation_pb2.ItemFilter, findings: Findings) -> ItemFilter:
-        types = dict.fromkeys(message.item_types)
-        for name in types:
-            self._check_type(name, "filter.item_types", findings)
-        for field, ids in (
-            ("filter.include_item_ids", message.include_item_ids),
-            ("filter.exclude_item_ids", message.exclude_item_ids),
-        ):
-            self._check_ids(ids, field, self.limits.max_filter_ids, findings)
-        return ItemFilter(
-            types=tuple(self._types.get(name, -1) for name in types) or None,
-            include=tuple(message.include_item_ids) or None,
-            exclude=tuple(message.exclude_item_ids),
-        )
-
     def _check_new_item(self, message: types_pb2.NewItem, findings: Findings) -> None:
         limits = self.limits
-        self._check_type(message.item_type, "new_item.item_type", findings)
+        self.check_type(message.item_type, "new_item.item_type", findings)
         findings.chars("new_item.title", message.title, limits.max_title_chars)
         findings.chars("new_item.creator", message.creator, limits.max_title_chars)
         most = limits.max_description_chars
@@ -164,18 +139,6 @@ class FieldReader:
         if findings.count("new_item.genres", len(message.genres), limits.max_genres, "genres"):
             for place, genre in enumerate(message.genres):
                 findings.category(f"new_item.genres[{place}]", genre)
-        if not -MAX_YEAR <= message.year <= MAX_YEAR:
-            expected = f"expected -{MAX_YEAR} to {MAX_YEAR}"
-            findings.add("new_item.year", f"{expected}, got {message.year}")
+        findings.number("new_item.year", message.year, -MAX_YEAR, MAX_YEAR)
         ids = message.related_item_ids
-        self._check_ids(ids, "new_item.related_item_ids", limits.max_related_items, findings)
-
-    def _check_ids(self, ids: Sequence[str], field: str, most: int, findings: Findings) -> None:
-        if findings.count(field, len(ids), most, "ids"):
-            for place, value in enumerate(ids):
-                self.check_id(value, f"{field}[{place}]", findings)
-
-    def _check_type(self, name: str, field: str, findings: Findings) -> None:
-        if name not in self._types:
-            known = ", ".join(shown(each) for each in list(self._types)[:_SHOWN_TYPES])
-            findings.add(field, f"expected one of {known}, got {shown(name)}")
+        self.check_ids(ids, "new_item.related_item_ids", limits.max_related_items, findings)

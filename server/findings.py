@@ -39,6 +39,13 @@ class Findings:
         self.add(field, f"expected {least} to {most} {what}, got {count}")
         return False
 
+    def number(self, field: str, value: float, least: float, most: float) -> bool:
+        """Note it where a number is out of bounds or none; return whether it is right."""
+        if least <= value <= most:
+            return True
+        self.add(field, f"expected {least} to {most}, got {value}")
+        return False
+
     def chars(self, field: str, value: str, most: int) -> None:
         """Note it where a text is too long."""
         if len(value) > most:

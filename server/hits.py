@@ -1,10 +1,14 @@
 """Rows that a search found, written out as hits."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from itertools import repeat
+
+import numpy as np
+from numpy.typing import NDArray
 
 from server.answers import Hit, HitList, Path, Provenance
 from server.items import known_provenance
-from server.search import Outcome
+from server.lists import Outcome
 from server.stores.catalogue import Catalogue
 
 NO_PATHS: Mapping[int, tuple[Path, ...]] = {}
@@ -32,9 +36,13 @@ class HitWriter:
             HitList(
                 found.item_type,
                 tuple(
-                    self._hit(row, score, titles=titles, popular=popular, paths=paths.get(row, ()))
-                    for row, score in zip(
-                        found.selection.rows.tolist(), found.selection.scores.tolist(), strict=True
+                    self._hit(*each, titles=titles, popular=popular, paths=paths)
+                    for each in zip(
+                        found.selection.rows.tolist(),
+                        found.selection.scores.tolist(),
+                        _each(found.calibrated),
+                        _each(found.propensity),
+                        strict=False,  # the last two may go on for ever
                     )
                 ),
             )
@@ -42,7 +50,15 @@ class HitWriter:
         )
 
     def _hit(
-        self, row: int, score: float, *, titles: bool, popular: bool, paths: tuple[Path, ...]
+        self,
+        row: int,
+        score: float,
+        calibrated: float | None,
+        propensity: float | None,
+        *,
+        titles: bool,
+        popular: bool,
+        paths: Mapping[int, tuple[Path, ...]],
     ) -> Hit:
         catalogue = self._catalogue
         return Hit(
@@ -51,5 +67,11 @@ class HitWriter:
             score=score,
             provenance=Provenance.FALLBACK if popular else known_provenance(catalogue, row),
             title=catalogue.title(row) if titles else "",
-            paths=paths,
+            paths=paths.get(row, ()),
+            calibrated=calibrated,
+            propensity=propensity,
         )
+
+
+def _each(values: NDArray[np.float64] | None) -> Iterable[float | None]:
+    return repeat(None) if values is None else values.tolist()

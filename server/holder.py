@@ -1,6 +1,7 @@
 """The generation that answers, those that still finish what they began, and the step between."""
 
 import asyncio
+import contextlib
 import ctypes
 import gc
 import logging
@@ -8,6 +9,7 @@ from collections.abc import Awaitable
 from typing import Any
 
 from server.methods import Method
+from server.pages import generation_of
 from server.served import Served
 from server.surround import Answer
 
@@ -17,8 +19,10 @@ log = logging.getLogger(__name__)
 class Holder:
     """Holds one generation that answers and any number that finish; for one event loop."""
 
-    def __init__(self, served: Served) -> None:
+    def __init__(self, served: Served, *, page_hold_s: float) -> None:
         self.current = served
+        self._page_hold_s = page_hold_s
+        self._hurry = asyncio.Event()
         self._leaving: dict[asyncio.Task[None], Served] = {}
 
     @property
@@ -27,28 +31,42 @@ class Holder:
         return tuple(served.name for served in self._leaving.values())
 
     def answer(self, method: Method, request: Any) -> Answer | Awaitable[Answer]:  # noqa: ANN401
-        """Answer a call from the generation of this moment."""
+        """Answer a call from the generation of this moment.
+
+        A page of a list that an older generation began is cut by that one, while it is here.
+        """
+        name = generation_of(getattr(request, "page_token", ""))
+        if name is not None and name != self.current.name:
+            for served in self._leaving.values():
+                if served.name == name:
+                    return served.answer(method, request)
         return self.current.answer(method, request)
 
     def swap(self, served: Served) -> None:
         """Let another generation answer from the next call on.
 
-        What was begun on the old one is finished there; then it is closed and its memory given
-        back.
+        What was begun on the old one is finished there, and so are the pages of its lists, for
+        `page_hold_s` or until it is replaced again; then it is closed and its memory given back.
         """
         old, self.current = self.current, served
         log.info("generation %s answers instead of %s", served.name, old.name)
-        leaving = asyncio.get_running_loop().create_task(self._let_go(old))
+        self._hurry.set()
+        self._hurry = asyncio.Event()
+        leaving = asyncio.get_running_loop().create_task(self._let_go(old, self._hurry))
         self._leaving[leaving] = old
         leaving.add_done_callback(self._leaving.pop)
 
     async def close(self) -> None:
         """Close every generation."""
-        await self.current.close()
-        if self._leaving:
-            await asyncio.wait(tuple(self._leaving))
+        leaving = dict(self._leaving)
+        for task in leaving:
+            task.cancel()
+        for served in (self.current, *leaving.values()):
+            await served.close()
 
-    async def _let_go(self, old: Served) -> None:
+    async def _let_go(self, old: Served, hurry: asyncio.Event) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(hurry.wait(), self._page_hold_s)
         await old.finished()
         await old.close()
         log.info("generation %s is let go of", old.name)

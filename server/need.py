@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from retrieval.query import Selection
 from server.answers import Degradation, Provenance, Recommendation
 from server.engine import Engine
+from server.lists import FoundList, Outcome
 from server.requests import ItemFilter, RecommendTask, Shape
-from server.search import FoundList, Outcome
 from server.stores.people import PersonState
 
 POPULAR = 2_000
@@ -29,6 +29,7 @@ class InNeed:
         self._generation = engine.generation
         self._people = engine.people
         self._writer = engine.writer
+        self._chances = engine.generation.manifest.calibration is not None
         popularity = engine.generation.popularity
         self._popular = np.argsort(-popularity, kind="stable")[:POPULAR].astype(np.int64)
 
@@ -52,7 +53,8 @@ class InNeed:
         if len(kept) < task.shape.k:
             return None
         selection = Selection(rows[kept], ready.scores[user][kept], len(kept))
-        return self._answer(task, state, selection, Degradation.STORED)
+        chances = ready.chances[user][kept].astype(np.float64) if self._chances else None
+        return self._answer(task, state, FoundList(None, selection, chances), Degradation.STORED)
 
     def _of_all(
         self, task: RecommendTask, state: PersonState, hidden: NDArray[np.int64]
@@ -61,17 +63,17 @@ class InNeed:
         if len(rows) < task.shape.k:
             return None
         selection = Selection(rows, self._generation.popularity[rows], len(rows))
-        return self._answer(task, state, selection, Degradation.POPULAR)
+        return self._answer(task, state, FoundList(None, selection), Degradation.POPULAR)
 
     def _answer(
         self,
         task: RecommendTask,
         state: PersonState,
-        selection: Selection,
+        found: FoundList,
         degradation: Degradation,
     ) -> Recommendation:
         popular = degradation is Degradation.POPULAR
-        outcome = Outcome((FoundList(None, selection),), ())
+        outcome = Outcome((found,), ())
         return Recommendation(
             lists=self._writer.lists(outcome, titles=task.shape.titles, popular=popular),
             provenance=Provenance.FALLBACK if popular else state.provenance,

@@ -28,6 +28,7 @@ class ReadyAnswers:
         self._hits = HitBytes(catalogue)
         self._most = most_events
         self._listed = ready.rows.shape[1]
+        self._chances = generation.manifest.calibration is not None
 
     @classmethod
     def of(
@@ -57,7 +58,12 @@ class ReadyAnswers:
             return None
         return b"".join(
             (
-                self._hits.write(_HITS, rows.tolist(), self._ready.scores[user, :k].tolist()),
+                self._hits.write(
+                    _HITS,
+                    rows.tolist(),
+                    self._ready.scores[user, :k].tolist(),
+                    self._ready.chances[user, :k].tolist() if self._chances else None,
+                ),
                 counted(_PROVENANCE, PROVENANCES[Provenance.GRAPH]),
                 counted(_EVENTS, events),
             )

@@ -9,8 +9,10 @@ from server.answers import Degradation, Path, Recommendation
 from server.explanation import Explainer
 from server.fusion import Fuser
 from server.hits import NO_PATHS, HitWriter
+from server.lists import Outcome
+from server.plan import Ask
 from server.requests import RecommendTask
-from server.search import Ask, Outcome, Search
+from server.search import Search
 from server.stopwatch import Stopwatch
 from server.stores.people import People, PersonState, history_cut
 from server.users import UserEmbedder
@@ -48,14 +50,29 @@ class Recommender:
         """
         states = [self._people.state(task.person) for task in tasks]
         with watch.stage("model"):
-            vectors = iter(self._users.vectors([state for state in states if len(state.rows)]))
+            vectors = self._vectors(tasks, states)
         with watch.stage("retrieval"):
-            asks = [
-                self._ask(task, state, next(vectors) if len(state.rows) else None)
-                for task, state in zip(tasks, states, strict=True)
-            ]
+            asks = [self._ask(*each) for each in zip(tasks, states, vectors, strict=True)]
             outcomes = self._search.run(asks, self._fuser)
             return [self._answer(*each) for each in zip(tasks, states, outcomes, strict=True)]
+
+    def _vectors(
+        self, tasks: Sequence[RecommendTask], states: Sequence[PersonState]
+    ) -> list[NDArray[np.float32] | None]:
+        """Give each person's vector (V,), None for people without a history.
+
+        The user tower rounds differently with the batch that a person is in. A page has to be cut
+        from the same list as the page before, so whoever pages gets a batch of their own.
+        """
+        vectors: list[NDArray[np.float32] | None] = [None] * len(states)
+        heard = [place for place, state in enumerate(states) if len(state.rows)]
+        together = [place for place in heard if tasks[place].shape.page is None]
+        alone = [[place] for place in heard if tasks[place].shape.page is not None]
+        for places in (together, *alone):
+            made = self._users.vectors([states[place] for place in places])
+            for place, vector in zip(places, made, strict=True):
+                vectors[place] = vector
+        return vectors
 
     def _ask(
         self, task: RecommendTask, state: PersonState, vector: NDArray[np.float32] | None
@@ -87,5 +104,7 @@ class Recommender:
                 *history_cut(state.events, self._most),
                 *outcome.notices,
             ),
+            next_page_token=outcome.next_page_token,
+            seed=task.shape.seed,
             degradation=task.degradation if self._fuser else Degradation.NONE,
         )

@@ -8,7 +8,9 @@ from numpy.typing import NDArray
 
 from features.encode import UserRecord
 from features.schema import ItemRecord
+from retrieval.arrange import RANKED, Arrangement
 from server.answers import Degradation, ItemVector
+from server.pages import Page
 
 NOTHING_KNOWN = UserRecord()
 
@@ -52,6 +54,27 @@ class NewItem:
 
 
 @dataclass(frozen=True)
+class Traits:
+    """What items are like; nothing where a field is empty or None."""
+
+    languages: tuple[str, ...] = ()
+    """One of these."""
+    genres: tuple[str, ...] = ()
+    """At least one of these."""
+    all_genres: tuple[str, ...] = ()
+    """Every one of these."""
+    creators: tuple[str, ...] = ()
+    """One of these."""
+    year_from: int | None = None
+    """This year or later."""
+    year_to: int | None = None
+    """This year or earlier."""
+
+
+ANY_TRAITS = Traits()
+
+
+@dataclass(frozen=True)
 class ItemFilter:
     """Which items may be in an answer."""
 
@@ -60,6 +83,7 @@ class ItemFilter:
     include: tuple[str, ...] | None = None
     """The only ids; None for all."""
     exclude: tuple[str, ...] = ()
+    traits: Traits = ANY_TRAITS
 
 
 @dataclass(frozen=True)
@@ -71,6 +95,16 @@ class Shape:
     per_type: bool = False
     """A list for each type instead of one for all."""
     titles: bool = False
+    arrangement: Arrangement = RANKED
+    """How the hits are chosen among the best candidates."""
+    page: Page | None = None
+    """The part of the list that is asked for; None for all of it."""
+
+    @property
+    def seed(self) -> int | None:
+        """What the exploration follows from; None where there is none."""
+        exploration = self.arrangement.exploration
+        return None if exploration is None else exploration.seed
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,7 @@ class Served:
             manifest.item_types,
             dimensions=manifest.dimensions.vector,
             space_id=manifest.space_id,
+            generation=manifest.generation,
         )
         ready = ReadyAnswers.of(generation, engine.catalogue, most_events=engine.most_events)
         services = {

@@ -57,6 +57,10 @@ class Settings(BaseSettings):
     """Address to listen on. Beyond this machine it takes TLS and callers; see security."""
     port: int = Field(default=50051, ge=0, le=65535)
     """Port to listen on; 0 takes a free one and prints it."""
+    page_hold_s: NonNegativeFloat = 60.0
+    """Seconds for which a generation that another one has replaced still gives the next pages of
+    its lists; after that, or when it is replaced again, they end with PAGE_EXPIRED. Larger keeps
+    two generations open for longer."""
     admin_port: int | None = Field(default=None, ge=0, le=65535)
     """Port for AdminService, on the same host; 0 takes a free one and prints it. None for no such
     port: generations are then changed by the link alone."""

@@ -11,8 +11,10 @@ from server.answers import ItemVector, SimilarItems
 from server.errors import UnknownItemError
 from server.hits import HitWriter
 from server.items import known_item
+from server.lists import Outcome
+from server.plan import Ask
 from server.requests import SimilarTask
-from server.search import Ask, Outcome, Search
+from server.search import Search
 from server.stopwatch import Stopwatch
 from server.stores.catalogue import Catalogue
 
@@ -81,4 +83,6 @@ class SimilarFinder:
             provenance=item.provenance if item else None,
             featurizer=item.featurizer if item else "",
             notices=(*(item.notices if item else ()), *outcome.notices),
+            next_page_token=outcome.next_page_token,
+            seed=task.shape.seed,
         )

@@ -70,6 +70,9 @@ TABLE: Mapping[type[Exception], Row] = {
     server.SpaceMismatchError: Row(
         grpc.StatusCode.FAILED_PRECONDITION, reasons.ERROR_REASON_SPACE_MISMATCH
     ),
+    server.PageExpiredError: Row(
+        grpc.StatusCode.FAILED_PRECONDITION, reasons.ERROR_REASON_PAGE_EXPIRED
+    ),
     server.FeaturizerMismatchError: Row(
         grpc.StatusCode.FAILED_PRECONDITION, reasons.ERROR_REASON_FEATURIZER_MISMATCH
     ),
@@ -205,6 +208,8 @@ def _metadata(error: Exception) -> dict[str, str]:
             return {"item_id": error.item_id}
         case server.SpaceMismatchError():
             return {"space_id": error.space_id[:80], "expected_space_id": error.expected}
+        case server.PageExpiredError():
+            return {"generation": error.generation[:80], "expected_generation": error.expected}
         case security.PermissionDeniedError():
             return {"role": error.role}
         case server.InvalidRequestError() if len(error.violations) > MOST_VIOLATIONS:

@@ -11,6 +11,7 @@ from server.fields import FieldReader
 from server.findings import Findings
 from server.limits import Limits
 from server.requests import ItemRequest, Person, RecommendTask, Shape, SimilarRequest
+from server.shapes import ShapeReader
 from server.wire import STORED_AS, read_numbers
 
 MAX_REQUEST_ID_CHARS = 128
@@ -24,10 +25,17 @@ class RequestReader:
     """
 
     def __init__(
-        self, limits: Limits, item_types: Sequence[str], *, dimensions: int, space_id: str
+        self,
+        limits: Limits,
+        item_types: Sequence[str],
+        *,
+        dimensions: int,
+        space_id: str,
+        generation: str,
     ) -> None:
         self._limits = limits
         self._fields = FieldReader(limits, item_types)
+        self._shapes = ShapeReader(self._fields, generation=generation)
         self._dimensions = dimensions
         self._space_id = space_id
 
@@ -59,10 +67,14 @@ class RequestReader:
         return person
 
     def recommend(self, message: recommendation_pb2.RecommendRequest) -> RecommendTask:
-        """Read Recommend."""
+        """Read Recommend.
+
+        Raises:
+            PageExpiredError: the page token is of another generation.
+        """
         findings = Findings()
         person = self._fields.person(message.user, findings)
-        shape = self._fields.shape(message, findings)
+        shape = self._shapes.read(message, findings)
         findings.settle()
         drop_seen = message.drop_seen if message.HasField("drop_seen") else True
         return RecommendTask(person, shape, drop_seen=drop_seen, explain=message.explain)
@@ -72,6 +84,7 @@ class RequestReader:
 
         Raises:
             SpaceMismatchError: the request's vector comes from another space.
+            PageExpiredError: the page token is of another generation.
         """
         findings = Findings()
         query: ItemRequest | NDArray[np.float32] | None = None
@@ -85,7 +98,10 @@ class RequestReader:
                 query = self._vector(message.vector, findings)
             case None:
                 findings.add("query", "expected item_id, new_item or vector, got none of them")
-        shape = self._fields.shape(message, findings)
+        shape = self._shapes.read(message, findings)
+        if shape.page is not None and message.HasField("new_item"):
+            field = "page_token" if message.page_token else "page_size"
+            findings.add(field, "expected none for a new item: embed it and page by its vector")
         findings.settle()
         assert query is not None, "a query that could not be read is a finding"
         return SimilarRequest(query, shape)
@@ -112,7 +128,7 @@ class RequestReader:
 
     def check_hits(self, shapes: Sequence[Shape], *, besides: int = 0) -> None:
         """Check how many hits the elements of a batch ask for together, and `besides`."""
-        asked = sum(map(self._fields.hits, shapes)) + besides
+        asked = sum(map(self._shapes.hits, shapes)) + besides
         most = self._limits.max_hits_per_call
         if asked > most:
             problem = f"expected at most {most} hits in all, got {asked}"

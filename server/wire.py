@@ -47,6 +47,7 @@ WARNING_CODES: dict[NoticeKind, types_pb2.WarningCode.ValueType] = {
     NoticeKind.FEWER_THAN_K: types_pb2.WARNING_CODE_FEWER_THAN_K,
     NoticeKind.FALLBACK_FEATURIZER: types_pb2.WARNING_CODE_FALLBACK_FEATURIZER,
     NoticeKind.UNKNOWN_CATEGORY: types_pb2.WARNING_CODE_UNKNOWN_CATEGORY,
+    NoticeKind.QUOTA_UNMET: types_pb2.WARNING_CODE_QUOTA_UNMET,
 }
 
 
@@ -116,6 +117,8 @@ def write_recommendation(answer: Recommendation) -> recommendation_pb2.Recommend
         provenance=PROVENANCES[answer.provenance],
         history_events=answer.history_events,
         warnings=map(write_warning, answer.notices),
+        next_page_token=answer.next_page_token,
+        seed=answer.seed,
         degradation=DEGRADATIONS[answer.degradation],
     )
 
@@ -132,6 +135,8 @@ def write_similar_items(answer: SimilarItems) -> recommendation_pb2.SimilarItems
         ),
         featurizer=answer.featurizer,
         warnings=map(write_warning, answer.notices),
+        next_page_token=answer.next_page_token,
+        seed=answer.seed,
     )
 
 
@@ -188,6 +193,8 @@ def _hit(hit: Hit) -> types_pb2.ItemHit:
         provenance=PROVENANCES[hit.provenance],
         title=hit.title,
         explanation=map(_path, hit.paths),
+        calibrated_score=hit.calibrated,
+        propensity=hit.propensity,
     )
 
 

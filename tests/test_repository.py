@@ -13,7 +13,7 @@ from tests.support.vllm_server import NEEDED_VARIABLE
 
 ROOT = Path(__file__).parents[1]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-LOCKS = ("app", "bench", "peers", "vllm-cpu", "vllm-cuda")
+LOCKS = ("app", "bench", "peers", "serve", "vllm-cpu", "vllm-cuda")
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 MACHINE_PATHS = re.compile(r"(?<![\w.~-])/(?:root|home/\w|opt|work|tmp|mnt|Users)/\w")
 
@@ -75,7 +75,7 @@ def test_a_lock_file_pins_every_package_by_version_and_hash(lock: str) -> None:
 
 @pytest.mark.parametrize(
     ("lock", "harmless"),
-    [("app", ["torch-geometric"]), ("peers", ["torchmetrics"]), ("vllm-cpu", [])],
+    [("app", ["torch-geometric"]), ("peers", ["torchmetrics"]), ("serve", []), ("vllm-cpu", [])],
 )
 def test_nothing_for_a_gpu_is_locked_where_none_is_used(lock: str, harmless: list[str]) -> None:
     gpu = [name for name in pins(lock) if name.startswith(("nvidia-", "cuda-", "torch"))]
@@ -93,7 +93,14 @@ def test_the_environments_that_have_no_gpu_and_one_run_the_same_vllm() -> None:
 
 @pytest.mark.parametrize(
     ("group", "lock"),
-    [("server", "app"), ("train", "app"), ("export", "app"), ("dev", "app"), ("bench", "bench")],
+    [
+        ("server", "app"),
+        ("server", "serve"),
+        ("train", "app"),
+        ("export", "app"),
+        ("dev", "app"),
+        ("bench", "bench"),
+    ],
 )
 def test_every_package_that_a_group_names_is_locked(group: str, lock: str) -> None:
     named = {

@@ -114,6 +114,9 @@ def check_ready(arrays: Arrays, num_items: int) -> None:
     """
     check_vectors("user_vectors", arrays["user_vectors"], unit=True)
     check_vectors("list_scores", arrays["list_scores"], unit=False)
+    chances = np.asarray(arrays["list_chances"], dtype=np.float32)
+    if (chances < 0).any() or (chances > 1).any():
+        raise GenerationInvalidError("list_chances", "expected numbers from 0 to 1, or NaN")
     rows = np.asarray(arrays["list_rows"], dtype=np.int64)
     if rows.size and not -1 <= rows.min() <= rows.max() < num_items:
         raise GenerationInvalidError("list_rows", f"expected rows from -1 to {num_items - 1}")

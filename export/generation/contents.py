@@ -32,6 +32,7 @@ from export.generation.manifest import Counts, Dimensions, FeaturizerInfo, Metri
 from export.generation.texts import TextColumn
 from features.encode import ItemEncoder, UserEncoder
 from features.schema import GENRE_SEPARATOR
+from retrieval.calibrate import Calibration
 from retrieval.index import VectorIndex
 from retrieval.pairwise import PairTable
 
@@ -74,7 +75,7 @@ class GenerationContents:
 
     `history_length` is how many of the newest entries the user tower was trained to read,
     `history_vectors` which array it reads them from. `pairs` says what each item speaks for,
-    `ready` what the networks say of each user.
+    `ready` what the networks say of each user, `calibration` what the scorer's shares are worth.
 
     Raises:
         GenerationInvalidError: something does not fit the rest; the message names the field.
@@ -111,6 +112,7 @@ class GenerationContents:
     history_seen: NDArray[np.bool_]
     pairs: PairTable
     ready: Ready
+    calibration: Calibration | None = None
 
     def __post_init__(self) -> None:
         self._check_items()
@@ -127,6 +129,7 @@ class GenerationContents:
         self._check_history_vectors()
         self._check_users()
         self._check_index()
+        self._check_calibration()
 
     @property
     def item_types(self) -> tuple[str, ...]:
@@ -179,6 +182,7 @@ class GenerationContents:
         arrays["user_vectors"] = self.ready.vectors
         arrays["list_rows"] = self.ready.rows
         arrays["list_scores"] = self.ready.scores
+        arrays["list_chances"] = self.ready.chances
         arrays["year"] = self.items["year"].fill_null(NO_YEAR).to_numpy().astype(np.int32)
         for name in TEXT_COLUMNS:
             column = self.items[name]
@@ -237,6 +241,12 @@ class GenerationContents:
             raise GenerationInvalidError(
                 "index", f"expected {self.item_vectors.shape} item vectors, it holds {got}"
             )
+
+    def _check_calibration(self) -> None:
+        types = len(self.item_types)
+        if self.calibration is not None and len(self.calibration.slope) != types:
+            got = len(self.calibration.slope)
+            raise GenerationInvalidError("calibration", f"expected {types} types, it has {got}")
 
 
 def _text_arrays(name: str, column: TextColumn) -> dict[str, NDArray[np.generic]]:

@@ -84,6 +84,10 @@ class Fields:
                 raise self._wrong(name, "a list of flat objects", value)
         return tuple(values)
 
+    def is_null(self, name: str) -> bool:
+        """Tell whether a field is null."""
+        return self._get(name) is None
+
     def inner(self, name: str) -> "Fields":
         """Return a field that is an object itself."""
         value = self._get(name)

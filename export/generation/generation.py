@@ -52,11 +52,13 @@ class Ready:
         rows: (U, R) int32, the items that suit each best of those not seen, best first, -1 where
             there are no more; all -1 for users without history.
         scores: (U, R) float32, as `retrieval.fused.FusedRanker` gives them; 0 where rows is -1.
+        chances: (U, R) float32, the calibrated scores; NaN where nobody knows.
     """
 
     vectors: NDArray[np.float32]
     rows: NDArray[np.int32]
     scores: NDArray[np.float32]
+    chances: NDArray[np.float32]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -96,6 +96,7 @@ def array_specs(counts: Counts, dimensions: Dimensions, slots: int) -> dict[str,
         specs["user_vectors"] = ArraySpec(np.float32, (users, dimensions.vector))
         specs["list_rows"] = ArraySpec(np.int32, (users, counts.listed))
         specs["list_scores"] = ArraySpec(np.float32, (users, counts.listed))
+        specs["list_chances"] = ArraySpec(np.float32, (users, counts.listed))
     for name in TEXT_COLUMNS:
         specs |= _text_specs(name, items)
     for name, count in zip(ID_TABLES, (items, users), strict=True):

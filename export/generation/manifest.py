@@ -9,6 +9,7 @@ from typing import Any
 
 from export.generation.errors import GenerationCorruptError, GenerationTooNewError
 from export.generation.fields import Fields, FieldsError
+from retrieval.calibrate import Calibration
 
 FORMAT = 3
 """Raised with every change of the folder, additions too: a reader refuses what it does not
@@ -163,6 +164,9 @@ class Manifest:
     parity: dict[str, float]
     """Largest absolute difference between torch and onnxruntime, by model."""
 
+    calibration: Calibration | None = None
+    """What the scorer's shares are worth; None where nobody measured it, and before format 3."""
+
     @property
     def num_slots(self) -> int:
         """Count the neighbour lists of an item."""
@@ -231,7 +235,7 @@ def _fields(manifest: Manifest) -> dict[str, Any]:
     if manifest.format < 2:
         del content["history_vectors"], content["evidence"], content["counts"]["pairs"]
     if manifest.format < 3:
-        del content["counts"]["listed"]
+        del content["counts"]["listed"], content["calibration"]
     return content
 
 
@@ -289,4 +293,14 @@ def _manifest(fields: Fields) -> Manifest:
         },
         metrics=fields.records("metrics"),
         parity=fields.inner("parity").all_numbers(),
+        calibration=_calibration(fields) if number > 2 else None,
     )
+
+
+def _calibration(fields: Fields) -> Calibration | None:
+    if fields.is_null("calibration"):
+        return None
+    try:
+        return Calibration.from_json(fields.inner("calibration").content)
+    except ValueError as error:
+        raise FieldsError(f"calibration: {error}") from error

@@ -106,7 +106,8 @@ def _pairs(arrays: dict[str, NDArray[Any]]) -> PairTable:
 
 def _ready(arrays: dict[str, NDArray[Any]]) -> Ready:
     """Take what is ready for the users out of `arrays`."""
-    return Ready(arrays.pop("user_vectors"), arrays.pop("list_rows"), arrays.pop("list_scores"))
+    lists = (arrays.pop(f"list_{name}") for name in ("rows", "scores", "chances"))
+    return Ready(arrays.pop("user_vectors"), *lists)
 
 
 def _id_table(name: str, arrays: dict[str, NDArray[Any]]) -> IdTable:

@@ -110,6 +110,7 @@ def _describe(partial: Path, contents: GenerationContents, created: datetime) ->
         files={path.relative_to(partial).as_posix(): _file_info(path) for path in files},
         metrics=contents.metrics,
         parity=contents.parity,
+        calibration=contents.calibration,
     ).named()
 
 

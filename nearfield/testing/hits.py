@@ -1,7 +1,8 @@
 """The fake's hits: filtered, ranked, grouped."""
 
+import secrets
 from collections.abc import Mapping, Sequence
-from typing import TypeAlias
+from dataclasses import replace
 
 import grpc
 import numpy as np
@@ -11,13 +12,11 @@ from numpy.typing import NDArray
 from nearfield.enums import Reason
 from nearfield.server_info import Limits
 from nearfield.testing import embeddings
+from nearfield.testing.filters import allowed, unknown_values
+from nearfield.testing.lists import FakePage, HitsRequest, check_wishes, chosen, read_page
 from nearfield.testing.refusals import invalid, refusal
 from nearfield.testing.world import FakeItem, FakeWorld
 from nearfield.v1 import recommendation_pb2, types_pb2
-
-HitsRequest: TypeAlias = (
-    recommendation_pb2.RecommendRequest | recommendation_pb2.FindSimilarItemsRequest
-)
 
 
 def recommend(
@@ -33,17 +32,17 @@ def recommend(
     provenance = embeddings.user_provenance(world, user, history)
     dropped = request.drop_seen or not request.HasField("drop_seen")
     seen = embeddings.seen_by(world, user) if dropped else set()
-    allowed = [item for item in _allowed(world, request) if item.item_id not in seen]
+    admitted = [item for item in allowed(world, request.filter) if item.item_id not in seen]
     chosen = world.recommendations.get(user.user_id)
     if chosen is not None:
         places = {item_id: place for place, item_id in enumerate(chosen)}
         scores = {
-            item: 1.0 / (1 + places[item.item_id]) for item in allowed if item.item_id in places
+            item: 1.0 / (1 + places[item.item_id]) for item in admitted if item.item_id in places
         }
     elif provenance == types_pb2.PROVENANCE_FALLBACK:
-        scores = {item: 1.0 / (1 + place) for place, item in enumerate(allowed)}
+        scores = {item: 1.0 / (1 + place) for place, item in enumerate(admitted)}
     else:
-        scores = _scores(world, embeddings.user_vector(world, user, history), allowed)
+        scores = _scores(world, embeddings.user_vector(world, user, history), admitted)
     because = history[-1] if request.explain and history else None
     hits = {item: _hit(world, item, score, request, because) for item, score in scores.items()}
     answer = recommendation_pb2.Recommendation(
@@ -76,8 +75,8 @@ def find_similar(
             vector = _numbers(world, request.vector)
         case _:
             raise invalid("query", "expected item_id, new_item or vector, got none of them")
-    allowed = [item for item in _allowed(world, request) if item.item_id != request.item_id]
-    scores = _scores(world, vector, allowed)
+    admitted = [item for item in allowed(world, request.filter) if item.item_id != request.item_id]
+    scores = _scores(world, vector, admitted)
     hits = {item: _hit(world, item, score, request, None) for item, score in scores.items()}
     _arrange(world, limits, request, hits, answer)
     return answer
@@ -90,21 +89,6 @@ def hits_asked(world: FakeWorld, limits: Limits, request: Message) -> int:
     k = request.k if request.HasField("k") else limits.default_k
     types = len(request.filter.item_types) or len(world.item_types)
     return k * (types if request.grouping == types_pb2.GROUPING_PER_TYPE else 1)
-
-
-def _allowed(world: FakeWorld, request: HitsRequest) -> list[FakeItem]:
-    types = set(request.filter.item_types)
-    include, exclude = set(request.filter.include_item_ids), set(request.filter.exclude_item_ids)
-    for unknown in types.difference(world.item_types):
-        expected = ", ".join(world.item_types)
-        raise invalid("filter.item_types", f"expected one of {expected}, got {unknown!r}")
-    return [
-        item
-        for item in world.items
-        if (not types or item.item_type in types)
-        and (not include or item.item_id in include)
-        and item.item_id not in exclude
-    ]
 
 
 def _scores(
@@ -147,20 +131,57 @@ def _arrange(
     k = request.k if request.HasField("k") else limits.default_k
     if not 1 <= k <= limits.max_k:
         raise invalid("k", f"expected 1 to {limits.max_k}, got {k}")
+    check_wishes(world, request, k, limits)
     best = sorted(hits.values(), key=lambda hit: (-hit.score, hit.item_type, hit.item_id))
+    answer.warnings.extend(unknown_values(world, request.filter))
+    page = read_page(world, request)
+    seed = _seed(request, page)
+    if seed is not None:
+        answer.seed = seed
     if request.grouping == types_pb2.GROUPING_PER_TYPE:
         for kind in request.filter.item_types or world.item_types:
-            of_kind = [hit for hit in best if hit.item_type == kind][:k]
-            answer.groups.add(item_type=kind, hits=of_kind)
+            of_kind = [hit for hit in best if hit.item_type == kind]
+            answer.groups.add(item_type=kind, hits=chosen(world, request, of_kind, k, seed))
         short = any(len(group.hits) < k for group in answer.groups)
     else:
-        answer.hits.extend(best[:k])
-        short = len(answer.hits) < k
+        whole = chosen(world, request, best, k, seed)
+        short = len(whole) < k
+        _warn_of_quotas(request, whole, answer)
+        if page is not None:
+            end = page.offset + page.size
+            if end < len(whole):
+                answer.next_page_token = replace(page, seed=seed).token(world, request)
+            whole = whole[page.offset : end]
+        answer.hits.extend(whole)
     if short:
         answer.warnings.add(
             code=types_pb2.WARNING_CODE_FEWER_THAN_K,
             message="no more items pass the filter",
         )
+
+
+def _seed(request: HitsRequest, page: FakePage | None) -> int | None:
+    """Tell what the exploration follows from; None where there is none."""
+    if not request.exploration:
+        return None
+    if page is not None and page.seed is not None:
+        return page.seed
+    return request.seed if request.HasField("seed") else secrets.randbits(64)
+
+
+def _warn_of_quotas(
+    request: HitsRequest,
+    whole: Sequence[types_pb2.ItemHit],
+    answer: recommendation_pb2.Recommendation | recommendation_pb2.SimilarItems,
+) -> None:
+    for place, quota in enumerate(request.quotas):
+        if sum(hit.item_type == quota.item_type for hit in whole) < quota.min:
+            answer.warnings.add(
+                code=types_pb2.WARNING_CODE_QUOTA_UNMET,
+                field=f"quotas[{place}].min",
+                message="no more items of the type pass the filter",
+                values=[quota.item_type],
+            )
 
 
 def _numbers(world: FakeWorld, vector: types_pb2.Vector) -> NDArray[np.float32]:

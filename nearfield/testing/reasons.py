@@ -14,6 +14,7 @@ CODES: Mapping[Reason, grpc.StatusCode] = MappingProxyType(
         Reason.USER_UNKNOWN: grpc.StatusCode.NOT_FOUND,
         Reason.ITEM_UNKNOWN: grpc.StatusCode.NOT_FOUND,
         Reason.SPACE_MISMATCH: grpc.StatusCode.FAILED_PRECONDITION,
+        Reason.PAGE_EXPIRED: grpc.StatusCode.FAILED_PRECONDITION,
         Reason.FEATURIZER_UNAVAILABLE: grpc.StatusCode.UNAVAILABLE,
         Reason.FEATURIZER_MISMATCH: grpc.StatusCode.FAILED_PRECONDITION,
         Reason.FEATURIZER_MISSING: grpc.StatusCode.FAILED_PRECONDITION,

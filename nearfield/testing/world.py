@@ -18,6 +18,14 @@ class FakeItem:
     """Its type."""
     title: str = ""
     """Its title; empty for none."""
+    language: str = ""
+    """Its language; empty for none."""
+    genres: tuple[str, ...] = ()
+    """Its genres."""
+    creator: str = ""
+    """Who made it; empty for nobody known."""
+    year: int | None = None
+    """When it was published; None for unknown."""
 
 
 def _usual_items() -> tuple[FakeItem, ...]:

@@ -85,6 +85,11 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """RESOURCE_EXHAUSTED with RetryInfo: the caller has used up its own rate, or as many of its calls
     as it may have are under way. Others are not affected, and trying again after the delay helps.
     """
+    ERROR_REASON_PAGE_EXPIRED: _ErrorReason.ValueType  # 19
+    """FAILED_PRECONDITION: page_token is of a generation that no longer answers; begin with the first
+    page. The metadata entries generation and expected_generation say which was the token's and
+    which answers.
+    """
     ERROR_REASON_GENERATION_UNKNOWN: _ErrorReason.ValueType  # 20
     """NOT_FOUND: the server has no generation of that name. The metadata entry generation says which."""
     ERROR_REASON_GENERATION_REFUSED: _ErrorReason.ValueType  # 21
@@ -155,6 +160,11 @@ role says which.
 ERROR_REASON_RATE_LIMITED: ErrorReason.ValueType  # 18
 """RESOURCE_EXHAUSTED with RetryInfo: the caller has used up its own rate, or as many of its calls
 as it may have are under way. Others are not affected, and trying again after the delay helps.
+"""
+ERROR_REASON_PAGE_EXPIRED: ErrorReason.ValueType  # 19
+"""FAILED_PRECONDITION: page_token is of a generation that no longer answers; begin with the first
+page. The metadata entries generation and expected_generation say which was the token's and
+which answers.
 """
 ERROR_REASON_GENERATION_UNKNOWN: ErrorReason.ValueType  # 20
 """NOT_FOUND: the server has no generation of that name. The metadata entry generation says which."""

@@ -62,6 +62,20 @@ class ItemFilter(_message.Message):
     ITEM_TYPES_FIELD_NUMBER: _builtins.int
     INCLUDE_ITEM_IDS_FIELD_NUMBER: _builtins.int
     EXCLUDE_ITEM_IDS_FIELD_NUMBER: _builtins.int
+    LANGUAGES_FIELD_NUMBER: _builtins.int
+    GENRES_FIELD_NUMBER: _builtins.int
+    ALL_GENRES_FIELD_NUMBER: _builtins.int
+    CREATORS_FIELD_NUMBER: _builtins.int
+    YEAR_FROM_FIELD_NUMBER: _builtins.int
+    YEAR_TO_FIELD_NUMBER: _builtins.int
+    year_from: _builtins.int
+    """Only items of this year or later. An item of unknown year does not pass where year_from or
+    year_to is set. Default: no bound. Limit: -9999 to 9999.
+    """
+    year_to: _builtins.int
+    """Only items of this year or earlier. Default: no bound. Limit: -9999 to 9999, not before
+    year_from.
+    """
     @_builtins.property
     def item_types(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Only items of these types. Default: all types. Limit: types of the server's item_types."""
@@ -78,20 +92,96 @@ class ItemFilter(_message.Message):
         Default: none. Limit: max_filter_ids.
         """
 
+    @_builtins.property
+    def languages(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Only items in one of these languages. Spelled as in the catalogue, but for case and white space,
+        as all values below. One that no item has is ignored with the warning UNKNOWN_CATEGORY; where no
+        item has any of them, nothing passes. Default: any language, or none. Limit: max_filter_ids, each
+        at most 256 bytes of UTF-8.
+        """
+
+    @_builtins.property
+    def genres(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Only items of at least one of these genres. Unknown ones as in languages. Default: any, or none.
+        Limit: max_filter_ids, each at most 256 bytes of UTF-8.
+        """
+
+    @_builtins.property
+    def all_genres(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Only items that have every one of these genres, beside what genres asks for. One that no item
+        has lets nothing through, and is named by the warning UNKNOWN_CATEGORY. Default: none. Limit:
+        max_filter_ids, each at most 256 bytes of UTF-8.
+        """
+
+    @_builtins.property
+    def creators(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Only items of one of these creators. Unknown ones as in languages. Default: any, or none. Limit:
+        max_filter_ids, each at most max_title_chars Unicode code points.
+        """
+
     def __init__(
         self,
         *,
         item_types: _abc.Iterable[_builtins.str] | None = ...,
         include_item_ids: _abc.Iterable[_builtins.str] | None = ...,
         exclude_item_ids: _abc.Iterable[_builtins.str] | None = ...,
+        languages: _abc.Iterable[_builtins.str] | None = ...,
+        genres: _abc.Iterable[_builtins.str] | None = ...,
+        all_genres: _abc.Iterable[_builtins.str] | None = ...,
+        creators: _abc.Iterable[_builtins.str] | None = ...,
+        year_from: _builtins.int | None = ...,
+        year_to: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_year_from", b"_year_from", "_year_to", b"_year_to", "year_from", b"year_from", "year_to", b"year_to"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["exclude_item_ids", b"exclude_item_ids", "include_item_ids", b"include_item_ids", "item_types", b"item_types"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_year_from", b"_year_from", "_year_to", b"_year_to", "all_genres", b"all_genres", "creators", b"creators", "exclude_item_ids", b"exclude_item_ids", "genres", b"genres", "include_item_ids", b"include_item_ids", "item_types", b"item_types", "languages", b"languages", "year_from", b"year_from", "year_to", b"year_to"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__year_from: _TypeAlias = _typing.Literal["year_from"]  # noqa: Y015
+    _WhichOneofArgType__year_from: _TypeAlias = _typing.Literal["_year_from", b"_year_from"]  # noqa: Y015
+    _WhichOneofReturnType__year_to: _TypeAlias = _typing.Literal["year_to"]  # noqa: Y015
+    _WhichOneofArgType__year_to: _TypeAlias = _typing.Literal["_year_to", b"_year_to"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__year_from) -> _WhichOneofReturnType__year_from | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__year_to) -> _WhichOneofReturnType__year_to | None: ...
 
 Global___ItemFilter: _TypeAlias = ItemFilter  # noqa: Y015
+
+@_typing.final
+class TypeQuota(_message.Message):
+    """How many hits of one type a list may have, and has to have."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ITEM_TYPE_FIELD_NUMBER: _builtins.int
+    MIN_FIELD_NUMBER: _builtins.int
+    MAX_FIELD_NUMBER: _builtins.int
+    item_type: _builtins.str
+    """The type. Required. Limit: one of the server's item_types, of the filter's item_types where
+    these are set, and not that of another quota.
+    """
+    min: _builtins.int
+    """At least so many, where as many pass the filters; else all that do, with the warning
+    QUOTA_UNMET. Default: 0. Limit: 0 to k, and those of all quotas together at most k.
+    """
+    max: _builtins.int
+    """At most so many. Default: no bound. Limit: min to max_k."""
+    def __init__(
+        self,
+        *,
+        item_type: _builtins.str = ...,
+        min: _builtins.int = ...,
+        max: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_max", b"_max", "max", b"max"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max", b"_max", "item_type", b"item_type", "max", b"max", "min", b"min"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__max: _TypeAlias = _typing.Literal["max"]  # noqa: Y015
+    _WhichOneofArgType__max: _TypeAlias = _typing.Literal["_max", b"_max"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max) -> _WhichOneofReturnType__max | None: ...
+
+Global___TypeQuota: _TypeAlias = TypeQuota  # noqa: Y015
 
 @_typing.final
 class RecommendRequest(_message.Message):
@@ -107,6 +197,12 @@ class RecommendRequest(_message.Message):
     EXPLAIN_FIELD_NUMBER: _builtins.int
     INCLUDE_TITLES_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    QUOTAS_FIELD_NUMBER: _builtins.int
+    DIVERSITY_FIELD_NUMBER: _builtins.int
+    EXPLORATION_FIELD_NUMBER: _builtins.int
+    SEED_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     k: _builtins.int
     """How many items, for each type where grouping is PER_TYPE. Default: 10. Limit: 1 to max_k, and
     all lists together at most max_hits_per_call.
@@ -125,6 +221,35 @@ class RecommendRequest(_message.Message):
     """The caller's id for the call, echoed and logged. Default: made up. Limit: 128 printable ASCII
     characters. Not used in an element of a batch.
     """
+    diversity: _builtins.float
+    """How much unlikeness counts against the score (maximal marginal relevance). Each place goes to the
+    candidate of the highest (1 - diversity) * relevance - diversity * closest, where relevance is
+    the score brought to 0 to 1 over the candidates by (score - least) / (largest - least), of
+    popularity its logarithm, and closest the largest cosine of the item's vector with that of an
+    item further up. Candidates are the best 10 * k, but no more than k + 300. Default: 0, the best
+    k as they come. Limit: 0 to 1.
+    """
+    exploration: _builtins.float
+    """How much is left to chance: the temperature, in the unit of the score, of a draw from the
+    Plackett-Luce model over the same candidates as for diversity; for popularity, of its logarithm.
+    Each place goes to one of the items that are left with a chance proportional to exp(score /
+    exploration). Items outside the candidates have no chance. With diversity or quotas the score
+    with its noise takes the score's place. Default: 0, nothing. Limit: 0 to 100.
+    """
+    seed: _builtins.int
+    """What the draw follows from: with the same seed, request and generation the answer is the same.
+    Default: made up anew, and told in the answer. Not used where exploration is 0.
+    """
+    page_size: _builtins.int
+    """How many of the k hits an answer brings; the rest by page_token. The pages are the list of k
+    cut into pieces, so each costs what the whole list does. Default: all k, or as the page before
+    where page_token is set. Limit: 0 to max_k; none where grouping is PER_TYPE.
+    """
+    page_token: _builtins.str
+    """Asks for the next page: next_page_token of the page before, in a request that is otherwise the
+    same but for page_size and request_id. Opaque. It holds for the generation that gave it; another
+    one answers with FAILED_PRECONDITION (PAGE_EXPIRED). Default: empty, the first page.
+    """
     @_builtins.property
     def user(self) -> _types_pb2.UserInput:
         """The person. Default: somebody of whom nothing is known."""
@@ -132,6 +257,15 @@ class RecommendRequest(_message.Message):
     @_builtins.property
     def filter(self) -> Global___ItemFilter:
         """Which items may be in the answer. Default: all."""
+
+    @_builtins.property
+    def quotas(self) -> _containers.RepeatedCompositeFieldContainer[Global___TypeQuota]:
+        """Bounds on the hits of some types in the one list. The list is filled from the top with the best
+        candidate that leaves enough places for every minimum that is not met yet; without diversity the
+        result is the best list of all that keep the bounds. Maximums that add up to fewer than k where
+        all types have one make the list shorter, with the warning FEWER_THAN_K. Costs a search for each
+        type. Default: none. Limit: none where grouping is PER_TYPE.
+        """
 
     def __init__(
         self,
@@ -144,19 +278,29 @@ class RecommendRequest(_message.Message):
         explain: _builtins.bool = ...,
         include_titles: _builtins.bool = ...,
         request_id: _builtins.str = ...,
+        quotas: _abc.Iterable[Global___TypeQuota] | None = ...,
+        diversity: _builtins.float = ...,
+        exploration: _builtins.float = ...,
+        seed: _builtins.int | None = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_drop_seen", b"_drop_seen", "_k", b"_k", "drop_seen", b"drop_seen", "filter", b"filter", "k", b"k", "user", b"user"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_drop_seen", b"_drop_seen", "_k", b"_k", "_seed", b"_seed", "drop_seen", b"drop_seen", "filter", b"filter", "k", b"k", "seed", b"seed", "user", b"user"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_drop_seen", b"_drop_seen", "_k", b"_k", "drop_seen", b"drop_seen", "explain", b"explain", "filter", b"filter", "grouping", b"grouping", "include_titles", b"include_titles", "k", b"k", "request_id", b"request_id", "user", b"user"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_drop_seen", b"_drop_seen", "_k", b"_k", "_seed", b"_seed", "diversity", b"diversity", "drop_seen", b"drop_seen", "explain", b"explain", "exploration", b"exploration", "filter", b"filter", "grouping", b"grouping", "include_titles", b"include_titles", "k", b"k", "page_size", b"page_size", "page_token", b"page_token", "quotas", b"quotas", "request_id", b"request_id", "seed", b"seed", "user", b"user"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__drop_seen: _TypeAlias = _typing.Literal["drop_seen"]  # noqa: Y015
     _WhichOneofArgType__drop_seen: _TypeAlias = _typing.Literal["_drop_seen", b"_drop_seen"]  # noqa: Y015
     _WhichOneofReturnType__k: _TypeAlias = _typing.Literal["k"]  # noqa: Y015
     _WhichOneofArgType__k: _TypeAlias = _typing.Literal["_k", b"_k"]  # noqa: Y015
+    _WhichOneofReturnType__seed: _TypeAlias = _typing.Literal["seed"]  # noqa: Y015
+    _WhichOneofArgType__seed: _TypeAlias = _typing.Literal["_seed", b"_seed"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__drop_seen) -> _WhichOneofReturnType__drop_seen | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__k) -> _WhichOneofReturnType__k | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__seed) -> _WhichOneofReturnType__seed | None: ...
 
 Global___RecommendRequest: _TypeAlias = RecommendRequest  # noqa: Y015
 
@@ -171,6 +315,8 @@ class Recommendation(_message.Message):
     PROVENANCE_FIELD_NUMBER: _builtins.int
     HISTORY_EVENTS_FIELD_NUMBER: _builtins.int
     WARNINGS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    SEED_FIELD_NUMBER: _builtins.int
     DEGRADATION_FIELD_NUMBER: _builtins.int
     provenance: _types_pb2.Provenance.ValueType
     """How the person's vector was made: GRAPH, INDUCTIVE or FALLBACK."""
@@ -178,11 +324,17 @@ class Recommendation(_message.Message):
     """How many events of the history took part; more than went into the person's vector where the
     graph listens to older ones too.
     """
+    next_page_token: _builtins.str
+    """What brings the next page. Empty where this is the last one, or all were asked for."""
+    seed: _builtins.int
+    """What the draw followed from. Unset unless there was exploration."""
     degradation: Global___Degradation.ValueType
     """What was left out for want of time. Never set where the server has the time."""
     @_builtins.property
     def hits(self) -> _containers.RepeatedCompositeFieldContainer[_types_pb2.ItemHit]:
-        """The hits, best first. Empty where grouping is PER_TYPE."""
+        """The hits, best first; with diversity or exploration in the order in which they were chosen.
+        Empty where grouping is PER_TYPE.
+        """
 
     @_builtins.property
     def groups(self) -> _containers.RepeatedCompositeFieldContainer[_types_pb2.TypeHits]:
@@ -200,13 +352,17 @@ class Recommendation(_message.Message):
         provenance: _types_pb2.Provenance.ValueType = ...,
         history_events: _builtins.int = ...,
         warnings: _abc.Iterable[_types_pb2.Warning] | None = ...,
+        next_page_token: _builtins.str = ...,
+        seed: _builtins.int | None = ...,
         degradation: Global___Degradation.ValueType = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_seed", b"_seed", "seed", b"seed"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["degradation", b"degradation", "groups", b"groups", "history_events", b"history_events", "hits", b"hits", "provenance", b"provenance", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_seed", b"_seed", "degradation", b"degradation", "groups", b"groups", "history_events", b"history_events", "hits", b"hits", "next_page_token", b"next_page_token", "provenance", b"provenance", "seed", b"seed", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__seed: _TypeAlias = _typing.Literal["seed"]  # noqa: Y015
+    _WhichOneofArgType__seed: _TypeAlias = _typing.Literal["_seed", b"_seed"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__seed) -> _WhichOneofReturnType__seed | None: ...
 
 Global___Recommendation: _TypeAlias = Recommendation  # noqa: Y015
 
@@ -346,6 +502,12 @@ class FindSimilarItemsRequest(_message.Message):
     GROUPING_FIELD_NUMBER: _builtins.int
     INCLUDE_TITLES_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    QUOTAS_FIELD_NUMBER: _builtins.int
+    DIVERSITY_FIELD_NUMBER: _builtins.int
+    EXPLORATION_FIELD_NUMBER: _builtins.int
+    SEED_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     item_id: _builtins.str
     """Id of a known item, which is itself left out of the answer. Limit: 1 to max_id_bytes bytes."""
     k: _builtins.int
@@ -359,6 +521,36 @@ class FindSimilarItemsRequest(_message.Message):
     request_id: _builtins.str
     """The caller's id for the call, echoed and logged. Default: made up. Limit: 128 printable ASCII
     characters. Not used in an element of a batch.
+    """
+    diversity: _builtins.float
+    """How much unlikeness counts against the score (maximal marginal relevance). Each place goes to the
+    candidate of the highest (1 - diversity) * relevance - diversity * closest, where relevance is
+    the score brought to 0 to 1 over the candidates by (score - least) / (largest - least), of
+    popularity its logarithm, and closest the largest cosine of the item's vector with that of an
+    item further up. Candidates are the best 10 * k, but no more than k + 300. Default: 0, the best
+    k as they come. Limit: 0 to 1.
+    """
+    exploration: _builtins.float
+    """How much is left to chance: the temperature, in the unit of the score, of a draw from the
+    Plackett-Luce model over the same candidates as for diversity; for popularity, of its logarithm.
+    Each place goes to one of the items that are left with a chance proportional to exp(score /
+    exploration). Items outside the candidates have no chance. With diversity or quotas the score
+    with its noise takes the score's place. Default: 0, nothing. Limit: 0 to 100.
+    """
+    seed: _builtins.int
+    """What the draw follows from: with the same seed, request and generation the answer is the same.
+    Default: made up anew, and told in the answer. Not used where exploration is 0.
+    """
+    page_size: _builtins.int
+    """How many of the k hits an answer brings; the rest by page_token. The pages are the list of k
+    cut into pieces, so each costs what the whole list does. Default: all k, or as the page before
+    where page_token is set. Limit: 0 to max_k; none where grouping is PER_TYPE, and for a new
+    item, whose vector need not be the same twice: embed it and page by its vector.
+    """
+    page_token: _builtins.str
+    """Asks for the next page: next_page_token of the page before, in a request that is otherwise the
+    same but for page_size and request_id. Opaque. It holds for the generation that gave it; another
+    one answers with FAILED_PRECONDITION (PAGE_EXPIRED). Default: empty, the first page.
     """
     @_builtins.property
     def new_item(self) -> _types_pb2.NewItem:
@@ -374,6 +566,15 @@ class FindSimilarItemsRequest(_message.Message):
     def filter(self) -> Global___ItemFilter:
         """Which items may be in the answer. Default: all."""
 
+    @_builtins.property
+    def quotas(self) -> _containers.RepeatedCompositeFieldContainer[Global___TypeQuota]:
+        """Bounds on the hits of some types in the one list. The list is filled from the top with the best
+        candidate that leaves enough places for every minimum that is not met yet; without diversity the
+        result is the best list of all that keep the bounds. Maximums that add up to fewer than k where
+        all types have one make the list shorter, with the warning FEWER_THAN_K. Costs a search for each
+        type. Default: none. Limit: none where grouping is PER_TYPE.
+        """
+
     def __init__(
         self,
         *,
@@ -385,17 +586,27 @@ class FindSimilarItemsRequest(_message.Message):
         grouping: _types_pb2.Grouping.ValueType = ...,
         include_titles: _builtins.bool = ...,
         request_id: _builtins.str = ...,
+        quotas: _abc.Iterable[Global___TypeQuota] | None = ...,
+        diversity: _builtins.float = ...,
+        exploration: _builtins.float = ...,
+        seed: _builtins.int | None = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_k", b"_k", "filter", b"filter", "item_id", b"item_id", "k", b"k", "new_item", b"new_item", "query", b"query", "vector", b"vector"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_k", b"_k", "_seed", b"_seed", "filter", b"filter", "item_id", b"item_id", "k", b"k", "new_item", b"new_item", "query", b"query", "seed", b"seed", "vector", b"vector"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_k", b"_k", "filter", b"filter", "grouping", b"grouping", "include_titles", b"include_titles", "item_id", b"item_id", "k", b"k", "new_item", b"new_item", "query", b"query", "request_id", b"request_id", "vector", b"vector"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_k", b"_k", "_seed", b"_seed", "diversity", b"diversity", "exploration", b"exploration", "filter", b"filter", "grouping", b"grouping", "include_titles", b"include_titles", "item_id", b"item_id", "k", b"k", "new_item", b"new_item", "page_size", b"page_size", "page_token", b"page_token", "query", b"query", "quotas", b"quotas", "request_id", b"request_id", "seed", b"seed", "vector", b"vector"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__k: _TypeAlias = _typing.Literal["k"]  # noqa: Y015
     _WhichOneofArgType__k: _TypeAlias = _typing.Literal["_k", b"_k"]  # noqa: Y015
+    _WhichOneofReturnType__seed: _TypeAlias = _typing.Literal["seed"]  # noqa: Y015
+    _WhichOneofArgType__seed: _TypeAlias = _typing.Literal["_seed", b"_seed"]  # noqa: Y015
     _WhichOneofReturnType_query: _TypeAlias = _typing.Literal["item_id", "new_item", "vector"]  # noqa: Y015
     _WhichOneofArgType_query: _TypeAlias = _typing.Literal["query", b"query"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__k) -> _WhichOneofReturnType__k | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__seed) -> _WhichOneofReturnType__seed | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType_query) -> _WhichOneofReturnType_query | None: ...
 
@@ -412,15 +623,23 @@ class SimilarItems(_message.Message):
     PROVENANCE_FIELD_NUMBER: _builtins.int
     FEATURIZER_FIELD_NUMBER: _builtins.int
     WARNINGS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    SEED_FIELD_NUMBER: _builtins.int
     provenance: _types_pb2.Provenance.ValueType
     """How the query's vector was made: GRAPH, INDUCTIVE or TEXT_ONLY for an item; unset where the
     query was a vector, whose origin the server cannot know.
     """
     featurizer: _builtins.str
     """Name of the featurizer that embedded the text of a new item, else empty."""
+    next_page_token: _builtins.str
+    """What brings the next page. Empty where this is the last one, or all were asked for."""
+    seed: _builtins.int
+    """What the draw followed from. Unset unless there was exploration."""
     @_builtins.property
     def hits(self) -> _containers.RepeatedCompositeFieldContainer[_types_pb2.ItemHit]:
-        """The hits, best first. Empty where grouping is PER_TYPE."""
+        """The hits, best first; with diversity or exploration in the order in which they were chosen.
+        Empty where grouping is PER_TYPE.
+        """
 
     @_builtins.property
     def groups(self) -> _containers.RepeatedCompositeFieldContainer[_types_pb2.TypeHits]:
@@ -438,12 +657,16 @@ class SimilarItems(_message.Message):
         provenance: _types_pb2.Provenance.ValueType = ...,
         featurizer: _builtins.str = ...,
         warnings: _abc.Iterable[_types_pb2.Warning] | None = ...,
+        next_page_token: _builtins.str = ...,
+        seed: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_seed", b"_seed", "seed", b"seed"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["featurizer", b"featurizer", "groups", b"groups", "hits", b"hits", "provenance", b"provenance", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_seed", b"_seed", "featurizer", b"featurizer", "groups", b"groups", "hits", b"hits", "next_page_token", b"next_page_token", "provenance", b"provenance", "seed", b"seed", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__seed: _TypeAlias = _typing.Literal["seed"]  # noqa: Y015
+    _WhichOneofArgType__seed: _TypeAlias = _typing.Literal["_seed", b"_seed"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__seed) -> _WhichOneofReturnType__seed | None: ...
 
 Global___SimilarItems: _TypeAlias = SimilarItems  # noqa: Y015
 

@@ -25,23 +25,23 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18nearfield/v1/types.proto\x12\x0cnearfield.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"f\n\x06Vector\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\x12(\n\x05\x64type\x18\x02 \x01(\x0e\x32\x19.nearfield.v1.VectorDtype\x12\x12\n\ndimensions\x18\x03 \x01(\r\x12\x10\n\x08space_id\x18\x04 \x01(\t\"\x8f\x01\n\x0cHistoryEvent\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12$\n\x06signal\x18\x02 \x01(\x0e\x32\x14.nearfield.v1.Signal\x12\x13\n\x06weight\x18\x03 \x01(\x02H\x00\x88\x01\x01\x12(\n\x04time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\t\n\x07_weight\"C\n\x0c\x44\x65mographics\x12\x0f\n\x07\x63ountry\x18\x01 \x01(\t\x12\x12\n\nage_bucket\x18\x02 \x01(\t\x12\x0e\n\x06gender\x18\x03 \x01(\t\"{\n\tUserInput\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12+\n\x07history\x18\x02 \x03(\x0b\x32\x1a.nearfield.v1.HistoryEvent\x12\x30\n\x0c\x64\x65mographics\x18\x03 \x01(\x0b\x32\x1a.nearfield.v1.Demographics\"\xa9\x01\n\x07NewItem\x12\x11\n\titem_type\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\x12\x0e\n\x06genres\x18\x04 \x03(\t\x12\x10\n\x08language\x18\x05 \x01(\t\x12\x0f\n\x07\x63reator\x18\x06 \x01(\t\x12\x11\n\x04year\x18\x07 \x01(\x05H\x00\x88\x01\x01\x12\x18\n\x10related_item_ids\x18\x08 \x03(\tB\x07\n\x05_year\"w\n\x0f\x45xplanationPath\x12\x17\n\x0fhistory_item_id\x18\x01 \x01(\t\x12\x1a\n\x12history_item_title\x18\x02 \x01(\t\x12\x10\n\x08relation\x18\x03 \x01(\t\x12\r\n\x05users\x18\x04 \x01(\r\x12\x0e\n\x06weight\x18\x05 \x01(\x02\"\xad\x01\n\x07ItemHit\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\x11\n\titem_type\x18\x02 \x01(\t\x12\r\n\x05score\x18\x03 \x01(\x02\x12,\n\nprovenance\x18\x04 \x01(\x0e\x32\x18.nearfield.v1.Provenance\x12\r\n\x05title\x18\x05 \x01(\t\x12\x32\n\x0b\x65xplanation\x18\x06 \x03(\x0b\x32\x1d.nearfield.v1.ExplanationPath\"B\n\x08TypeHits\x12\x11\n\titem_type\x18\x01 \x01(\t\x12#\n\x04hits\x18\x02 \x03(\x0b\x32\x15.nearfield.v1.ItemHit\"b\n\x07Warning\x12\'\n\x04\x63ode\x18\x01 \x01(\x0e\x32\x19.nearfield.v1.WarningCode\x12\r\n\x05\x66ield\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\x0e\n\x06values\x18\x04 \x03(\t\"\x82\x01\n\x06Timing\x12\x10\n\x08total_us\x18\x01 \x01(\x04\x12\x15\n\rvalidation_us\x18\x02 \x01(\x04\x12\x10\n\x08queue_us\x18\x03 \x01(\x04\x12\x15\n\rfeaturizer_us\x18\x04 \x01(\x04\x12\x10\n\x08model_us\x18\x05 \x01(\x04\x12\x14\n\x0cretrieval_us\x18\x06 \x01(\x04\"n\n\x0cResponseInfo\x12\x12\n\ngeneration\x18\x01 \x01(\t\x12\x10\n\x08space_id\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12$\n\x06timing\x18\x04 \x01(\x0b\x32\x14.nearfield.v1.Timing*_\n\x0bVectorDtype\x12\x1c\n\x18VECTOR_DTYPE_UNSPECIFIED\x10\x00\x12\x18\n\x14VECTOR_DTYPE_FLOAT32\x10\x01\x12\x18\n\x14VECTOR_DTYPE_FLOAT16\x10\x02*\x8b\x01\n\nProvenance\x12\x1a\n\x16PROVENANCE_UNSPECIFIED\x10\x00\x12\x14\n\x10PROVENANCE_GRAPH\x10\x01\x12\x18\n\x14PROVENANCE_INDUCTIVE\x10\x02\x12\x18\n\x14PROVENANCE_TEXT_ONLY\x10\x03\x12\x17\n\x13PROVENANCE_FALLBACK\x10\x04*Y\n\x06Signal\x12\x16\n\x12SIGNAL_UNSPECIFIED\x10\x00\x12\x11\n\rSIGNAL_STRONG\x10\x01\x12\x0f\n\x0bSIGNAL_WEAK\x10\x02\x12\x13\n\x0fSIGNAL_NEGATIVE\x10\x03*U\n\x08Grouping\x12\x18\n\x14GROUPING_UNSPECIFIED\x10\x00\x12\x18\n\x14GROUPING_SINGLE_LIST\x10\x01\x12\x15\n\x11GROUPING_PER_TYPE\x10\x02*\xe4\x02\n\x0bWarningCode\x12\x1c\n\x18WARNING_CODE_UNSPECIFIED\x10\x00\x12\x1d\n\x19WARNING_CODE_UNKNOWN_USER\x10\x01\x12&\n\"WARNING_CODE_UNKNOWN_HISTORY_ITEMS\x10\x02\x12\x1b\n\x17WARNING_CODE_NO_HISTORY\x10\x03\x12\x1c\n\x18WARNING_CODE_HISTORY_CUT\x10\x04\x12&\n\"WARNING_CODE_UNKNOWN_RELATED_ITEMS\x10\x05\x12%\n!WARNING_CODE_UNKNOWN_FILTER_ITEMS\x10\x06\x12\x1d\n\x19WARNING_CODE_FEWER_THAN_K\x10\x07\x12$\n WARNING_CODE_FALLBACK_FEATURIZER\x10\x08\x12!\n\x1dWARNING_CODE_UNKNOWN_CATEGORY\x10\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18nearfield/v1/types.proto\x12\x0cnearfield.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"f\n\x06Vector\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\x12(\n\x05\x64type\x18\x02 \x01(\x0e\x32\x19.nearfield.v1.VectorDtype\x12\x12\n\ndimensions\x18\x03 \x01(\r\x12\x10\n\x08space_id\x18\x04 \x01(\t\"\x8f\x01\n\x0cHistoryEvent\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12$\n\x06signal\x18\x02 \x01(\x0e\x32\x14.nearfield.v1.Signal\x12\x13\n\x06weight\x18\x03 \x01(\x02H\x00\x88\x01\x01\x12(\n\x04time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\t\n\x07_weight\"C\n\x0c\x44\x65mographics\x12\x0f\n\x07\x63ountry\x18\x01 \x01(\t\x12\x12\n\nage_bucket\x18\x02 \x01(\t\x12\x0e\n\x06gender\x18\x03 \x01(\t\"{\n\tUserInput\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12+\n\x07history\x18\x02 \x03(\x0b\x32\x1a.nearfield.v1.HistoryEvent\x12\x30\n\x0c\x64\x65mographics\x18\x03 \x01(\x0b\x32\x1a.nearfield.v1.Demographics\"\xa9\x01\n\x07NewItem\x12\x11\n\titem_type\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\x12\x0e\n\x06genres\x18\x04 \x03(\t\x12\x10\n\x08language\x18\x05 \x01(\t\x12\x0f\n\x07\x63reator\x18\x06 \x01(\t\x12\x11\n\x04year\x18\x07 \x01(\x05H\x00\x88\x01\x01\x12\x18\n\x10related_item_ids\x18\x08 \x03(\tB\x07\n\x05_year\"w\n\x0f\x45xplanationPath\x12\x17\n\x0fhistory_item_id\x18\x01 \x01(\t\x12\x1a\n\x12history_item_title\x18\x02 \x01(\t\x12\x10\n\x08relation\x18\x03 \x01(\t\x12\r\n\x05users\x18\x04 \x01(\r\x12\x0e\n\x06weight\x18\x05 \x01(\x02\"\x89\x02\n\x07ItemHit\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\x11\n\titem_type\x18\x02 \x01(\t\x12\r\n\x05score\x18\x03 \x01(\x02\x12,\n\nprovenance\x18\x04 \x01(\x0e\x32\x18.nearfield.v1.Provenance\x12\r\n\x05title\x18\x05 \x01(\t\x12\x32\n\x0b\x65xplanation\x18\x06 \x03(\x0b\x32\x1d.nearfield.v1.ExplanationPath\x12\x1d\n\x10\x63\x61librated_score\x18\x07 \x01(\x02H\x00\x88\x01\x01\x12\x17\n\npropensity\x18\x08 \x01(\x02H\x01\x88\x01\x01\x42\x13\n\x11_calibrated_scoreB\r\n\x0b_propensity\"B\n\x08TypeHits\x12\x11\n\titem_type\x18\x01 \x01(\t\x12#\n\x04hits\x18\x02 \x03(\x0b\x32\x15.nearfield.v1.ItemHit\"b\n\x07Warning\x12\'\n\x04\x63ode\x18\x01 \x01(\x0e\x32\x19.nearfield.v1.WarningCode\x12\r\n\x05\x66ield\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\x0e\n\x06values\x18\x04 \x03(\t\"\x82\x01\n\x06Timing\x12\x10\n\x08total_us\x18\x01 \x01(\x04\x12\x15\n\rvalidation_us\x18\x02 \x01(\x04\x12\x10\n\x08queue_us\x18\x03 \x01(\x04\x12\x15\n\rfeaturizer_us\x18\x04 \x01(\x04\x12\x10\n\x08model_us\x18\x05 \x01(\x04\x12\x14\n\x0cretrieval_us\x18\x06 \x01(\x04\"n\n\x0cResponseInfo\x12\x12\n\ngeneration\x18\x01 \x01(\t\x12\x10\n\x08space_id\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12$\n\x06timing\x18\x04 \x01(\x0b\x32\x14.nearfield.v1.Timing*_\n\x0bVectorDtype\x12\x1c\n\x18VECTOR_DTYPE_UNSPECIFIED\x10\x00\x12\x18\n\x14VECTOR_DTYPE_FLOAT32\x10\x01\x12\x18\n\x14VECTOR_DTYPE_FLOAT16\x10\x02*\x8b\x01\n\nProvenance\x12\x1a\n\x16PROVENANCE_UNSPECIFIED\x10\x00\x12\x14\n\x10PROVENANCE_GRAPH\x10\x01\x12\x18\n\x14PROVENANCE_INDUCTIVE\x10\x02\x12\x18\n\x14PROVENANCE_TEXT_ONLY\x10\x03\x12\x17\n\x13PROVENANCE_FALLBACK\x10\x04*Y\n\x06Signal\x12\x16\n\x12SIGNAL_UNSPECIFIED\x10\x00\x12\x11\n\rSIGNAL_STRONG\x10\x01\x12\x0f\n\x0bSIGNAL_WEAK\x10\x02\x12\x13\n\x0fSIGNAL_NEGATIVE\x10\x03*U\n\x08Grouping\x12\x18\n\x14GROUPING_UNSPECIFIED\x10\x00\x12\x18\n\x14GROUPING_SINGLE_LIST\x10\x01\x12\x15\n\x11GROUPING_PER_TYPE\x10\x02*\x82\x03\n\x0bWarningCode\x12\x1c\n\x18WARNING_CODE_UNSPECIFIED\x10\x00\x12\x1d\n\x19WARNING_CODE_UNKNOWN_USER\x10\x01\x12&\n\"WARNING_CODE_UNKNOWN_HISTORY_ITEMS\x10\x02\x12\x1b\n\x17WARNING_CODE_NO_HISTORY\x10\x03\x12\x1c\n\x18WARNING_CODE_HISTORY_CUT\x10\x04\x12&\n\"WARNING_CODE_UNKNOWN_RELATED_ITEMS\x10\x05\x12%\n!WARNING_CODE_UNKNOWN_FILTER_ITEMS\x10\x06\x12\x1d\n\x19WARNING_CODE_FEWER_THAN_K\x10\x07\x12$\n WARNING_CODE_FALLBACK_FEATURIZER\x10\x08\x12!\n\x1dWARNING_CODE_UNKNOWN_CATEGORY\x10\t\x12\x1c\n\x18WARNING_CODE_QUOTA_UNMET\x10\nb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'nearfield.v1.types_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_VECTORDTYPE']._serialized_start=1401
-  _globals['_VECTORDTYPE']._serialized_end=1496
-  _globals['_PROVENANCE']._serialized_start=1499
-  _globals['_PROVENANCE']._serialized_end=1638
-  _globals['_SIGNAL']._serialized_start=1640
-  _globals['_SIGNAL']._serialized_end=1729
-  _globals['_GROUPING']._serialized_start=1731
-  _globals['_GROUPING']._serialized_end=1816
-  _globals['_WARNINGCODE']._serialized_start=1819
-  _globals['_WARNINGCODE']._serialized_end=2175
+  _globals['_VECTORDTYPE']._serialized_start=1493
+  _globals['_VECTORDTYPE']._serialized_end=1588
+  _globals['_PROVENANCE']._serialized_start=1591
+  _globals['_PROVENANCE']._serialized_end=1730
+  _globals['_SIGNAL']._serialized_start=1732
+  _globals['_SIGNAL']._serialized_end=1821
+  _globals['_GROUPING']._serialized_start=1823
+  _globals['_GROUPING']._serialized_end=1908
+  _globals['_WARNINGCODE']._serialized_start=1911
+  _globals['_WARNINGCODE']._serialized_end=2297
   _globals['_VECTOR']._serialized_start=75
   _globals['_VECTOR']._serialized_end=177
   _globals['_HISTORYEVENT']._serialized_start=180
@@ -55,13 +55,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EXPLANATIONPATH']._serialized_start=691
   _globals['_EXPLANATIONPATH']._serialized_end=810
   _globals['_ITEMHIT']._serialized_start=813
-  _globals['_ITEMHIT']._serialized_end=986
-  _globals['_TYPEHITS']._serialized_start=988
-  _globals['_TYPEHITS']._serialized_end=1054
-  _globals['_WARNING']._serialized_start=1056
-  _globals['_WARNING']._serialized_end=1154
-  _globals['_TIMING']._serialized_start=1157
-  _globals['_TIMING']._serialized_end=1287
-  _globals['_RESPONSEINFO']._serialized_start=1289
-  _globals['_RESPONSEINFO']._serialized_end=1399
+  _globals['_ITEMHIT']._serialized_end=1078
+  _globals['_TYPEHITS']._serialized_start=1080
+  _globals['_TYPEHITS']._serialized_end=1146
+  _globals['_WARNING']._serialized_start=1148
+  _globals['_WARNING']._serialized_end=1246
+  _globals['_TIMING']._serialized_start=1249
+  _globals['_TIMING']._serialized_end=1379
+  _globals['_RESPONSEINFO']._serialized_start=1381
+  _globals['_RESPONSEINFO']._serialized_end=1491
 # @@protoc_insertion_point(module_scope)

@@ -177,11 +177,15 @@ class _WarningCodeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_WarningCo
     WARNING_CODE_UNKNOWN_FILTER_ITEMS: _WarningCode.ValueType  # 6
     """Included or excluded item ids are not in the generation and were ignored."""
     WARNING_CODE_FEWER_THAN_K: _WarningCode.ValueType  # 7
-    """Fewer hits than k, because no more items pass the filters."""
+    """Fewer hits than k, because no more items pass the filters, or the quotas allow no more."""
     WARNING_CODE_FALLBACK_FEATURIZER: _WarningCode.ValueType  # 8
     """The main featurizer could not be reached and the text was embedded by the in-process one."""
     WARNING_CODE_UNKNOWN_CATEGORY: _WarningCode.ValueType  # 9
-    """A language, genre or demographic value was never seen in training and counts as unknown."""
+    """A language, genre or demographic value was never seen in training and counts as unknown; of a
+    filter, values that no item has.
+    """
+    WARNING_CODE_QUOTA_UNMET: _WarningCode.ValueType  # 10
+    """Fewer hits of a type than its quota asks for, because no more items of it pass the filters."""
 
 class WarningCode(_WarningCode, metaclass=_WarningCodeEnumTypeWrapper):
     """What was odd about a request that could be answered all the same."""
@@ -201,11 +205,15 @@ WARNING_CODE_UNKNOWN_RELATED_ITEMS: WarningCode.ValueType  # 5
 WARNING_CODE_UNKNOWN_FILTER_ITEMS: WarningCode.ValueType  # 6
 """Included or excluded item ids are not in the generation and were ignored."""
 WARNING_CODE_FEWER_THAN_K: WarningCode.ValueType  # 7
-"""Fewer hits than k, because no more items pass the filters."""
+"""Fewer hits than k, because no more items pass the filters, or the quotas allow no more."""
 WARNING_CODE_FALLBACK_FEATURIZER: WarningCode.ValueType  # 8
 """The main featurizer could not be reached and the text was embedded by the in-process one."""
 WARNING_CODE_UNKNOWN_CATEGORY: WarningCode.ValueType  # 9
-"""A language, genre or demographic value was never seen in training and counts as unknown."""
+"""A language, genre or demographic value was never seen in training and counts as unknown; of a
+filter, values that no item has.
+"""
+WARNING_CODE_QUOTA_UNMET: WarningCode.ValueType  # 10
+"""Fewer hits of a type than its quota asks for, because no more items of it pass the filters."""
 Global___WarningCode: _TypeAlias = WarningCode  # noqa: Y015
 
 @_typing.final
@@ -493,6 +501,8 @@ class ItemHit(_message.Message):
     PROVENANCE_FIELD_NUMBER: _builtins.int
     TITLE_FIELD_NUMBER: _builtins.int
     EXPLANATION_FIELD_NUMBER: _builtins.int
+    CALIBRATED_SCORE_FIELD_NUMBER: _builtins.int
+    PROPENSITY_FIELD_NUMBER: _builtins.int
     item_id: _builtins.str
     """Id of the item."""
     item_type: _builtins.str
@@ -510,6 +520,18 @@ class ItemHit(_message.Message):
     """
     title: _builtins.str
     """Title of the item. Empty unless include_titles was set and the catalogue has one."""
+    calibrated_score: _builtins.float
+    """How likely it is that the person chooses this item next, among all that the request lets
+    through: of a hundred hits with .05, whatever their type and whoever got them, about five were
+    chosen next by the people on whom that was measured. It compares across types and people, which
+    score does not. Limit: 0 to 1. Unset where the generation does not know, where provenance is
+    FALLBACK, and in answers of FindSimilarItems.
+    """
+    propensity: _builtins.float
+    """Where there is exploration: how likely this item was to come to its place given the items
+    further up, to weigh logged answers by. Limit: 0 to 1. Unset without exploration, and with
+    diversity or quotas, for then nobody knows.
+    """
     @_builtins.property
     def explanation(self) -> _containers.RepeatedCompositeFieldContainer[Global___ExplanationPath]:
         """Paths from the person's history to the item, best first. Empty unless explain was set, and
@@ -525,12 +547,21 @@ class ItemHit(_message.Message):
         provenance: Global___Provenance.ValueType = ...,
         title: _builtins.str = ...,
         explanation: _abc.Iterable[Global___ExplanationPath] | None = ...,
+        calibrated_score: _builtins.float | None = ...,
+        propensity: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_calibrated_score", b"_calibrated_score", "_propensity", b"_propensity", "calibrated_score", b"calibrated_score", "propensity", b"propensity"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["explanation", b"explanation", "item_id", b"item_id", "item_type", b"item_type", "provenance", b"provenance", "score", b"score", "title", b"title"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_calibrated_score", b"_calibrated_score", "_propensity", b"_propensity", "calibrated_score", b"calibrated_score", "explanation", b"explanation", "item_id", b"item_id", "item_type", b"item_type", "propensity", b"propensity", "provenance", b"provenance", "score", b"score", "title", b"title"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__calibrated_score: _TypeAlias = _typing.Literal["calibrated_score"]  # noqa: Y015
+    _WhichOneofArgType__calibrated_score: _TypeAlias = _typing.Literal["_calibrated_score", b"_calibrated_score"]  # noqa: Y015
+    _WhichOneofReturnType__propensity: _TypeAlias = _typing.Literal["propensity"]  # noqa: Y015
+    _WhichOneofArgType__propensity: _TypeAlias = _typing.Literal["_propensity", b"_propensity"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__calibrated_score) -> _WhichOneofReturnType__calibrated_score | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__propensity) -> _WhichOneofReturnType__propensity | None: ...
 
 Global___ItemHit: _TypeAlias = ItemHit  # noqa: Y015
 
@@ -546,7 +577,7 @@ class TypeHits(_message.Message):
     """The item type."""
     @_builtins.property
     def hits(self) -> _containers.RepeatedCompositeFieldContainer[Global___ItemHit]:
-        """At most k hits, best first."""
+        """At most k hits, best first; with diversity or exploration in the order in which they were chosen."""
 
     def __init__(
         self,

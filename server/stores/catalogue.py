@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from export.generation import Generation
-from features.content import content_key
+from server.stores.attributes import Attributes
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +32,8 @@ class Catalogue:
         lengths = np.diff(generation.graph_indptr).reshape(manifest.num_slots, len(generation))
         self.degree: NDArray[np.int64] = lengths.sum(axis=0)
         """(N,), neighbours of each item over all its lists."""
-        self._creators = _Groups.of(pl.Series([*generation.creator]), generation.popularity)
+        self.attributes = Attributes(generation)
+        """Finds items by what they are like."""
 
     def row(self, item_id: str) -> int | None:
         """Find an item; None where the id is unknown."""
@@ -64,41 +64,9 @@ class Catalogue:
         Shapes:
             returns: (n,), n at most `most`; none for an empty or unknown creator.
         """
-        return self._creators.members(creator)[:most]
-
-
-@dataclass(frozen=True, eq=False)
-class _Groups:
-    """Rows by a value that they share, in three flat columns.
-
-    Shapes:
-        keys: (V,), ascending. starts: (V + 1,). rows: (n,), the most popular of a group first.
-    """
-
-    keys: pl.Series
-    starts: NDArray[np.int64]
-    rows: NDArray[np.int64]
-
-    @classmethod
-    def of(cls, values: pl.Series, popularity: NDArray[np.float32]) -> "_Groups":
-        """Group rows by value, as `graph.content` does; empty values belong to no group."""
-        grouped = (
-            pl.DataFrame({"key": content_key(values), "popularity": popularity})
-            .with_row_index("row")
-            .filter(pl.col("key") != "")
-            .sort("key", "popularity", "row", descending=[False, True, False])
-        )
-        counts = grouped.group_by("key", maintain_order=True).len()
-        return cls(
-            counts["key"],
-            np.concatenate(([0], np.cumsum(counts["len"].to_numpy()))).astype(np.int64),
-            grouped["row"].to_numpy().astype(np.int64),
-        )
-
-    def members(self, value: str) -> NDArray[np.int64]:
-        """Return the rows of a value's group."""
-        key = content_key(pl.Series([value]))[0]
-        place = int(self.keys.search_sorted(key))
-        if not key or place == len(self.keys) or self.keys[place] != key:
-            return self.rows[:0]
-        return self.rows[self.starts[place] : self.starts[place + 1]]
+        rows = self.attributes.by_creator(creator).astype(np.int64)
+        people = self._generation.popularity[rows]
+        if most < len(rows):
+            rows = rows[people >= np.partition(people, -most)[-most]]  # more where the last is tied
+            people = self._generation.popularity[rows]
+        return rows[np.argsort(-people, kind="stable")[:most]]

@@ -40,6 +40,7 @@ def open_engine(
         choice=settings.execution_provider,
         threads=settings.model_threads,
     )
+    engine.catalogue.attributes.warm_up()
     warm_up(engine)
     return engine, open_texts(settings, generation.manifest.featurizer, metrics=metrics)
 

@@ -14,6 +14,7 @@ from export.generation import (
     read,
     write,
 )
+from retrieval.calibrate import Calibration
 from server.engine import Engine
 from server.limits import Limits
 from server.requests import ItemFilter, Person, RecommendTask, Shape
@@ -46,6 +47,8 @@ def test_lists_are_what_a_server_computes(generation: Generation) -> None:
         assert [hit.item_id for hit in computed.hits] == ids
         scores = [hit.score for hit in computed.hits]
         np.testing.assert_allclose(ready(generation).scores[row], scores, atol=1e-5)
+        chances = [hit.calibrated or np.nan for hit in computed.hits]
+        np.testing.assert_allclose(ready(generation).chances[row], chances, atol=1e-5)
 
 
 def test_nothing_seen_is_listed_and_what_was_only_looked_at_may_be(generation: Generation) -> None:
@@ -74,6 +77,20 @@ def test_row_outside_the_catalogue_is_refused() -> None:
         replace(contents, ready=replace(contents.ready, rows=rows))
 
 
+@pytest.mark.parametrize("chance", [-0.1, 1.1])
+def test_chance_that_is_none_is_refused(chance: float) -> None:
+    contents = tiny_contents()
+    chances = contents.ready.chances.copy()
+    chances[0, 0] = chance
+    with pytest.raises(GenerationInvalidError, match="list_chances: expected numbers from 0 to 1"):
+        replace(contents, ready=replace(contents.ready, chances=chances))
+
+
+def test_calibration_of_other_types_is_refused() -> None:
+    with pytest.raises(GenerationInvalidError, match="calibration: expected 2 types, it has 1"):
+        replace(tiny_contents(), calibration=Calibration((1.0,), (0.0,)))
+
+
 def test_file_of_another_shape_is_refused(tmp_path: Path) -> None:
     path = write(tmp_path, tiny_contents(), created=CREATED)
     np.save(path / "list_rows.npy", np.zeros((20, LISTED + 1), dtype=np.int32))
@@ -84,4 +101,4 @@ def test_file_of_another_shape_is_refused(tmp_path: Path) -> None:
 def _padded(ready: Ready, width: int) -> Ready:
     gap = ((0, 0), (0, width - ready.rows.shape[1]))
     rows = np.pad(ready.rows, gap, constant_values=-1)
-    return Ready(ready.vectors, rows, np.pad(ready.scores, gap))
+    return Ready(ready.vectors, rows, np.pad(ready.scores, gap), np.pad(ready.chances, gap))

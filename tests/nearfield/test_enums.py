@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 
 from nearfield.enums import (
+    Degradation,
     Grouping,
     Provenance,
     Reason,
@@ -12,7 +13,7 @@ from nearfield.enums import (
     WarningCode,
     known,
 )
-from nearfield.v1 import errors_pb2, types_pb2
+from nearfield.v1 import errors_pb2, recommendation_pb2, types_pb2
 
 UNSET = {"UNSPECIFIED": 0}
 
@@ -22,6 +23,7 @@ UNSET = {"UNSPECIFIED": 0}
     [
         (VectorDtype, types_pb2.VectorDtype, "VECTOR_DTYPE_", UNSET),
         (Provenance, types_pb2.Provenance, "PROVENANCE_", {}),
+        (Degradation, recommendation_pb2.Degradation, "DEGRADATION_", {}),
         (Signal, types_pb2.Signal, "SIGNAL_", UNSET),
         (Grouping, types_pb2.Grouping, "GROUPING_", UNSET),
         (WarningCode, types_pb2.WarningCode, "WARNING_CODE_", {}),

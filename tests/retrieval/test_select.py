@@ -1,4 +1,5 @@
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -6,13 +7,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from retrieval.admission import Admission
 from retrieval.approximate import ApproximateIndex
 from retrieval.errors import CatalogueError, QueryError
 from retrieval.exact import ExactIndex
 from retrieval.hnsw import GraphSettings
 from retrieval.index import Hits, VectorIndex
 from retrieval.query import Query, Selection
-from retrieval.select import Selector
+from retrieval.select import FEW, Selector
 
 Vectors = NDArray[np.float32]
 Rows = NDArray[np.int64]
@@ -67,6 +69,7 @@ def allowed(query: Query) -> list[int]:
         if (query.types is None or ITEM_TYPE[row] in query.types)
         and (query.include is None or row in query.include.tolist())
         and row not in query.exclude.tolist()
+        and (query.admitted is None or row in query.admitted.rows.tolist())
     ]
 
 
@@ -85,6 +88,10 @@ def same(one: Selection, other: Selection) -> bool:
     )
 
 
+ADMISSIONS = tuple(
+    Admission(np.flatnonzero(np.random.default_rng(share).random(ROWS) < share / 10), ROWS)
+    for share in (0, 1, 3, 6, 9, 10)
+)
 any_rows = st.lists(st.integers(0, ROWS - 1), max_size=ROWS).map(lambda values: rows(*values))
 
 
@@ -96,6 +103,7 @@ def any_query(draw: st.DrawFn) -> Query:
         types=draw(st.none() | st.lists(st.integers(0, 3), min_size=1, max_size=5).map(tuple)),
         include=draw(st.none() | any_rows),
         exclude=draw(any_rows),
+        admitted=draw(st.none() | st.sampled_from(ADMISSIONS)),
     )
 
 
@@ -242,6 +250,55 @@ def test_queries_of_one_include_list_may_want_different_numbers(selector: Select
     assert [one.rows.tolist() for one in selections] == [oracle(query) for query in queries]
 
 
+MANY = 3 * FEW
+
+
+@cache
+def large(kind: str) -> tuple[Selector, Vectors]:
+    """A catalogue so large that the index is asked to filter; two types, a third and the rest."""
+    vectors = unit(np.random.default_rng(6), MANY)
+    item_type = np.repeat([0, 1], [FEW, MANY - FEW])
+    index: VectorIndex = ExactIndex(vectors)
+    if kind == "hnsw":
+        index = ApproximateIndex.build(vectors, item_type, replace(GRAPHS, search_width=16))
+    return Selector(index, vectors, item_type), vectors
+
+
+@pytest.mark.parametrize("share", [1e-4, 0.01, 0.3, 0.5, 0.9])
+@pytest.mark.parametrize("kind", [*INDEXES])
+def test_filtered_queries_get_k_admitted_rows_that_are_nearly_the_best(
+    kind: str, share: float
+) -> None:
+    selector, vectors = large(kind)
+    admitted = Admission(np.flatnonzero(np.random.default_rng(7).random(MANY) < share), MANY)
+    queries = [
+        Query(asked(seed), 10, types=types, exclude=admitted.rows[: 5 * seed], admitted=admitted)
+        for seed in range(20)
+        for types in (None, (1,))
+    ]
+    found = wanted = 0
+    for query, one in zip(queries, selector.select(queries), strict=True):
+        rows = np.setdiff1d(admitted.rows, query.exclude)
+        rows = rows[rows >= (FEW if query.types else 0)]
+        best = rows[np.argsort(-(vectors[rows] @ query.vector), kind="stable")][:10]
+        assert one.available == len(rows)
+        assert len(one.rows) == len(set(one.rows.tolist())) == len(best)
+        assert np.isin(one.rows, rows).all()
+        found += np.isin(best, one.rows).sum()
+        wanted += len(best)
+    assert found >= 0.99 * wanted
+
+
+def test_filter_that_is_far_from_the_query_is_answered_all_the_same() -> None:
+    """None of the rows that a graph would look at is admitted."""
+    selector, vectors = large("hnsw")
+    query = asked(3)
+    order = np.argsort(vectors @ query, kind="stable")
+    farthest = Admission(np.sort(order[: MANY // 2]), MANY)
+    (one,) = selector.select([Query(query, 10, admitted=farthest)])
+    assert one.rows.tolist() == order[: MANY // 2][::-1][:10].tolist()
+
+
 def test_no_queries_give_no_answers(selector: Selector) -> None:
     assert selector.select([]) == []
 
@@ -258,6 +315,7 @@ def test_empty_catalogue_answers_with_nothing() -> None:
         (Query(asked()[1:], 3), "vector", "expected 6 values, got 5"),
         (Query(asked(), 3, types=(0, 4)), "types", "type 4 is unknown, there are 4"),
         (Query(asked(), 3, types=(-1,)), "types", "type -1 is unknown"),
+        (Query(asked(), 3, admitted=Admission(rows(0), 7)), "admitted", "is of 7 rows"),
         (Query(asked(), 3, include=rows(1, -1)), "include", "row -1 is outside"),
         (Query(asked(), 3, exclude=rows(1, ROWS)), "exclude", f"row {ROWS} is outside"),
     ],

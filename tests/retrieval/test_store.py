@@ -145,3 +145,14 @@ def test_first_version_stays_readable(kind: str, tmp_path: Path) -> None:
     index = load_index(folder, vectors)
     assert (index.kind, len(index), index.dimensions) == (kind, 60, 4)
     assert index.search(vectors, 1).rows[:, 0].tolist() == list(range(60))
+
+
+def test_files_that_were_verified_are_not_read_again(tmp_path: Path) -> None:
+    vectors = unit(200)
+    build_index(vectors, np.zeros(200, dtype=np.int64)).save(tmp_path)
+    others = unit(200)[::-1].copy()
+    with pytest.raises(IndexMismatchError, match="other values"):
+        load_index(tmp_path, others)
+    assert len(load_index(tmp_path, others, verified=True)) == 200
+    with pytest.raises(IndexMismatchError, match="200 vectors"):
+        load_index(tmp_path, others[:100], verified=True)

@@ -149,6 +149,104 @@ BAD: list[tuple[type[Message], str, dict[str, str]]] = [
         f"filter {{ exclude_item_ids: [{repeated('a', 10_001)}] }}",
         {"filter.exclude_item_ids": "expected 0 to 10000 ids, got 10001"},
     ),
+    (
+        Recommend,
+        f'filter {{ languages: ["en", ""] genres: "{"x" * 257}" creators: "{"y" * 1001}" }}',
+        {
+            "filter.languages[1]": "expected a value, got an empty string",
+            "filter.genres[0]": "expected at most 256 bytes, got 257",
+            "filter.creators[0]": "expected at most 1000 characters, got 1001",
+        },
+    ),
+    (
+        Recommend,
+        f"filter {{ all_genres: [{repeated('a', 10_001)}] }}",
+        {"filter.all_genres": "expected 0 to 10000 values, got 10001"},
+    ),
+    (
+        Recommend,
+        "filter { year_from: 2001 year_to: 2000 }",
+        {"filter.year_to": "expected 2001 to 9999, got 2000"},
+    ),
+    (
+        FindSimilarItems,
+        'item_id: "podcast-01" filter { year_from: -10000 year_to: 10000 }',
+        {
+            "filter.year_from": "expected -9999 to 9999, got -10000",
+            "filter.year_to": "expected -9999 to 9999, got 10000",
+        },
+    ),
+    (
+        Recommend,
+        'k: 5 quotas { item_type: "podcast" min: 3 } quotas { item_type: "audiobook" min: 3 }',
+        {"quotas": "expected minimums of at most k = 5 together, got 6"},
+    ),
+    (
+        Recommend,
+        'quotas { item_type: "film" min: 11 } quotas { item_type: "podcast" min: 2 max: 1 }',
+        {
+            "quotas[0].item_type": "expected one of 'audiobook', 'podcast', got 'film'",
+            "quotas[0].min": "expected 0 to 10, got 11",
+            "quotas[1].max": "expected 2 to 1000, got 1",
+        },
+    ),
+    (
+        Recommend,
+        'quotas { item_type: "podcast" } quotas { item_type: "podcast" min: -1 }',
+        {"quotas[1].min": "expected 0 to 10, got -1"},
+    ),
+    (
+        Recommend,
+        'quotas { item_type: "podcast" } quotas { item_type: "podcast" }',
+        {
+            "quotas[1].item_type": "expected a type that passes the filter and has no "
+            "quota yet, got 'podcast'"
+        },
+    ),
+    (
+        Recommend,
+        'filter { item_types: "podcast" } quotas { item_type: "audiobook" }',
+        {
+            "quotas[0].item_type": "expected a type that passes the filter and has no "
+            "quota yet, got 'audiobook'"
+        },
+    ),
+    (
+        Recommend,
+        'grouping: GROUPING_PER_TYPE quotas { item_type: "podcast" } page_size: 3',
+        {
+            "quotas": "expected none where grouping is PER_TYPE",
+            "page_size": "expected none where grouping is PER_TYPE",
+        },
+    ),
+    (
+        Recommend,
+        "quotas {} quotas {} quotas {}",
+        {"quotas": "expected 0 to 2 quotas, got 3"},
+    ),
+    (
+        Recommend,
+        "diversity: 1.5 exploration: -1 page_size: -1",
+        {
+            "diversity": "expected 0 to 1, got 1.5",
+            "exploration": "expected 0 to 100, got -1.0",
+            "page_size": "expected 0 to 1000, got -1",
+        },
+    ),
+    (
+        FindSimilarItems,
+        'item_id: "podcast-01" diversity: nan exploration: inf page_token: "?"',
+        {
+            "diversity": "expected 0 to 1, got nan",
+            "exploration": "expected 0 to 100, got inf",
+            "page_token": "expected a next_page_token of this server",
+        },
+    ),
+    (
+        FindSimilarItems,
+        'new_item { item_type: "podcast" title: "x" } page_size: 3',
+        {"page_size": "expected none for a new item: embed it and page by its vector"},
+    ),
     (FindSimilarItems, "", {"query": "expected item_id, new_item or vector, got none of them"}),
     (
         FindSimilarItems,

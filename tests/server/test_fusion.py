@@ -5,6 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from export.generation import Generation
+from retrieval.admission import Admission
 from retrieval.evidence import NAMES, NEAREST
 from retrieval.fused import Listener
 from retrieval.query import Query, Selection
@@ -86,6 +87,7 @@ def test_filters_hold_for_what_is_reached(generation: Generation) -> None:
     for filters, admitted in (
         ({"exclude": exclude}, np.setdiff1d(reached, exclude)),
         ({"include": exclude}, exclude),
+        ({"admitted": Admission(np.sort(exclude), len(generation))}, np.sort(exclude)),
         ({"types": (1,)}, reached[generation.item_type[reached] == 1]),
     ):
         found = fuser.rank(listener, query(generation, 60, **filters), NOTHING)

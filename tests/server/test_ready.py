@@ -31,6 +31,7 @@ def without_scores(message: pb.Recommendation) -> pb.Recommendation:
     bare.CopyFrom(message)
     for hit in bare.hits:
         hit.score = 0
+        hit.ClearField("calibrated_score")
     return bare
 
 
@@ -49,6 +50,9 @@ def test_read_recommendation_is_the_computed_one(
         assert without_scores(got) == without_scores(expected)
         scores = [[hit.score for hit in each.hits] for each in (got, expected)]
         np.testing.assert_allclose(scores[0], scores[1], atol=1e-5)
+        chances = [[hit.calibrated_score for hit in each.hits] for each in (got, expected)]
+        assert all(hit.HasField("calibrated_score") for hit in got.hits)
+        np.testing.assert_allclose(chances[0], chances[1], atol=1e-5)
 
 
 def test_read_vector_is_the_computed_one(
@@ -127,7 +131,8 @@ async def test_batch_of_read_and_computed_answers_is_in_order(engine: Engine) ->
 def test_hits_are_as_protobuf_writes_them(engine: Engine) -> None:
     rows, scores = [5, 59, 0, 5], [1.5, -2.0, 0.0, 1e-3]
     writer = HitBytes(engine.catalogue, most=2)
-    got = pb.Recommendation.FromString(writer.write(1, rows, scores)).hits
+    got = pb.Recommendation.FromString(writer.write(1, rows, scores, None)).hits
+    assert not any(hit.HasField("calibrated_score") for hit in got)
     assert [hit.item_id for hit in got] == [engine.catalogue.item_id(row) for row in rows]
     assert [hit.item_type for hit in got] == [engine.catalogue.type_name(row) for row in rows]
     np.testing.assert_allclose([hit.score for hit in got], scores)

@@ -1,13 +1,25 @@
 from collections.abc import Iterable
+from dataclasses import replace
 
+import grpc
 import numpy as np
 import pytest
+from google.rpc.error_details_pb2 import ErrorInfo
 
 from export.generation import Generation
 from nearfield.v1 import embedding_pb2, types_pb2
 from nearfield.v1 import recommendation_pb2 as pb
 from server.engine import Engine
-from tests.server.support import FlakyFeaturizer, codes, numbers, running
+from server.pages import read_page
+from tests.server.support import (
+    FlakyFeaturizer,
+    codes,
+    detail,
+    numbers,
+    reason,
+    rich_status,
+    running,
+)
 from tests.support.generation import TinyWorld
 
 
@@ -249,6 +261,65 @@ async def test_bad_elements_of_a_batch_fail_alone(engine: Engine) -> None:
     assert [each.HasField("recommendation") for each in batch.results] == [True, False, True]
     assert [each.status.code for each in found.results] == [5, 0]
     assert len(found.results[1].similar_items.hits) == 10
+
+
+async def test_pages_of_a_batch_go_on_where_they_ended(engine: Engine) -> None:
+    requests = [
+        pb.RecommendRequest(user=known("user-1"), k=9, page_size=5),
+        pb.RecommendRequest(user=known("user-2"), k=9),
+    ]
+    async with running(engine) as client:
+        whole = await client.recommendation.Recommend(
+            pb.RecommendRequest(user=known("user-1"), k=9)
+        )
+        first = await client.recommendation.BatchRecommend(
+            pb.BatchRecommendRequest(requests=requests)
+        )
+        assert not first.results[1].recommendation.next_page_token
+        requests[0].page_token = first.results[0].recommendation.next_page_token
+        second = await client.recommendation.BatchRecommend(
+            pb.BatchRecommendRequest(requests=requests)
+        )
+    pages = [each.results[0].recommendation for each in (first, second)]
+    assert [*ids(pages[0].hits), *ids(pages[1].hits)] == ids(whole.recommendation.hits)
+    assert [len(page.hits) for page in pages] == [5, 4]
+    assert not pages[1].next_page_token
+
+
+async def test_page_of_a_generation_that_is_gone_has_expired(engine: Engine) -> None:
+    request = pb.FindSimilarItemsRequest(item_id="podcast-01", page_size=3)
+    async with running(engine) as client:
+        answer = await client.recommendation.FindSimilarItems(request)
+        page = read_page(answer.similar_items.next_page_token)
+        request.page_token = replace(page, generation="0123456789abcdef").write()
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await client.recommendation.FindSimilarItems(request)
+    assert caught.value.code() is grpc.StatusCode.FAILED_PRECONDITION
+    status = rich_status(caught.value)
+    assert reason(status) == "PAGE_EXPIRED"
+    info = detail(status, ErrorInfo)
+    assert info is not None
+    assert dict(info.metadata) == {
+        "generation": "0123456789abcdef",
+        "expected_generation": engine.generation.name,
+    }
+
+
+async def test_unknown_values_of_a_filter_are_named(engine: Engine) -> None:
+    request = pb.RecommendRequest(
+        user=known("user-1"),
+        filter=pb.ItemFilter(languages=["de", "tlh"], genres=["polka"], creators=["Crime House"]),
+    )
+    async with running(engine) as client:
+        nothing = (await client.recommendation.Recommend(request)).recommendation
+        request.filter.ClearField("genres")
+        answer = (await client.recommendation.Recommend(request)).recommendation
+    assert codes(nothing.warnings) == {"UNKNOWN_CATEGORY", "FEWER_THAN_K"}
+    assert not nothing.hits
+    assert {each.field: [*each.values] for each in answer.warnings if each.values} == {
+        "filter.languages": ["tlh"]
+    }
+    assert answer.hits
 
 
 async def test_similar_items_are_the_nearest_others(engine: Engine, generation: Generation) -> None:

@@ -28,6 +28,7 @@ from features.encode import ItemEncoder, UserEncoder, UserRecord
 from features.schema import TEXT_RECIPE, ItemRecord, compose_text
 from features.text import HashFeaturizer
 from graph.relations import RelationSchema
+from retrieval.calibrate import Calibration
 from retrieval.evidence import EDGE_KINDS, Catalogue
 from retrieval.exact import ExactIndex
 from retrieval.pairwise import PairTable
@@ -44,6 +45,7 @@ HGNN = 80
 VECTOR = 16
 CAP = 8
 LISTED = 20
+CALIBRATION = Calibration((1.1, 0.9), (-0.2, 0.1))
 
 METRIC: Metric = {
     "model": "2t-hgnn",
@@ -207,6 +209,7 @@ def tiny_contents(*, seed: int = 7, newest_seen: bool = True) -> GenerationConte
         history_indptr=_indptr([len(each) for each in world.histories]),
         history_rows=history.astype(np.int32),
         history_weight=np.ones(len(history), dtype=np.float32),
+        calibration=CALIBRATION,
         history_seen=np.concatenate([_seen(len(each), newest_seen) for each in world.histories]),
     )
     scorer = tiny_scorer()
@@ -249,6 +252,7 @@ def tiny_contents(*, seed: int = 7, newest_seen: bool = True) -> GenerationConte
         history_weight=known.history_weight,
         history_seen=known.history_seen,
         pairs=known.catalogue.pairs,
+        calibration=CALIBRATION,
         ready=make_ready(known, user_tower=user_model, scorer=scorer, listed=LISTED),
     )
 

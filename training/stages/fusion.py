@@ -12,9 +12,11 @@ from graph.build import popularity
 from graph.cases import Cases
 from graph.settings import GraphSettings
 from graph.unchosen import draw_parts
+from models.scorer import Scorer
 from models.scorer_checkpoint import save_scorer
 from retrieval.evidence import Catalogue
 from retrieval.pairwise import PairTable
+from training.calibration import measure_calibration
 from training.fusion import FusionSettings, draw_cases, fit_scorer
 from training.material import Material
 from training.pairs import build_pairs
@@ -29,7 +31,10 @@ def fuse(
     edges: GraphSettings,
     settings: FusionSettings,
 ) -> dict[str, Any]:
-    """Write the pair table and the scorer that weighs it against the `towers` of a stage."""
+    """Write the pair table and the scorer that weighs it against the `towers` of a stage.
+
+    Beside them stands what the scorer's shares are worth, where enough cases are lent to tell.
+    """
     with tqdm(desc="pairs", unit="item", disable=None) as bar:
 
         def report(done: int, total: int) -> None:
@@ -45,19 +50,30 @@ def fuse(
     )
     parts = draw_parts(catalogue.people, settings.pretended_parts, settings.seed)
 
-    def shown() -> Iterator[tuple[Catalogue, Cases]]:
+    def shown(some: Cases) -> Iterator[tuple[Catalogue, Cases]]:
         if not parts:
-            yield catalogue, cases
+            yield catalogue, some
             return
         pretence = Pretence(material, towers, catalogue)
         for number, part in enumerate(parts):
-            turn = cases.take(np.arange(number, len(cases), len(parts)))
+            turn = some.take(np.arange(number, len(some), len(parts)))
             if len(turn):
                 yield pretence.of(part), turn
 
-    scorer = fit_scorer(catalogue, shown(), people, settings, stands_for=stands_for)
-    save_scorer(folder, scorer)
-    return {"pairs": len(pairs.targets), "pretended_parts": len(parts)}
+    def fit(some: Cases) -> Scorer:
+        return fit_scorer(catalogue, shown(some), people, settings, stands_for=stands_for)
+
+    save_scorer(folder, fit(cases))
+    calibration = measure_calibration(
+        catalogue, cases, people, fit, stands_for=stands_for, seed=settings.seed
+    )
+    if calibration is not None:
+        calibration.save(folder)
+    return {
+        "pairs": len(pairs.targets),
+        "pretended_parts": len(parts),
+        "calibration": None if calibration is None else calibration.to_json(),
+    }
 
 
 def evidence_of(material: Material, pairs: PairTable, items: NDArray[np.float32]) -> Catalogue:

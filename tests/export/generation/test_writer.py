@@ -172,7 +172,12 @@ def test_an_empty_catalogue_without_people_can_be_written_and_read(tmp_path: Pat
         pairs=PairTable(
             np.zeros(1, dtype=np.int64), contents.pairs.targets[:0], contents.pairs.weights[:0]
         ),
-        ready=Ready(contents.ready.vectors[:0], contents.ready.rows[:0], contents.ready.scores[:0]),
+        ready=Ready(
+            contents.ready.vectors[:0],
+            contents.ready.rows[:0],
+            contents.ready.scores[:0],
+            contents.ready.chances[:0],
+        ),
         **{
             name: getattr(contents, name)[:0]
             for name in (

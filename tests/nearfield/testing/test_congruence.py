@@ -26,6 +26,7 @@ from nearfield import (
     SimilarQuery,
     SpaceVector,
     StatusError,
+    TypeQuota,
     User,
 )
 from nearfield.testing import FakeItem, FakeServer, FakeWorld
@@ -99,6 +100,52 @@ PROBES: dict[str, Probe] = {
     "similar to a new item": lambda c: c.similar_items(NEW, k=3),
     "similar to a vector": lambda c: _near_vector(c),
     "similar to a vector of another space": lambda c: c.similar_items(SpaceVector(ONES, "other")),
+    "filtered by attributes": lambda c: c.recommend(
+        "user-0",
+        k=50,
+        items=ItemFilter(
+            languages=["DE", "tlh"], genres=["crime", "romance"], creators=["crime  House"]
+        ),
+    ),
+    "filtered by all genres": lambda c: c.recommend(
+        "user-0", k=50, items=ItemFilter(all_genres=["crime", "no genre"])
+    ),
+    "filtered by year": lambda c: c.similar_items(
+        "podcast-01", k=50, items=ItemFilter(year_from=2000, year_to=2000)
+    ),
+    "filtered by a year that nothing is of": lambda c: c.similar_items(
+        "podcast-01", k=50, items=ItemFilter(year_from=2001)
+    ),
+    "years the wrong way round": lambda c: c.recommend(
+        "user-0", items=ItemFilter(year_from=2001, year_to=2000)
+    ),
+    "quotas": lambda c: c.recommend(
+        "user-0", quotas=[TypeQuota("podcast", 4), TypeQuota("audiobook", 0, 2)]
+    ),
+    "quota that cannot be met": lambda c: c.recommend(
+        "user-0", items=ItemFilter(["podcast"], ["podcast-02"]), quotas=[TypeQuota("podcast", 2)]
+    ),
+    "quotas that allow little": lambda c: c.recommend(
+        "user-0", quotas=[TypeQuota("podcast", max=1), TypeQuota("audiobook", max=1)]
+    ),
+    "too many minimums": lambda c: c.recommend("user-0", k=3, quotas=[TypeQuota("podcast", 4)]),
+    "minimums above k together": lambda c: c.recommend(
+        "user-0", k=3, quotas=[TypeQuota("podcast", 2), TypeQuota("audiobook", 2)]
+    ),
+    "quota of no type": lambda c: c.recommend("user-0", quotas=[TypeQuota("game")]),
+    "quotas by type": lambda c: c.recommend(
+        "user-0", quotas=[TypeQuota("podcast")], grouping=Grouping.PER_TYPE
+    ),
+    "diverse": lambda c: c.recommend("user-0", diversity=0.5),
+    "too diverse": lambda c: c.recommend("user-0", diversity=1.5),
+    "explored": lambda c: c.recommend("user-0", exploration=1.0, seed=3),
+    "explored below 0": lambda c: c.similar_items("podcast-01", exploration=-1.0),
+    "first page": lambda c: c.recommend("user-0", page_size=4),
+    "last page": lambda c: _last_page(c),
+    "page by type": lambda c: c.recommend("user-0", page_size=4, grouping=Grouping.PER_TYPE),
+    "page of a new item": lambda c: c.similar_items(NEW, page_size=4),
+    "page that nobody gave": lambda c: c.recommend("user-0", page_token="nonsense"),
+    "page of another request": lambda c: _page_of_another_request(c),
     "server info": lambda c: c.server_info(),
     "batch of items": lambda c: c.embed_items(["nothing", NEW, NewItem("game", title="x"), ""]),
     "batch of users": lambda c: c.embed_users(["user-0", "nobody", User("user-0", TOO_LONG)]),
@@ -116,6 +163,17 @@ async def _near_vector(client: AsyncClient) -> SimilarItems:
     return await client.similar_items(SpaceVector(ONES, space_id), k=3)
 
 
+async def _last_page(client: AsyncClient) -> Recommendations:
+    first = await client.recommend("user-0", k=6, exploration=1.0, page_size=4)
+    token = first.next_page_token
+    return await client.recommend("user-0", k=6, exploration=1.0, page_token=token)
+
+
+async def _page_of_another_request(client: AsyncClient) -> Recommendations:
+    first = await client.recommend("user-0", page_size=4)
+    return await client.recommend("user-1", page_token=first.next_page_token)
+
+
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
     folder: Path = write_tiny_generation(tmp_path_factory.mktemp("generations"))
@@ -128,7 +186,15 @@ def world() -> FakeWorld:
     tiny = tiny_world()
     return FakeWorld(
         items=[
-            FakeItem(item_id, record.item_type, record.title)
+            FakeItem(
+                item_id,
+                record.item_type,
+                record.title,
+                record.language,
+                record.genres,
+                record.creator,
+                record.year,
+            )
             for item_id, record in zip(tiny.item_ids, tiny.records, strict=True)
         ],
         histories={
@@ -171,7 +237,12 @@ def outline_of(answer: Answer | NearfieldError) -> object:
         case Recommendations() | SimilarItems():
             groups = {kind: len(hits) for kind, hits in answer.groups.items()}
             codes = {each.code for each in answer.warnings}
-            return (len(answer.hits), groups, answer.provenance, codes)
+            told = {
+                "page": bool(answer.next_page_token),
+                "seed": answer.seed is not None,
+                "propensity": any(hit.propensity for hit in answer.hits),
+            }
+            return (len(answer.hits), groups, answer.provenance, codes, told)
         case ServerInfo():
             names = {each.name for each in fields(Limits)} - OF_THE_GENERATION
             limits = {name: getattr(answer.limits, name) for name in names}
