@@ -29,6 +29,10 @@ class FeaturizerUnavailable(FeaturizerError):  # noqa: N818 - the name says what
     """Nothing answers, or not in time, or only with server errors; later it may work."""
 
 
+class FeaturizerUnreachable(FeaturizerUnavailable):
+    """Nothing listens there, so that asking again at once is of no use."""
+
+
 class FeaturizerRefused(FeaturizerError):  # noqa: N818 - the name says what happened
     """The featurizer's server understood the request and declined it; a retry would not help."""
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from contextvars import copy_context
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
@@ -13,7 +14,7 @@ from features.errors import FeaturizerBadAnswer, FeaturizerUnavailable
 from features.model_files import encoder_revision, folder_revision
 from features.text import Progress, prepare
 from features.vllm_answer import read_max_tokens, read_vectors
-from features.vllm_http import VllmHttp, VllmSettings
+from features.vllm_http import Headers, VllmHttp, VllmSettings
 
 __all__ = ["VllmFeaturizer", "VllmSettings"]
 
@@ -32,11 +33,13 @@ class VllmFeaturizer:
         *,
         on_progress: Progress | None = None,
         rng: np.random.Generator | None = None,
+        headers: Headers = lambda: {},
     ) -> None:
         self.settings = settings
         self._on_progress = on_progress
         self._dimensions = settings.dimensions
-        self._http = VllmHttp(settings, np.random.default_rng() if rng is None else rng)
+        rng = np.random.default_rng() if rng is None else rng
+        self._http = VllmHttp(settings, rng, headers=headers)
         self._threads = ThreadPoolExecutor(settings.concurrency, thread_name_prefix="vllm")
 
     @property
@@ -79,7 +82,10 @@ class VllmFeaturizer:
             raise FeaturizerUnavailable(f"{self.name} is closed")
         size = self.settings.batch_size
         starts: dict[Future[NDArray[np.float32]], int] = {
-            self._threads.submit(self._batch, prepared[start : start + size]): start
+            # In the caller's context, which is where its trace is.
+            self._threads.submit(copy_context().run, self._batch, prepared[start : start + size]): (
+                start
+            )
             for start in range(0, len(prepared), size)
         }
         try:

@@ -1,6 +1,7 @@
 """Questions to a vLLM server over HTTP: timeouts, bearer token, retries with backoff."""
 
 import threading
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 
@@ -12,12 +13,18 @@ from features.errors import (
     FeaturizerBadAnswer,
     FeaturizerRefused,
     FeaturizerUnavailable,
+    FeaturizerUnreachable,
 )
+
+Headers = Callable[[], Mapping[str, str]]
+"""Gives headers for the next question, such as those that continue a trace."""
 
 # What timed out is not among them: the server is busy, asking again adds to its load, and whoever
 # waits has waited `timeout_s` already.
 _CONNECTION_ERRORS = (httpx.NetworkError, httpx.RemoteProtocolError)
 _MAX_BACKOFF_S = 30.0
+_TELLTALE = 16
+"""Letters of a text by which it is known again."""
 
 
 @dataclass(frozen=True)
@@ -85,8 +92,15 @@ class VllmHttp:
     Proxies named in the environment are not used: the server is one of our own.
     """
 
-    def __init__(self, settings: VllmSettings, rng: np.random.Generator) -> None:
+    def __init__(
+        self,
+        settings: VllmSettings,
+        rng: np.random.Generator,
+        *,
+        headers: Headers = lambda: {},
+    ) -> None:
         self._settings = settings
+        self._headers = headers
         self._rng = rng
         self._closed = threading.Event()
         self._client = httpx.Client(
@@ -107,13 +121,14 @@ class VllmHttp:
 
         Raises:
             FeaturizerUnavailable: no attempt was answered, or not in time.
+            FeaturizerUnreachable: no connection could be made.
             FeaturizerRefused: a status of 300 to 499; the message quotes the server.
             FeaturizerBadAnswer: the answer is not HTTP or not JSON.
         """
         url = self._settings.base_url.rstrip("/") + path
         response = self._send(method, url, body)
         if not response.is_success:
-            raise FeaturizerRefused(f"{url} answered {response.status_code}: {response.text[:300]}")
+            raise FeaturizerRefused(f"{url} answered {_quote(response, body)}")
         try:
             answer: object = response.json()
         except ValueError as error:
@@ -122,24 +137,25 @@ class VllmHttp:
 
     def _send(self, method: str, url: str, body: object) -> httpx.Response:
         attempts = 0
+        failure = FeaturizerUnavailable
         reason = "nothing was sent: closed"
         while attempts <= self._settings.retries and not self._closed.wait(self._pause_s(attempts)):
             attempts += 1
             try:
-                response = self._client.request(method, url, json=body)
+                response = self._client.request(method, url, json=body, headers=self._headers())
             except _CONNECTION_ERRORS as error:
-                reason = f"{type(error).__name__}: {error}"
+                failure, reason = _kind(error), f"{type(error).__name__}: {error}"
                 continue
             except httpx.TimeoutException as error:
-                raise FeaturizerUnavailable(
+                raise _kind(error)(
                     f"{url} did not answer within {self._settings.timeout_s:g} s"
                 ) from error
             except httpx.HTTPError as error:
                 raise FeaturizerBadAnswer(f"{url}: {type(error).__name__}: {error}") from error
             if response.status_code < 500:
                 return response
-            reason = f"status {response.status_code}: {response.text[:200]}"
-        raise FeaturizerUnavailable(f"{url} failed, attempts: {attempts}, the last by {reason}")
+            failure, reason = FeaturizerUnavailable, f"status {_quote(response, body)}"
+        raise failure(f"{url} failed, attempts: {attempts}, the last by {reason}")
 
     def _pause_s(self, attempts: int) -> float:
         if attempts == 0:
@@ -151,3 +167,21 @@ class VllmHttp:
         """End waiting retries and close connections; closing twice is harmless."""
         self._closed.set()
         self._client.close()
+
+
+def _kind(error: httpx.TransportError) -> type[FeaturizerUnavailable]:
+    """Tell a server that is not there from one that has trouble."""
+    absent = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
+    return FeaturizerUnreachable if absent else FeaturizerUnavailable
+
+
+def _quote(response: httpx.Response, body: object) -> str:
+    """Write an answer's status and beginning, but not where it repeats what was asked.
+
+    Errors go to logs, and what people ask does not belong there.
+    """
+    said = response.text
+    asked = body.get("input", []) if isinstance(body, dict) else []
+    if any(text[:_TELLTALE] in said for text in asked):
+        said = "(it repeats a text)"
+    return f"{response.status_code}: {said[:300]}"

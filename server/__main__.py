@@ -12,8 +12,8 @@ if __name__ == "__main__" and sys.argv[1:2] == ["check"]:
     sys.exit(check(sys.argv[2:]))
 
 import asyncio
-import logging
 from contextlib import AsyncExitStack
+from pathlib import Path
 
 from pydantic import ValidationError
 from pydantic_settings import CliApp, SettingsError
@@ -25,8 +25,12 @@ from server.security.gate import open_gate
 from server.settings import Settings
 from server.supervision.admin import AdminApp
 from server.supervision.control import WorkerError
+from server.supervision.counts import Counts
 from server.supervision.process import Programs
 from server.supervision.supervisor import Supervisor, signalled, supervise
+from server.telemetry.exposition import shared_folder
+from server.telemetry.http import metrics_server
+from server.telemetry.process import Telemetry
 
 
 def main(arguments: list[str], *, programs: Programs | None = None) -> int:
@@ -40,12 +44,23 @@ def main(arguments: list[str], *, programs: Programs | None = None) -> int:
     except SettingsError as error:
         _complain(str(error))
         return WRONG_SETTINGS
-    logging.basicConfig(
-        level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s"
-    )
+    with shared_folder() as folder, Telemetry(settings.telemetry, folder=folder) as telemetry:
+        return _start(settings, arguments, programs or Programs(), telemetry, folder)
+
+
+def _start(
+    settings: Settings,
+    arguments: list[str],
+    programs: Programs,
+    telemetry: Telemetry,
+    folder: Path,
+) -> int:
     try:
         open_gate(settings.security, settings.host)  # so that what is wrong with it is told once
-        asyncio.run(_run(settings, arguments, programs or Programs()))
+        counts = Counts(telemetry.metrics, folder)
+        supervisor = Supervisor(settings, arguments, programs, counts=counts)
+        with metrics_server(settings.telemetry, counts.exposition, supervisor.missing):
+            asyncio.run(_run(supervisor, settings, telemetry))
     except (GenerationError, StartError) as error:
         _complain(str(error))
         return status_of(error)
@@ -55,11 +70,11 @@ def main(arguments: list[str], *, programs: Programs | None = None) -> int:
     return 0
 
 
-async def _run(settings: Settings, arguments: list[str], programs: Programs) -> None:
-    supervisor = Supervisor(settings, arguments, programs)
+async def _run(supervisor: Supervisor, settings: Settings, telemetry: Telemetry) -> None:
     async with AsyncExitStack() as stack:
         if settings.admin_port is not None:
-            admin = AdminApp(supervisor, settings)
+            watchers = telemetry.watchers(asyncio.get_running_loop().time)
+            admin = AdminApp(supervisor, settings, watchers=watchers)
             await admin.start()
             stack.push_async_callback(admin.stop)
         await supervise(supervisor, until=signalled)

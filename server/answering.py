@@ -12,7 +12,7 @@ from nearfield.v1 import types_pb2
 from server.batcher import Timed
 from server.calls import CURRENT
 from server.dispatch import Dispatcher
-from server.statuses import to_status
+from server.statuses import reason_of, row_of, to_status
 from server.stopwatch import Stopwatch, Times
 from server.wire import write_timing
 
@@ -51,7 +51,9 @@ class Answering:
         watch = Stopwatch()
         with watch.stage("validation"):
             task = await self._read(request.ByteSize(), lambda: read(request))
-        timed = await run(task, CURRENT.get().deadline)
+        call = CURRENT.get()
+        timed = await run(task, call.deadline)
+        call.computed += 1
         return Timed(timed.answer, timed.times + watch.times())
 
     async def many(
@@ -87,6 +89,7 @@ class Answering:
                 answers.append(outcome)
             else:
                 raise outcome
+        call.computed += len(times)
         return answers, Times.slowest(times) + watch.times()
 
     def info(self, times: Times) -> types_pb2.ResponseInfo:
@@ -110,7 +113,9 @@ class Answering:
 def status_of(answer: object) -> Status:
     """Write the status of an element of a batch."""
     if isinstance(answer, Exception):
-        return to_status(answer, CURRENT.get().request_id)
+        call = CURRENT.get()
+        call.element_reasons += (reason_of(row_of(answer)),)
+        return to_status(answer, call.request_id)
     return Status()
 
 

@@ -17,9 +17,11 @@ from server.holder import Holder
 from server.methods import METHODS, SERVICES
 from server.reflection import Reflection
 from server.security.gate import open_gate
+from server.security.tls import Certificate
 from server.served import Served
 from server.settings import Settings
 from server.surround import Surround, Watcher
+from server.telemetry.metrics import Metrics
 from server.texts import Texts
 
 log = logging.getLogger(__name__)
@@ -36,10 +38,16 @@ class App:
     """
 
     def __init__(
-        self, engine: Engine, texts: Texts, settings: Settings, *, watchers: Sequence[Watcher] = ()
+        self,
+        engine: Engine,
+        texts: Texts,
+        settings: Settings,
+        *,
+        watchers: Sequence[Watcher] = (),
+        metrics: Metrics | None = None,
     ) -> None:
         self._settings = settings
-        served = Served(engine, texts, settings)
+        served = Served(engine, texts, settings, metrics)
         self.generations = Holder(served, page_hold_s=settings.page_hold_s)
         """What answers, and what still finishes."""
         self._health = health.aio.HealthServicer()
@@ -48,12 +56,19 @@ class App:
         self._add_services(Surround(settings.limits, self._gate, watchers))
         self.port = 0
         """Where it listens, once it does."""
+        self.missing = "starting"
+        """Why no calls are answered; empty while they are."""
 
     @property
     def address(self) -> str:
         """Host and port."""
         host = self._settings.host
         return f"{f'[{host}]' if ':' in host else host}:{self.port or self._settings.port}"
+
+    @property
+    def certificate(self) -> Certificate | None:
+        """The server's certificate; None where connections are not protected."""
+        return self._gate.certificate
 
     async def start(self) -> None:
         """Listen and report SERVING. A server that could not start is closed.
@@ -69,9 +84,11 @@ class App:
         await self._server.start()
         for service in ("", *SERVICES):
             await self._health.set(service, health_pb2.HealthCheckResponse.SERVING)
+        self.missing = ""
 
     async def stop(self) -> None:
         """Report NOT_SERVING, let balancers notice, finish what has begun, then close."""
+        self.missing = "draining"
         await self._health.enter_graceful_shutdown()
         await asyncio.sleep(self._settings.drain_wait_s)
         await self._server.stop(self._settings.grace_s)

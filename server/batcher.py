@@ -20,6 +20,9 @@ AnswerT = TypeVar("AnswerT")
 Work = Callable[[Sequence[JobT], Stopwatch], Sequence[AnswerT | Exception]]
 """Computes a micro-batch: one answer for each job, in order; an exception fails its job alone."""
 
+Taken = Callable[[int, int], None]
+"""Told of a micro-batch before it is computed: its jobs, and how many wait on."""
+
 
 @dataclass(frozen=True)
 class Timed(Generic[AnswerT]):
@@ -57,6 +60,7 @@ class MicroBatcher(Generic[JobT, AnswerT]):
         most: int,
         at_once: int,
         wait_s: float = 0.0,
+        taken: Taken = lambda jobs, left: None,
     ) -> None:
         self._work = work
         self._executor = executor
@@ -65,6 +69,7 @@ class MicroBatcher(Generic[JobT, AnswerT]):
         self._under_way = 0
         self._job_s = 0.0
         self._wait_s = wait_s
+        self._taken = taken
         self._free = at_once
         self._queue: deque[_Entry[JobT, AnswerT]] = deque()
         self._loop = asyncio.get_running_loop()
@@ -127,6 +132,7 @@ class MicroBatcher(Generic[JobT, AnswerT]):
             # A turn of the loop, so that jobs submitted together end up together.
             await asyncio.sleep(self._wait_s)
             while batch := self._take():
+                self._taken(len(batch), len(self._queue))
                 await self._compute(batch)
         finally:
             self._free += 1

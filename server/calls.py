@@ -28,9 +28,19 @@ class Call:
     """Which generation answers; empty until that is settled."""
     times: Times = NO_TIMES
     """Where the time went, once that is known."""
+    request_bytes: int = 0
+    """Length of its message."""
     response_bytes: int = 0
     reason: str = ""
     """Why it failed, as in ErrorInfo; empty where it did not."""
+    element_reasons: tuple[str, ...] = ()
+    """Why elements of a batch failed, one reason for each that did."""
+    read: int = 0
+    """Answers in it that were kept ready, and looked up."""
+    computed: int = 0
+    """Answers in it that were computed."""
+    trace_id: str = ""
+    """Where it is traced, the trace; empty where it is not."""
 
 
 CURRENT: ContextVar[Call] = ContextVar("call")

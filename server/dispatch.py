@@ -5,6 +5,7 @@ import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from typing import TypeVar
 
 from nearfield.v1 import recommendation_pb2
@@ -26,6 +27,7 @@ from server.requests import (
 )
 from server.settings import Settings
 from server.stopwatch import Stopwatch, Times
+from server.telemetry.metrics import Metrics
 from server.text_queue import TextQueue
 from server.texts import Texts
 from server.wire import write_recommendation, write_similar_items
@@ -47,26 +49,32 @@ class Dispatcher:
     new items. Deadlines are in the event loop's time.
     """
 
-    def __init__(self, engine: Engine, texts: Texts, settings: Settings) -> None:
+    def __init__(
+        self, engine: Engine, texts: Texts, settings: Settings, metrics: Metrics | None = None
+    ) -> None:
+        metrics = metrics or Metrics()
         self._workers = ThreadPoolExecutor(settings.compute_threads, thread_name_prefix="worker")
         self._loop = asyncio.get_running_loop()
         self._queue_s = settings.queue_ms / 1000
         self._in_need = InNeed(engine)
 
-        def batcher(work: Work[JobT, AnswerT]) -> MicroBatcher[JobT, AnswerT]:
+        def batcher(name: str, work: Work[JobT, AnswerT]) -> MicroBatcher[JobT, AnswerT]:
             return MicroBatcher(
                 work,
                 self._workers,
                 most=settings.max_micro_batch,
                 at_once=settings.compute_threads,
                 wait_s=settings.batch_wait_us / 1e6,
+                taken=partial(metrics.batch, name),
             )
 
-        self._items: MicroBatcher[ItemTask, ItemVector] = batcher(engine.items.embed)
-        self._users: MicroBatcher[Person, UserVector] = batcher(engine.users.embed)
-        self._recommend = batcher(_written(engine.recommender.recommend, write_recommendation))
-        self._similar = batcher(_written(engine.similar.find, write_similar_items))
-        self._texts = TextQueue(texts, settings)
+        self._items: MicroBatcher[ItemTask, ItemVector] = batcher("items", engine.items.embed)
+        self._users: MicroBatcher[Person, UserVector] = batcher("users", engine.users.embed)
+        self._recommend = batcher(
+            "recommend", _written(engine.recommender.recommend, write_recommendation)
+        )
+        self._similar = batcher("similar", _written(engine.similar.find, write_similar_items))
+        self._texts = TextQueue(texts, settings, metrics)
 
     async def embed_item(self, item: ItemRequest, deadline: float) -> Timed[ItemVector]:
         """Embed a known or a new item."""

@@ -6,6 +6,7 @@ from collections.abc import Awaitable
 from nearfield.v1 import embedding_pb2 as pb
 from server.answering import Answering, status_of
 from server.answers import ItemVector, UserVector
+from server.calls import CURRENT
 from server.dispatch import Dispatcher
 from server.ready import ReadyAnswers
 from server.stopwatch import Times
@@ -60,6 +61,7 @@ class EmbeddingService:
         ready = self._read(request)
         if ready is None:
             return self._embed_user(request)
+        CURRENT.get().read += 1
         embedding = self._user(ready, request.dtype)
         return pb.EmbedUserResponse(info=self._answering.info(Times()), embedding=embedding)
 

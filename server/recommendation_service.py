@@ -9,6 +9,7 @@ from google.protobuf.message import Message
 from nearfield.v1 import recommendation_pb2 as pb
 from server.answering import Answering, status_of
 from server.bytes import inner
+from server.calls import CURRENT
 from server.dispatch import Dispatcher
 from server.ready import ReadyAnswers
 from server.stopwatch import Times
@@ -41,6 +42,7 @@ class RecommendationService:
         ready = self._read(request)
         if ready is None:
             return self._recommend(request)
+        CURRENT.get().read += 1
         head = pb.RecommendResponse(info=self._answering.info(Times()))
         field = pb.RecommendResponse.RECOMMENDATION_FIELD_NUMBER
         return head.SerializeToString() + inner(field, ready)
@@ -54,6 +56,7 @@ class RecommendationService:
             if place % READ_AT_ONCE == 0:
                 await asyncio.sleep(0)
             ready.append(self._read(each))
+        CURRENT.get().read += len(ready) - ready.count(None)
         computed, times = await self._compute(requests, ready)
         results = (next(computed) if each is None else _result(each) for each in ready)
         field = pb.BatchRecommendResponse.RESULTS_FIELD_NUMBER

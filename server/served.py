@@ -15,6 +15,7 @@ from server.ready import ReadyAnswers
 from server.recommendation_service import RecommendationService
 from server.settings import Settings
 from server.surround import Answer, Handler
+from server.telemetry.metrics import Metrics
 from server.texts import Texts
 from server.validation import RequestReader
 
@@ -25,12 +26,14 @@ class Served:
     `engine` and `texts` are the caller's to make; `close` closes `texts`.
     """
 
-    def __init__(self, engine: Engine, texts: Texts, settings: Settings) -> None:
+    def __init__(
+        self, engine: Engine, texts: Texts, settings: Settings, metrics: Metrics | None = None
+    ) -> None:
         generation = engine.generation
         manifest, limits = generation.manifest, settings.limits
         self.generation = generation
         self._texts = texts
-        self._dispatcher = Dispatcher(engine, texts, settings)
+        self._dispatcher = Dispatcher(engine, texts, settings, metrics)
         self._under_way = 0
         self._idle = asyncio.Event()
         self._idle.set()

@@ -17,8 +17,10 @@ from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from features.providers import Choice
+from server.breaker import BreakerSettings
 from server.limits import Limits
 from server.security.settings import SecuritySettings
+from server.telemetry.settings import TelemetrySettings
 
 
 class Settings(BaseSettings):
@@ -121,6 +123,10 @@ class Settings(BaseSettings):
     """What one call may ask for."""
     security: SecuritySettings = SecuritySettings()
     """Who may call, and how connections are protected."""
+    breaker: BreakerSettings = BreakerSettings()
+    """When a featurizer that fails is left alone."""
+    telemetry: TelemetrySettings = TelemetrySettings()
+    """Logs, metrics and traces."""
 
     @field_validator("fallback_featurizer")
     @classmethod

@@ -54,6 +54,13 @@ _NO_VECTOR = Row(
     reasons.ERROR_REASON_FEATURIZER_FAILED,
     "the text featurizer did not give a usable vector; known items are not affected",
 )
+_AWAY = Row(
+    grpc.StatusCode.UNAVAILABLE,
+    reasons.ERROR_REASON_FEATURIZER_UNAVAILABLE,
+    "the text featurizer cannot be reached, or not in time; known items are not affected",
+    retry_s=5.0,
+    pushed_back=True,
+)
 
 TABLE: Mapping[type[Exception], Row] = {
     server.ServiceError: _FAULT,
@@ -114,13 +121,8 @@ TABLE: Mapping[type[Exception], Row] = {
     features.EncoderError: _FAULT,
     features.CacheError: _FAULT,
     features.FeaturizerError: _NO_VECTOR,
-    features.FeaturizerUnavailable: Row(
-        grpc.StatusCode.UNAVAILABLE,
-        reasons.ERROR_REASON_FEATURIZER_UNAVAILABLE,
-        "the text featurizer cannot be reached, or not in time; known items are not affected",
-        retry_s=5.0,
-        pushed_back=True,
-    ),
+    features.FeaturizerUnavailable: _AWAY,
+    features.FeaturizerUnreachable: _AWAY,
     features.FeaturizerRefused: _NO_VECTOR,
     features.FeaturizerBadAnswer: _NO_VECTOR,
     features.EncoderFilesError: _FAULT,

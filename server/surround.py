@@ -54,11 +54,14 @@ class Watcher(Protocol):
         ...
 
 
-@dataclass
-class Garbage:
-    """Bytes that are no request."""
+@dataclass(slots=True)
+class Received:
+    """What came from the wire."""
 
-    request_id: str = ""
+    request: Any
+    """The message; None where the bytes are none."""
+    size: int
+    """Length in bytes."""
 
 
 class Surround:
@@ -81,14 +84,15 @@ class Surround:
         """Make what gRPC calls for a method."""
         needed = role_needed(method.path)
 
-        async def handle(request: Any, context: Context) -> bytes:  # noqa: ANN401
+        async def handle(received: Received, context: Context) -> bytes:
             call = Call(method, needed, self._clock(), uuid4().hex)
+            call.request_bytes = received.size
             CURRENT.set(call)
             metadata = context.invocation_metadata() or ()
             for watcher in self._watchers:
                 watcher.began(call, metadata)
             try:
-                answer = await self._answer(request, context, call, metadata, handler)
+                answer = await self._answer(received.request, context, call, metadata, handler)
             except grpc.aio.AbortError:
                 raise
             except asyncio.CancelledError:
@@ -114,7 +118,7 @@ class Surround:
         caller = self._gate.authenticator.authenticate(metadata, context.auth_context)
         call.caller = caller.name
         check_role(caller, call.needed)
-        if isinstance(request, Garbage):
+        if request is None:
             raise InvalidRequestError((Violation("request", NO_MESSAGE),))
         asked_for = request.request_id or _from_metadata(metadata)
         check_request_id(asked_for)
@@ -162,15 +166,15 @@ async def _in_time(answer: Awaitable[Answer], deadline: float) -> Answer:
         raise DeadlinePassedError from None
 
 
-def _reader(request: type[Message]) -> Callable[[bytes], Message | Garbage]:
-    """Return what turns bytes into requests, and what is no request into `Garbage`."""
+def _reader(request: type[Message]) -> Callable[[bytes], Received]:
+    """Return what turns bytes into requests, where they are one."""
     parse = request.FromString
 
-    def read(data: bytes) -> Message | Garbage:
+    def read(data: bytes) -> Received:
         try:
-            return parse(data)
+            return Received(parse(data), len(data))
         except DecodeError:
-            return Garbage()
+            return Received(None, len(data))
 
     return read
 

@@ -1,19 +1,37 @@
 """From a new item's text to its vector: who embeds it, and how long that may take."""
 
 import asyncio
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
 from time import perf_counter
+
+from opentelemetry.context import Context, get_current
+from opentelemetry.trace import SpanKind
 
 from features.errors import FeaturizerUnavailable
 from server.batcher import MicroBatcher, Timed, Work
 from server.settings import Settings
-from server.stopwatch import Times
+from server.stopwatch import Stopwatch, Times
+from server.telemetry.metrics import Metrics
+from server.telemetry.traces import asking
 from server.texts import Texts, TextVector
 
 MARGIN = 0.25
 """Part of a call's remaining time that the main featurizer does not get: in it the other one
 answers, or the caller is told to come back."""
 MOST_MARGIN_S = 1.0
+
+Embed = Callable[[Sequence[str], Stopwatch], Sequence[TextVector | Exception]]
+
+
+@dataclass(frozen=True, eq=False)
+class _Text:
+    """A text, and whose call it belongs to."""
+
+    text: str
+    context: Context
 
 
 class TextQueue:
@@ -24,19 +42,26 @@ class TextQueue:
     meant for it. Deadlines are in the event loop's time, and the queue belongs to that loop.
     """
 
-    def __init__(self, texts: Texts, settings: Settings) -> None:
+    def __init__(self, texts: Texts, settings: Settings, metrics: Metrics | None = None) -> None:
+        metrics = metrics or Metrics()
         self._texts = texts
         self._loop = asyncio.get_running_loop()
         self._pools: list[ThreadPoolExecutor] = []
 
-        def batcher(name: str, work: Work[str, TextVector]) -> MicroBatcher[str, TextVector]:
+        def batcher(name: str, work: Work[_Text, TextVector]) -> MicroBatcher[_Text, TextVector]:
             threads = settings.featurizer_workers
             pool = ThreadPoolExecutor(threads, thread_name_prefix=name)
             self._pools.append(pool)
-            return MicroBatcher(work, pool, most=settings.max_micro_batch, at_once=threads)
+            return MicroBatcher(
+                work,
+                pool,
+                most=settings.max_micro_batch,
+                at_once=threads,
+                taken=partial(metrics.batch, name),
+            )
 
-        self._main = batcher("featurizer", texts.embed)
-        self._other = batcher("fallback", texts.step_in)
+        self._main = batcher("featurizer", _traced(texts.embed, texts.serving, SpanKind.CLIENT))
+        self._other = batcher("fallback", _traced(texts.step_in, texts.fallback, SpanKind.INTERNAL))
 
     async def embed(self, text: str, deadline: float) -> Timed[TextVector]:
         """Embed a text.
@@ -51,13 +76,14 @@ class TextQueue:
             FeaturizerError: it failed, or what stepped in did.
         """
         started = perf_counter()
+        job = _Text(text, get_current())
         try:
-            return await self._in_time(text, deadline)
+            return await self._in_time(job, deadline)
         except FeaturizerUnavailable:
             if not self._texts.fallback:
                 raise
         waited = Times(featurizer=perf_counter() - started)
-        found = await self._other.submit(text, deadline=deadline)
+        found = await self._other.submit(job, deadline=deadline)
         return Timed(found.answer, waited + found.times)
 
     async def close(self) -> None:
@@ -67,11 +93,11 @@ class TextQueue:
         for pool in self._pools:
             pool.shutdown()
 
-    async def _in_time(self, text: str, deadline: float) -> Timed[TextVector]:
+    async def _in_time(self, job: _Text, deadline: float) -> Timed[TextVector]:
         patience_s = patience(deadline - self._loop.time())
         try:
             async with asyncio.timeout(patience_s):
-                return await self._main.submit(text, deadline=deadline)
+                return await self._main.submit(job, deadline=deadline)
         except TimeoutError:
             raise FeaturizerUnavailable(
                 f"{self._texts.serving} did not answer within the {patience_s:.3g} s that the call "
@@ -82,3 +108,13 @@ class TextQueue:
 def patience(remaining_s: float) -> float:
     """Say how much of a call's remaining time the main featurizer may take, in seconds."""
     return remaining_s - min(remaining_s * MARGIN, MOST_MARGIN_S)
+
+
+def _traced(embed: Embed, featurizer: str, kind: SpanKind) -> Work[_Text, TextVector]:
+    """Embed within the trace of the calls that ask."""
+
+    def work(jobs: Sequence[_Text], watch: Stopwatch) -> Sequence[TextVector | Exception]:
+        with asking([job.context for job in jobs], featurizer, kind):
+            return embed([job.text for job in jobs], watch)
+
+    return work

@@ -1,10 +1,8 @@
 """Text vectors of new items: the generation's featurizer, checked, and what steps in for it."""
 
 import logging
-import math
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -12,15 +10,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.generation import FeaturizerInfo
-from features.errors import FeaturizerUnavailable
+from features.errors import (
+    FeaturizerBadAnswer,
+    FeaturizerRefused,
+    FeaturizerUnavailable,
+    FeaturizerUnreachable,
+)
 from features.text import TextFeaturizer
+from server.breaker import Breaker, BreakerSettings, Change, RestingError, Verdict
 from server.errors import FeaturizerMismatchError, FeaturizerMissingError
 from server.stopwatch import Stopwatch
+from server.telemetry.metrics import FeaturizerOutcome, Metrics
 
 log = logging.getLogger(__name__)
 
-AWAY_S = 1.0
-"""How long a featurizer that could not be reached is left alone."""
+DEFAULTS = BreakerSettings()
 
 MakeFeaturizer = Callable[[], TextFeaturizer]
 
@@ -39,9 +43,9 @@ class TextVector:
 class CheckedFeaturizer:
     """A featurizer that is asked who it is before its vectors are believed.
 
-    It is asked again after every outage, by a fresh client: what comes back at the same
-    address may be another model. For `AWAY_S` after it could not be reached, calls fail at
-    once instead of waiting for it one behind the other.
+    It is asked again after every failure, by a fresh client: what comes back at the same
+    address may be another model. One that keeps failing is left alone for a while, by a circuit
+    breaker; what is asked meanwhile fails as the last question did.
     """
 
     def __init__(
@@ -49,17 +53,19 @@ class CheckedFeaturizer:
         make: MakeFeaturizer,
         expected: FeaturizerInfo,
         *,
+        breaker: BreakerSettings = DEFAULTS,
+        metrics: Metrics | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._make = make
         self._expected = expected
-        self._clock = clock
-        self._lock = threading.Lock()
         self._featurizer = make()
         self._asked = False
         self._checked = False
-        self._away_until = -math.inf
         self.name = self._featurizer.name
+        self._metrics = metrics or Metrics()
+        self._metrics.breaker(self.name, "closed", changed=False)
+        self._breaker = Breaker(breaker, verdict, told=self._tell, clock=clock)
 
     def check(self) -> None:
         """Compare the featurizer with the generation's.
@@ -68,13 +74,9 @@ class CheckedFeaturizer:
             FeaturizerMismatchError: another revision or another length of vectors.
             FeaturizerError: it cannot be asked.
         """
-        with self._lock:
-            if self._clock() < self._away_until:
-                raise FeaturizerUnavailable(f"{self.name} was away a moment ago")
-            if not self._checked:
-                with self._awareness():
-                    self._compare()
-                self._checked = True
+        if not self._checked:
+            with self._question():
+                self._compare()
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Embed texts.
@@ -83,8 +85,9 @@ class CheckedFeaturizer:
             FeaturizerMismatchError: see `check`.
             FeaturizerError: see `TextFeaturizer.embed`.
         """
-        self.check()
-        with self._awareness():
+        with self._question():
+            if not self._checked:
+                self._compare()
             return self._featurizer.embed(texts)
 
     def close(self) -> None:
@@ -104,25 +107,60 @@ class CheckedFeaturizer:
         if dimensions != self._expected.dimensions:
             expected = str(self._expected.dimensions)
             raise FeaturizerMismatchError("dimensions", expected, str(dimensions))
+        self._checked = True
 
     @contextmanager
-    def _awareness(self) -> Iterator[None]:
-        """Remember it when the featurizer could not be reached."""
+    def _question(self) -> Iterator[None]:
+        """Ask through the breaker, and take the time."""
+        try:
+            with self._breaker.question(), self._measured():
+                yield
+        except RestingError as resting:
+            self._metrics.spared(self.name)
+            # Nobody steps in for nonsense, while it comes or after: it has to be seen.
+            nonsense = issubclass(resting.kind, FeaturizerBadAnswer)
+            kind = FeaturizerBadAnswer if nonsense else FeaturizerUnavailable
+            raise kind(f"{self.name} is {resting}") from None
+
+    @contextmanager
+    def _measured(self) -> Iterator[None]:
+        started = time.perf_counter()
+        outcome: FeaturizerOutcome = "answered"
         try:
             yield
-        except FeaturizerUnavailable as error:
-            log.warning("%s is away: %s", self.name, error)
-            self._checked = False
-            self._away_until = self._clock() + AWAY_S
+        except Exception as error:
+            outcome = outcome_of(error)
+            if outcome in {"unavailable", "bad_answer"}:
+                self._checked = False
             raise
+        finally:
+            self._metrics.asked(self.name, outcome, time.perf_counter() - started)
+
+    def _tell(self, change: Change) -> None:
+        self._metrics.breaker(self.name, change.state)
+        match change.state:
+            case "open":
+                what = "%s: circuit breaker open, left alone for %.1f s, after: %s"
+                log.warning(what, self.name, change.rest_s, change.why)
+            case "half_open":
+                log.info("%s: circuit breaker half-open, one question is tried", self.name)
+            case "closed":
+                log.info("%s: circuit breaker closed, it answers again", self.name)
 
 
 class Texts:
     """Embeds the texts of new items; blocking, for a thread of its own."""
 
-    def __init__(self, main: CheckedFeaturizer | None, fallback: CheckedFeaturizer | None) -> None:
+    def __init__(
+        self,
+        main: CheckedFeaturizer | None,
+        fallback: CheckedFeaturizer | None,
+        *,
+        metrics: Metrics | None = None,
+    ) -> None:
         self._main = main
         self._fallback = fallback
+        self._metrics = metrics or Metrics()
 
     def check(self) -> None:
         """Compare both with the generation's; the main one may be away.
@@ -172,7 +210,7 @@ class Texts:
         """
         if self._fallback is None:
             raise FeaturizerMissingError
-        log.warning("%s is away, %s steps in", self.serving, self.fallback)
+        self._metrics.stepped_in(len(texts))
         with watch.stage("featurizer"):
             return _vectors(self._fallback, texts, stepped_in=True)
 
@@ -188,3 +226,31 @@ def _vectors(
 ) -> list[TextVector | Exception]:
     vectors = featurizer.embed(texts)
     return [TextVector(vector, featurizer.name, stepped_in) for vector in vectors]
+
+
+def outcome_of(error: Exception) -> FeaturizerOutcome:
+    """Say what an error means for the featurizer that was asked."""
+    match error:
+        case FeaturizerUnavailable():
+            return "unavailable"
+        case FeaturizerBadAnswer():
+            return "bad_answer"
+        case FeaturizerRefused() | FeaturizerMismatchError():
+            return "refused"
+    return "other"
+
+
+_VERDICTS: Mapping[FeaturizerOutcome, Verdict] = {
+    "unavailable": "failed",
+    "bad_answer": "failed",
+    # It answers, and will answer others: who is refused may be alone with it.
+    "refused": "answered",
+    "other": "unclear",
+}
+
+
+def verdict(error: Exception) -> Verdict:
+    """Say what an error means for the circuit breaker."""
+    if isinstance(error, FeaturizerUnreachable):
+        return "hopeless"
+    return _VERDICTS[outcome_of(error)]

@@ -1,7 +1,7 @@
 """The supervisor's own port, for operators: AdminService and health."""
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 from uuid import uuid4
 
@@ -16,7 +16,7 @@ from server.security.roles import check_role, role_needed
 from server.settings import Settings
 from server.supervision.admin_service import AdminService
 from server.supervision.supervisor import Supervisor
-from server.surround import Context, Surround, abort
+from server.surround import Context, Surround, Watcher, abort
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +28,9 @@ DEADLINE_MS = 600_000
 class AdminApp:
     """Serves operators; `start`, then `stop`. For one event loop."""
 
-    def __init__(self, supervisor: Supervisor, settings: Settings) -> None:
+    def __init__(
+        self, supervisor: Supervisor, settings: Settings, *, watchers: Sequence[Watcher] = ()
+    ) -> None:
         self._settings = settings
         self._gate = open_gate(settings.security, settings.host)
         self._service = AdminService(supervisor)
@@ -40,7 +42,7 @@ class AdminApp:
             ]
         )
         limits = settings.limits.model_copy(update={"default_deadline_ms": DEADLINE_MS})
-        surround = Surround(limits, self._gate)
+        surround = Surround(limits, self._gate, watchers)
         handlers = {
             method.name: surround.wrap(method, getattr(self._service, method.name))
             for method in ADMIN_METHODS.values()

@@ -11,6 +11,7 @@ from server.featurizers import open_texts
 from server.requests import ItemFilter, Person, RecommendTask, Shape, SimilarTask
 from server.settings import Settings
 from server.stopwatch import Stopwatch
+from server.telemetry.metrics import Metrics
 from server.texts import Texts
 
 WARM_UP_CALLS = 8
@@ -24,7 +25,9 @@ def read_generation(path: Path, verify: bool) -> Generation:
     return read(path, verify=verify)
 
 
-def open_engine(generation: Generation, settings: Settings) -> tuple[Engine, Texts]:
+def open_engine(
+    generation: Generation, settings: Settings, *, metrics: Metrics | None = None
+) -> tuple[Engine, Texts]:
     """Open all that computes answers, and answer some questions before anybody asks.
 
     Raises:
@@ -39,7 +42,7 @@ def open_engine(generation: Generation, settings: Settings) -> tuple[Engine, Tex
     )
     engine.catalogue.attributes.warm_up()
     warm_up(engine)
-    return engine, open_texts(settings, generation.manifest.featurizer)
+    return engine, open_texts(settings, generation.manifest.featurizer, metrics=metrics)
 
 
 def warm_up(engine: Engine) -> None:

@@ -60,6 +60,7 @@ class WorkerProcess:
             self._process = await asyncio.create_subprocess_exec(
                 *self._command,
                 str(theirs.fileno()),
+                str(self.number),
                 *self._flags,
                 stdin=asyncio.subprocess.DEVNULL,
                 env=ONE_THREAD | os.environ,

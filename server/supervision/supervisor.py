@@ -19,9 +19,11 @@ from server.errors import (
 from server.settings import Settings
 from server.supervision.changing import Change, Changer
 from server.supervision.control import WorkerError
+from server.supervision.counts import Counts
 from server.supervision.ports import take_port
 from server.supervision.process import Programs, WorkerProcess
 from server.supervision.store import Store
+from server.telemetry.metrics import Metrics
 
 log = logging.getLogger(__name__)
 
@@ -37,8 +39,16 @@ class Supervisor:
     `flags` are what the program was called with; workers and trials get them too.
     """
 
-    def __init__(self, settings: Settings, flags: list[str], programs: Programs) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        flags: list[str],
+        programs: Programs,
+        *,
+        counts: Counts | None = None,
+    ) -> None:
         self._settings = settings
+        self._counts = counts or Counts(Metrics())
         self.store = Store(settings.generation)
         self.workers = [WorkerProcess(n, programs, flags) for n in range(settings.workers)]
         self.refusals: dict[str, str] = {}
@@ -70,6 +80,12 @@ class Supervisor:
         """Whether any worker answers calls."""
         return not self._stopping and any(each.answers for each in self.workers)
 
+    def missing(self) -> str:
+        """Say why no calls are answered; empty while they are."""
+        if self.ready:
+            return ""
+        return "draining" if self._stopping else "no worker answers"
+
     async def start(self) -> None:
         """Start every worker, and return when all of them answer.
 
@@ -92,6 +108,7 @@ class Supervisor:
             raise
         for each in self.workers:
             self._begin(self._keep(each))
+        self._count_workers()
         self._begin(self._watch())
 
     async def stop(self) -> None:
@@ -161,9 +178,11 @@ class Supervisor:
             change = await self._changer.change(path)
         except GenerationRefusedError as error:
             self.refusals[error.name] = error.why
+            self._counts.metrics.swap("refused")
             log.error("%s", error)
             raise
         self.refusals.pop(change.name, None)
+        self._counts.metrics.swap("done")
         self.path = path
         self.store.record(change.name, before)
         log.info("generation %s answers, after %.2f s", change.name, change.total_s)
@@ -191,8 +210,10 @@ class Supervisor:
         pause_s = FIRST_PAUSE_S
         loop = asyncio.get_running_loop()
         while True:
-            began = loop.time()
+            began, pid = loop.time(), worker.pid
             status = await worker.ended()
+            self._counts.ended(pid)
+            self._count_workers()
             log.error("worker %d ended with status %d", worker.number, status)
             lived_s = loop.time() - began
             pause_s = FIRST_PAUSE_S if lived_s > LEAST_LIFE_S else min(pause_s * 2, LONGEST_PAUSE_S)
@@ -207,6 +228,7 @@ class Supervisor:
                 worker.kill()
             else:
                 log.info("worker %d answers again", worker.number)
+                self._count_workers()
 
     async def _open(self, worker: WorkerProcess) -> None:
         await worker.start()
@@ -215,6 +237,9 @@ class Supervisor:
     async def _listen(self, worker: WorkerProcess) -> None:
         await worker.ask("listen", f"{self.serving}:{self.port}")
         worker.generation = self.serving
+
+    def _count_workers(self) -> None:
+        self._counts.metrics.workers(sum(each.answers for each in self.workers))
 
     def _verify(self) -> None:
         if self._settings.verify:

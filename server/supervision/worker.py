@@ -9,6 +9,7 @@ import logging
 import signal
 import socket
 import sys
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +21,8 @@ from server.served import Served
 from server.settings import Settings
 from server.supervision.control import Question, Told, answer_all
 from server.supervision.opening import Read, open_engine, read_generation
+from server.telemetry.exposition import folder_of_run
+from server.telemetry.process import Telemetry
 from server.texts import Texts
 
 log = logging.getLogger(__name__)
@@ -43,8 +46,10 @@ class NotOpenError(Exception):
 class Worker:
     """Does what the supervisor asks; for one event loop."""
 
-    def __init__(self, settings: Settings, read: Read) -> None:
+    def __init__(self, settings: Settings, read: Read, telemetry: Telemetry) -> None:
         self._settings = settings
+        self._telemetry = telemetry
+        self._looking = AsyncExitStack()
         self._read = read
         self._open: dict[str, _Opened] = {}
         self._app: App | None = None
@@ -73,6 +78,7 @@ class Worker:
         if self._app is not None:
             app, self._app = self._app, None
             await app.stop()
+        await self._looking.aclose()
 
     async def _prepare(self, path: Path) -> Told:
         opened = await asyncio.to_thread(self._open_at, path)
@@ -81,20 +87,34 @@ class Worker:
         return {"generation": name}
 
     def _open_at(self, path: Path) -> _Opened:
-        return _Opened(*open_engine(self._read(path, False), self._settings))
+        return _Opened(
+            *open_engine(self._read(path, False), self._settings, metrics=self._telemetry.metrics)
+        )
 
     async def _listen(self, name: str, port: str) -> Told:
         opened = self._take(name)
         settings = self._settings.model_copy(update={"port": int(port), "port_shared": True})
-        app = App(opened.engine, opened.texts, settings)
+        app = App(
+            opened.engine,
+            opened.texts,
+            settings,
+            watchers=self._telemetry.watchers(asyncio.get_running_loop().time),
+            metrics=self._telemetry.metrics,
+        )
         await app.start()
         self._app = app
+        self._telemetry.answers_from(opened.engine.generation.manifest)
+        await self._looking.enter_async_context(self._telemetry.looking(app.certificate))
         return {"generation": name}
 
     def _swap(self, name: str) -> None:
         assert self._app is not None, "the supervisor lets a worker listen before it swaps"
         opened = self._take(name)
-        self._app.generations.swap(Served(opened.engine, opened.texts, self._settings))
+        before = self._app.generations.current.generation.manifest
+        served = Served(opened.engine, opened.texts, self._settings, self._telemetry.metrics)
+        self._app.generations.swap(served)
+        self._telemetry.answers_no_more_from(before)
+        self._telemetry.answers_from(opened.engine.generation.manifest)
 
     def _drop(self, name: str) -> None:
         self._take(name).texts.close()
@@ -105,26 +125,25 @@ class Worker:
         return self._open.pop(name)
 
 
-async def work(settings: Settings, end: socket.socket, read: Read) -> None:
+async def work(settings: Settings, end: socket.socket, read: Read, telemetry: Telemetry) -> None:
     """Answer the supervisor until it closes its end, then drain."""
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         # The supervisor hears of these too, and drains its workers.
         loop.add_signal_handler(number, lambda: None)
-    worker = Worker(settings, read)
+    worker = Worker(settings, read, telemetry)
     await answer_all(end, worker.answer)
     await worker.drain()
 
 
 def main(arguments: list[str], *, read: Read = read_generation) -> int:
-    """Run a worker: the number of its end's file, then the flags of the server."""
+    """Run a worker: the number of its end's file, its own number, then the flags of the server."""
     end = socket.socket(fileno=int(arguments[0]))
-    settings = CliApp.run(Settings, cli_args=arguments[1:])
-    logging.basicConfig(
-        level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s"
-    )
-    logging.getLogger("httpx").setLevel(logging.WARNING)
-    asyncio.run(work(settings, end, read))
+    settings = CliApp.run(Settings, cli_args=arguments[2:])
+    with Telemetry(
+        settings.telemetry, worker=int(arguments[1]), folder=folder_of_run()
+    ) as telemetry:
+        asyncio.run(work(settings, end, read, telemetry))
     return 0
 
 

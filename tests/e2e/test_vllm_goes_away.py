@@ -9,7 +9,7 @@ import pytest
 
 import nearfield
 from nearfield import NewItem, Provenance, WarningCode
-from server.texts import AWAY_S
+from server.texts import DEFAULTS
 from tests.e2e.support import serving
 from tests.support.relay import Relay
 
@@ -37,7 +37,7 @@ def test_the_encoder_inside_the_process_steps_in(
         relay.cut()
         during = client.embed_item(NEW)
         relay.restore()
-        time.sleep(AWAY_S)
+        time.sleep(DEFAULTS.first_rest_s)
         after = client.embed_item(NEW)
     assert [each.featurizer.partition(":")[0] for each in (before, during, after)] == [
         "vllm",
@@ -67,5 +67,5 @@ def test_without_it_new_items_have_to_wait_and_nothing_else_does(
         assert [hit.item_id for hit in during.hits] == [hit.item_id for hit in before.hits]
         assert client.embed_item("book-001").provenance is Provenance.GRAPH
         relay.restore()
-        time.sleep(AWAY_S)
+        time.sleep(DEFAULTS.first_rest_s)
         assert client.embed_item(NEW).provenance is Provenance.TEXT_ONLY

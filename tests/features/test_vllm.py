@@ -14,6 +14,7 @@ from features.errors import (
     FeaturizerError,
     FeaturizerRefused,
     FeaturizerUnavailable,
+    FeaturizerUnreachable,
 )
 from features.text import HashFeaturizer
 from features.vllm import VllmFeaturizer, VllmSettings
@@ -112,10 +113,29 @@ def test_what_the_server_declines_is_not_retried_and_its_words_are_kept(
     assert len(stub.requests) == 1
 
 
-def test_a_refused_connection_is_retried_then_unavailable(settings: VllmSettings) -> None:
+@pytest.mark.parametrize("status", [400, 500])
+def test_words_that_repeat_what_was_asked_are_not_kept(
+    vllm: VllmFeaturizer, stub: EmbeddingsStub, status: int
+) -> None:
+    stub.fail_always(Fault(status=status, body=b'{"detail": [{"input": "Emma, or nobody"}]}'))
+    with pytest.raises(FeaturizerError, match=rf"{status}: \(it repeats a text\)") as caught:
+        vllm.embed(["Emma"])
+    assert "Emma" not in str(caught.value)
+
+
+def test_headers_for_each_question_are_sent(settings: VllmSettings, stub: EmbeddingsStub) -> None:
+    numbers = iter(range(9))
+    featurizer = VllmFeaturizer(settings, headers=lambda: {"traceparent": str(next(numbers))})
+    stub.fail(Fault(status=500))
+    featurizer.embed(["Emma"])
+    featurizer.close()
+    assert [headers["traceparent"] for headers in stub.headers] == ["0", "1"]
+
+
+def test_a_refused_connection_is_retried_then_unreachable(settings: VllmSettings) -> None:
     nobody = replace(settings, base_url=f"http://127.0.0.1:{free_port()}/v1")
     featurizer = VllmFeaturizer(nobody)
-    with pytest.raises(FeaturizerUnavailable, match=r"attempts: 3.*ConnectError"):
+    with pytest.raises(FeaturizerUnreachable, match=r"attempts: 3.*ConnectError"):
         featurizer.embed(["Emma"])
     featurizer.close()
 

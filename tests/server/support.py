@@ -13,7 +13,7 @@ from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status
 from numpy.typing import NDArray
 
-from features.errors import FeaturizerUnavailable
+from features.errors import FeaturizerUnreachable
 from features.text import HashFeaturizer
 from nearfield.v1 import types_pb2
 from nearfield.v1.embedding_pb2_grpc import EmbeddingServiceStub
@@ -70,7 +70,7 @@ class FlakyFeaturizer:
 
     def _reach(self) -> None:
         if self.away:
-            raise FeaturizerUnavailable("http://secret.example:8000 does not answer")
+            raise FeaturizerUnreachable("http://secret.example:8000 does not answer")
         if self.failure is not None:
             raise self.failure
 

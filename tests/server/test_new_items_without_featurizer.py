@@ -8,7 +8,7 @@ from nearfield.v1 import embedding_pb2 as pb
 from nearfield.v1 import types_pb2
 from server.app import App
 from server.engine import Engine
-from server.texts import AWAY_S, Texts
+from server.texts import DEFAULTS, Texts
 from tests.server.support import (
     FlakyFeaturizer,
     codes,
@@ -46,7 +46,7 @@ async def test_new_items_are_served_again_when_the_featurizer_is_back(engine: En
         with pytest.raises(grpc.aio.AioRpcError):
             await client.embedding.EmbedItem(NEW)
         featurizer.away = False
-        await asyncio.sleep(AWAY_S)
+        await asyncio.sleep(DEFAULTS.first_rest_s)
         answer = await client.embedding.EmbedItem(NEW)
     assert answer.embedding.featurizer == "flaky"
 

@@ -84,7 +84,8 @@ async def ask(
     context: Waiting | None = None,
 ) -> bytes:
     wrapped: Any = surround.wrap(EMBED_ITEM, handler)
-    answer: bytes = await wrapped.unary_unary(KNOWN, cast("Context", context or Waiting()))
+    received = wrapped.request_deserializer(KNOWN.SerializeToString())
+    answer: bytes = await wrapped.unary_unary(received, cast("Context", context or Waiting()))
     return answer
 
 

@@ -7,7 +7,7 @@ from features.errors import FeaturizerUnavailable
 from server.errors import FeaturizerMismatchError, FeaturizerMissingError, WrongFeaturizerError
 from server.featurizers import open_texts
 from server.stopwatch import Stopwatch
-from server.texts import AWAY_S, CheckedFeaturizer, Texts
+from server.texts import DEFAULTS, CheckedFeaturizer, Texts
 from tests.server.support import FlakyFeaturizer, make_settings
 
 
@@ -55,9 +55,9 @@ def test_featurizer_that_could_not_be_reached_is_left_alone_for_a_moment(
     with pytest.raises(FeaturizerUnavailable):
         main.embed(["two"])
     featurizer.away = False
-    with pytest.raises(FeaturizerUnavailable, match="a moment ago"):
+    with pytest.raises(FeaturizerUnavailable, match=r"left alone for 1[.]0 s more"):
         main.embed(["three"])
-    clock.now += AWAY_S
+    clock.now += DEFAULTS.first_rest_s
     assert main.embed(["four"]).shape == (1, 64)
     assert featurizer.calls == [["one"], ["two"], ["four"]]
 
@@ -77,7 +77,7 @@ def test_other_model_after_an_outage_is_noticed_by_a_fresh_client(
     with pytest.raises(FeaturizerUnavailable):
         main.embed(["two"])
     made[0].away = False
-    clock.now += AWAY_S
+    clock.now += DEFAULTS.first_rest_s
     with pytest.raises(FeaturizerMismatchError):
         main.embed(["three"])
     assert len(made) == 2

@@ -54,7 +54,7 @@ async def serving(engine: Engine, texts: Texts, timeouts: Timeouts) -> AsyncIter
 async def test_caller_with_the_usual_timeout_is_told_to_come_back(
     engine: Engine, stub: EmbeddingsStub
 ) -> None:
-    settings = make_settings(vllm_url=stub.url)
+    settings = make_settings(vllm_url=stub.url, breaker={"failures": 1})
     texts = open_texts(settings, featurizer_of(engine, stub))
     async with serving(engine, texts, Timeouts()) as client:
         assert (await client.embed_item(NEW)).featurizer == f"vllm:{MODEL}"

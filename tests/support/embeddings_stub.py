@@ -28,7 +28,7 @@ class Fault:
     """How one answer goes wrong; what is not set stays honest."""
 
     status: int = 200
-    """HTTP status; anything but 200 comes with an error message for a body."""
+    """HTTP status; anything but 200 comes with an error message for a body, or with `body`."""
 
     drop: bool = False
     """Close the connection without an answer."""
@@ -64,7 +64,7 @@ class EmbeddingsStub:
     Vectors are those of `HashFeaturizer`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, port: int = 0) -> None:
         self.faults: deque[Fault] = deque()
         self.pace_s = 0.0
         self.texts: Counter[str] = Counter()
@@ -76,14 +76,19 @@ class EmbeddingsStub:
         self._lock = threading.Lock()
         self._featurizer = HashFeaturizer(DIMENSIONS)
         handler = type("Handler", (_Handler,), {"stub": self})
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self._server = ThreadingHTTPServer(("127.0.0.1", port), handler)
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
 
     @property
+    def port(self) -> int:
+        """Where it listens."""
+        return self._server.server_port
+
+    @property
     def url(self) -> str:
         """Address of the API."""
-        return f"http://127.0.0.1:{self._server.server_port}/v1"
+        return f"http://127.0.0.1:{self.port}/v1"
 
     def fail(self, *faults: Fault) -> None:
         """Let the next requests go wrong, in this order."""
@@ -146,7 +151,7 @@ class _Handler(BaseHTTPRequestHandler):
         if fault.drop:
             self.close_connection = True
         elif fault.status != 200:
-            self._send(fault.status, b'{"error": {"message": "told to fail"}}')
+            self._send(fault.status, fault.body or b'{"error": {"message": "told to fail"}}')
         else:
             honest = self.stub.honest(question)
             answer = fault.distort(honest) if fault.distort else honest
