@@ -1,7 +1,7 @@
 # ruff: noqa: N802 - methods have the names that the contract gives the RPCs
 """EmbeddingService: vectors of items and people."""
 
-from collections.abc import Awaitable
+from functools import partial
 
 from nearfield.v1 import embedding_pb2 as pb
 from server.answering import Answering, status_of
@@ -10,6 +10,7 @@ from server.calls import CURRENT
 from server.dispatch import Dispatcher
 from server.ready import ReadyAnswers
 from server.stopwatch import Times
+from server.surround import Answer, Later
 from server.validation import RequestReader
 from server.wire import Dtype, write_item_vector, write_user_vector
 
@@ -54,13 +55,11 @@ class EmbeddingService:
         ]
         return pb.BatchEmbedItemsResponse(info=self._answering.info(times), results=results)
 
-    def EmbedUser(
-        self, request: pb.EmbedUserRequest
-    ) -> pb.EmbedUserResponse | Awaitable[pb.EmbedUserResponse]:
+    def EmbedUser(self, request: pb.EmbedUserRequest) -> Answer | Later:
         """Give a person's vector."""
         ready = self._read(request)
         if ready is None:
-            return self._embed_user(request)
+            return partial(self._embed_user, request)
         CURRENT.get().read += 1
         embedding = self._user(ready, request.dtype)
         return pb.EmbedUserResponse(info=self._answering.info(Times()), embedding=embedding)

@@ -5,13 +5,12 @@ import contextlib
 import ctypes
 import gc
 import logging
-from collections.abc import Awaitable
 from typing import Any
 
 from server.methods import Method
 from server.pages import generation_of
 from server.served import Served
-from server.surround import Answer
+from server.surround import Answer, Later
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +29,7 @@ class Holder:
         """Names of the generations that are not let go of yet."""
         return tuple(served.name for served in self._leaving.values())
 
-    def answer(self, method: Method, request: Any) -> Answer | Awaitable[Answer]:  # noqa: ANN401
+    def answer(self, method: Method, request: Any) -> Answer | Later:  # noqa: ANN401
         """Answer a call from the generation of this moment.
 
         A page of a list that an older generation began is cut by that one, while it is here.

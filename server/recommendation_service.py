@@ -2,9 +2,8 @@
 """RecommendationService: items for a person, and items like an item."""
 
 import asyncio
-from collections.abc import Awaitable, Iterator, Sequence
-
-from google.protobuf.message import Message
+from collections.abc import Iterator, Sequence
+from functools import partial
 
 from nearfield.v1 import recommendation_pb2 as pb
 from server.answering import Answering, status_of
@@ -13,6 +12,7 @@ from server.calls import CURRENT
 from server.dispatch import Dispatcher
 from server.ready import ReadyAnswers
 from server.stopwatch import Times
+from server.surround import Answer, Later
 from server.validation import RequestReader
 
 READ_AT_ONCE = 16
@@ -37,11 +37,11 @@ class RecommendationService:
         self._dispatcher = dispatcher
         self._ready = ready
 
-    def Recommend(self, request: pb.RecommendRequest) -> bytes | Awaitable[Message]:
+    def Recommend(self, request: pb.RecommendRequest) -> Answer | Later:
         """Give the items that suit a person."""
         ready = self._read(request)
         if ready is None:
-            return self._recommend(request)
+            return partial(self._recommend, request)
         CURRENT.get().read += 1
         head = pb.RecommendResponse(info=self._answering.info(Times()))
         field = pb.RecommendResponse.RECOMMENDATION_FIELD_NUMBER

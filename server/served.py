@@ -1,7 +1,8 @@
 """One generation, open and able to answer, with all that belongs to it alone."""
 
 import asyncio
-from collections.abc import Awaitable, Mapping
+from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from server.answering import Answering
@@ -14,7 +15,7 @@ from server.methods import METHODS, Method
 from server.ready import ReadyAnswers
 from server.recommendation_service import RecommendationService
 from server.settings import Settings
-from server.surround import Answer, Handler
+from server.surround import Answer, Handler, Later, handler_of
 from server.telemetry.metrics import Metrics
 from server.texts import Texts
 from server.validation import RequestReader
@@ -56,7 +57,8 @@ class Served:
             "nearfield.v1.InfoService": InfoService(answering, engine, texts, limits),
         }
         self._handlers: Mapping[str, Handler] = {
-            path: getattr(services[method.service], method.name) for path, method in METHODS.items()
+            path: handler_of(getattr(services[method.service], method.name))
+            for path, method in METHODS.items()
         }
 
     @property
@@ -64,11 +66,11 @@ class Served:
         """Name of the generation."""
         return self.generation.name
 
-    def answer(self, method: Method, request: Any) -> Answer | Awaitable[Answer]:  # noqa: ANN401
+    def answer(self, method: Method, request: Any) -> Answer | Later:  # noqa: ANN401
         """Answer a call of a method: at once where nothing has to be waited for, else later."""
         CURRENT.get().generation = self.name
         answer = self._handlers[method.path](request)
-        return self._held(answer) if isinstance(answer, Awaitable) else answer
+        return partial(self._held, answer) if callable(answer) else answer
 
     async def finished(self) -> None:
         """Wait until no call is under way here."""
@@ -79,12 +81,12 @@ class Served:
         self._texts.close()
         await self._dispatcher.close()
 
-    async def _held(self, answer: Awaitable[Answer]) -> Answer:
+    async def _held(self, later: Later) -> Answer:
         """Wait for an answer, and count it as under way until it is there."""
         self._under_way += 1
         self._idle.clear()
         try:
-            return await answer
+            return await later()
         finally:
             self._under_way -= 1
             if not self._under_way:

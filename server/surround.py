@@ -5,8 +5,10 @@ them anew for every call, which costs as much as answering a simple one.
 """
 
 import asyncio
+import inspect
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol, TypeAlias
 from uuid import uuid4
 
@@ -38,7 +40,9 @@ NO_MESSAGE = "expected a message of this call, in UTF-8; the bytes are none"
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 Answer = Message | bytes
 """A message, or one that is serialized already."""
-Handler = Callable[[Any], Answer | Awaitable[Answer]]
+Later = Callable[[], Awaitable[Answer]]
+"""What is to be done for an answer that is not there at once; begun when it is called."""
+Handler = Callable[[Any], Answer | Later]
 """Answers a request: at once where nothing has to be waited for, else later."""
 
 
@@ -126,9 +130,9 @@ class Surround:
         apart = asks_for_new_items(request, self._limits.max_batch_elements)
         places = self._new_items if apart else self._places
         with self._gate.rates.take(caller, elements(request)), places.one():
-            call.deadline = self._deadline(context, call)
             answer = handler(request)
-            if not isinstance(answer, Message | bytes):
+            if callable(answer):
+                call.deadline = self._deadline(context, call)
                 answer = await _in_time(answer, call.deadline)
         return self._written(answer)
 
@@ -158,10 +162,16 @@ class Surround:
             watcher.ended(call, code)
 
 
-async def _in_time(answer: Awaitable[Answer], deadline: float) -> Answer:
+def handler_of(method: Any) -> Handler:  # noqa: ANN401 - a method of a service
+    """Make a handler of a method that answers at once, or of one that is a coroutine function."""
+    handler: Handler = partial(partial, method) if inspect.iscoroutinefunction(method) else method
+    return handler
+
+
+async def _in_time(later: Later, deadline: float) -> Answer:
     try:
         async with asyncio.timeout_at(deadline):
-            return await answer
+            return await later()
     except TimeoutError:
         raise DeadlinePassedError from None
 

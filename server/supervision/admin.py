@@ -16,7 +16,7 @@ from server.security.roles import check_role, role_needed
 from server.settings import Settings
 from server.supervision.admin_service import AdminService
 from server.supervision.supervisor import Supervisor
-from server.surround import Context, Surround, Watcher, abort
+from server.surround import Context, Surround, Watcher, abort, handler_of
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ class AdminApp:
         limits = settings.limits.model_copy(update={"default_deadline_ms": DEADLINE_MS})
         surround = Surround(limits, self._gate, watchers)
         handlers = {
-            method.name: surround.wrap(method, getattr(self._service, method.name))
+            method.name: surround.wrap(method, handler_of(getattr(self._service, method.name)))
             for method in ADMIN_METHODS.values()
         }
         handlers[PUBLISH] = _publish_handler(self._service, self._gate)

@@ -1,7 +1,6 @@
 """What surrounds a call, by itself; tests/server/test_app.py has it inside a running server."""
 
 import asyncio
-from collections.abc import Awaitable
 from typing import Any, cast
 
 import grpc
@@ -15,7 +14,7 @@ from server.methods import METHODS
 from server.security.authenticator import Metadata
 from server.security.gate import open_gate
 from server.security.settings import SecuritySettings
-from server.surround import Context, Handler, Surround
+from server.surround import Context, Handler, Later, Surround, handler_of
 
 EMBED_ITEM = METHODS["/nearfield.v1.EmbeddingService/EmbedItem"]
 OPEN = open_gate(SecuritySettings(authentication="off"), "127.0.0.1")
@@ -55,11 +54,11 @@ class Inner:
         self.hold = asyncio.Event()
         self.hold.set()
 
-    def __call__(self, request: object) -> Awaitable[EmbedItemResponse]:
-        self.deadlines.append(CURRENT.get().deadline)
-        return self._later()
+    def __call__(self, request: object) -> Later:
+        return self._later
 
     async def _later(self) -> EmbedItemResponse:
+        self.deadlines.append(CURRENT.get().deadline)
         await self.hold.wait()
         return EmbedItemResponse()
 
@@ -139,10 +138,14 @@ async def test_answers_at_once_and_later_and_in_bytes_are_alike() -> None:
     async def later() -> EmbedItemResponse:
         return answer
 
+    async def answer_later(request: object) -> EmbedItemResponse:
+        return answer
+
     for handler in (
         lambda request: answer,
         lambda request: answer.SerializeToString(),
-        lambda request: later(),
+        lambda request: later,
+        handler_of(answer_later),
     ):
         assert await ask(surround, handler) == answer.SerializeToString()
 
