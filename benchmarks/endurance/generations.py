@@ -7,7 +7,7 @@ from export.generation import FeaturizerInfo, Generation, locate, read
 from features.model_files import encoder_revision
 from features.schema import TEXT_RECIPE
 
-ITEMS = 20_000
+ITEMS = 12_000
 WIDTH = 128
 MODEL = "stand-in"
 MAX_TOKENS = 256
