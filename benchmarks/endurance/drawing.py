@@ -5,8 +5,9 @@ import random
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
 from export.generation import Generation
@@ -77,7 +78,7 @@ class Drawer:
         return message
 
     def _fill(self, message: Message, oddness: float, least: float) -> None:
-        chosen = self._chosen(message.DESCRIPTOR, least)
+        chosen = self._chosen(message, least)
         for field in chosen:
             if field.is_repeated:
                 self._repeat(message, field, oddness)
@@ -88,8 +89,9 @@ class Drawer:
             else:
                 setattr(message, field.name, self._value(field, oddness))
 
-    def _chosen(self, descriptor: Descriptor, share: float) -> list[FieldDescriptor]:
+    def _chosen(self, message: Message, share: float) -> list[FieldDescriptor]:
         """Choose fields: at most one of a oneof, which now and then stays empty."""
+        descriptor: Any = message.DESCRIPTOR  # of one of protobuf's two implementations
         alone = [each for each in descriptor.fields if each.containing_oneof is None]
         groups = [[each] for each in alone]
         groups += [list(oneof.fields) for oneof in descriptor.oneofs]

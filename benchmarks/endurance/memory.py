@@ -1,11 +1,36 @@
 """The memory of workers over a run, and whether it grows."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
-from benchmarks.serving.processes import Memory
+import psutil
 
 MEGA = 1e6
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Memory of one process, in bytes."""
+
+    own: int
+    """Anonymous pages: what it allocated. Files of a generation and of libraries, which are mapped,
+    are not in it; whether those count as private depends on who else runs on the machine."""
+    uss: int
+    """Pages that no other process has mapped at the moment, files included."""
+    rss: int
+    """All its pages."""
+
+
+def memory(pid: int) -> Memory:
+    """Read what a process holds.
+
+    Raises:
+        psutil.NoSuchProcess: it has ended.
+    """
+    process = psutil.Process(pid)
+    told = process.memory_full_info()
+    own = sum(each.anonymous for each in process.memory_maps(grouped=True))
+    return Memory(own=int(own), uss=int(told.uss), rss=int(told.rss))
 
 
 @dataclass(frozen=True)
@@ -38,7 +63,7 @@ class Samples:
         """
         grown: dict[int, float] = {}
         for pid in self.pids():
-            own = [held.private for at_s, held in self.of(pid) if at_s >= since_s]
+            own = [held.own for at_s, held in self.of(pid) if at_s >= since_s]
             if len(own) >= least:
                 grown[pid] = _level(own[-LEVEL:]) / _level(own[:LEVEL]) - 1
         return grown
@@ -48,10 +73,7 @@ class Samples:
         return [
             {
                 "at_s": round(each.at_s, 1),
-                "workers": {
-                    str(pid): {"uss": held.private, "rss": held.private + held.shared}
-                    for pid, held in each.held.items()
-                },
+                "workers": {str(pid): asdict(held) for pid, held in each.held.items()},
             }
             for each in self.taken
         ]

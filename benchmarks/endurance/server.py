@@ -10,7 +10,8 @@ from pathlib import Path
 import grpc
 import psutil
 
-from benchmarks.serving.processes import Memory, ServerError, memory, serving
+from benchmarks.endurance.memory import Memory, memory
+from benchmarks.serving.processes import ServerError, serving
 from nearfield.v1 import admin_pb2 as pb
 from nearfield.v1.admin_pb2_grpc import AdminServiceStub
 
@@ -77,7 +78,7 @@ class Operator:
         held: dict[int, Memory] = {}
         for each in self.workers():
             try:
-                held[each.pid] = memory(psutil.Process(each.pid))
+                held[each.pid] = memory(each.pid)
             except psutil.NoSuchProcess:  # it has just died; the next look has its next life
                 continue
         return held

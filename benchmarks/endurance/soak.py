@@ -77,17 +77,12 @@ async def _run(server: Server, generation: Generation, stand_in: StandIn, minute
     trouble = Troublemaker(operator, stand_in, over)
     soaked.faults = trouble.faults
     soaked.began_s = time.monotonic()
-    working = asyncio.gather(
-        keep_pace(mixed.send, soaked.per_s, over, soaked.done),
-        trouble.run(),
-        _sample(operator, soaked, over),
-    )
-    await asyncio.wait(
-        [asyncio.ensure_future(asyncio.sleep(minutes * 60)), working],
-        return_when=asyncio.FIRST_COMPLETED,
-    )
-    over.set()
-    await working
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(keep_pace(mixed.send, soaked.per_s, over, soaked.done))
+        tasks.create_task(trouble.run())
+        tasks.create_task(_sample(operator, soaked, over))
+        await asyncio.sleep(minutes * 60)
+        over.set()
     soaked.took_s = time.monotonic() - soaked.began_s
     await mixed.client.close()
     operator.close()
@@ -134,7 +129,7 @@ def report(soaked: Soaked) -> bool:
     for (what, outcome), count in sorted(outcomes(soaked).items()):
         print(f"| {what} | {outcome} | {count:,} |")
     for pid, grown in soaked.growth().items():
-        last = soaked.samples.of(pid)[-1][1].private / MEGA
+        last = soaked.samples.of(pid)[-1][1].own / MEGA
         print(f"worker {pid}: own memory {last:,.0f} MB, growth {grown:+.1%}")
     unexplained = soaked.unexplained()
     print(f"calls that failed otherwise than the design says: {len(unexplained)}")

@@ -65,7 +65,7 @@ class Swapped:
         """Growth of the workers' own memory, as a share: from an early swap to the last one."""
         taken = self.samples.taken
         early = taken[min(FIRST_SWAP, len(taken)) - 1]
-        return _private(taken[-1]) / _private(early) - 1
+        return _own(taken[-1]) / _own(early) - 1
 
     def figures(self) -> dict[str, float]:
         """Sum it up."""
@@ -82,8 +82,8 @@ class Swapped:
             "p99 steady, ms": late_ms(steady, 0.99),
             "p99 during swaps, ms": late_ms(swapping, 0.99),
             "p99 during swaps beside steady": late_ms(swapping, 0.99) / late_ms(steady, 0.99),
-            "own memory after the first swap, MB": _private(self.samples.taken[0]) / MEGA,
-            "own memory after the last swap, MB": _private(self.samples.taken[-1]) / MEGA,
+            "own memory after the first swap, MB": _own(self.samples.taken[0]) / MEGA,
+            "own memory after the last swap, MB": _own(self.samples.taken[-1]) / MEGA,
             "growth of own memory": self.growth,
         }
 
@@ -170,9 +170,12 @@ def swap(out: Path, swaps: int, per_s: float | None, work: Path) -> Swapped:
     generation = current(out)
     with started(out, work / "swaps.log", QUIET) as server:
         swapped = asyncio.run(_run(server, generation, swaps, per_s))
-    content = {"figures": swapped.figures(), "memory": swapped.samples.written()}
-    content["swaps"] = [end - begin for begin, end in swapped.windows]
-    content["failed"] = [asdict(each) for each in swapped.failed[:100]]
+    content = {
+        "figures": swapped.figures(),
+        "memory": swapped.samples.written(),
+        "swaps": [end - begin for begin, end in swapped.windows],
+        "failed": [asdict(each) for each in swapped.failed[:100]],
+    }
     (work / "swaps.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     return swapped
 
@@ -192,5 +195,5 @@ def report(swapped: Swapped) -> bool:
     )
 
 
-def _private(sample: Sample) -> int:
-    return sum(each.private for each in sample.held.values())
+def _own(sample: Sample) -> int:
+    return sum(each.own for each in sample.held.values())

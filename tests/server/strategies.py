@@ -1,9 +1,9 @@
 """Hypothesis strategies for any message of the contract, made from its descriptor."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 from hypothesis import strategies as st
@@ -28,10 +28,11 @@ NUMBERS: Mapping[int, st.SearchStrategy[Any]] = {
 
 def messages(kind: type[Message], known: Known) -> st.SearchStrategy[Message]:
     """Make messages of a kind: any field set or not, at most one of each oneof."""
-    return _parts(kind.DESCRIPTOR, known).map(lambda parts: _built(kind, parts))
+    return _parts(kind, known).map(lambda parts: kind(**parts))
 
 
-def _parts(descriptor: Descriptor, known: Known) -> st.SearchStrategy[dict[str, Any]]:
+def _parts(kind: type[Message], known: Known) -> st.SearchStrategy[dict[str, Any]]:
+    descriptor: Any = kind.DESCRIPTOR  # of one of protobuf's two implementations
     alone = [each for each in descriptor.fields if each.containing_oneof is None]
     plain = st.fixed_dictionaries({}, optional={each.name: _values(each, known) for each in alone})
     oneofs = [st.one_of(st.just({}), *_single(each.fields, known)) for each in descriptor.oneofs]
@@ -59,12 +60,7 @@ def _value(field: FieldDescriptor, known: Known) -> st.SearchStrategy[Any]:
         return messages(kind, known)
     anything = NUMBERS.get(field.cpp_type)
     if anything is None:
-        texts: Callable[..., st.SearchStrategy[Any]] = st.text
         binary = field.type == FieldDescriptor.TYPE_BYTES
-        anything = st.binary(max_size=64) if binary else texts(max_size=600)
+        anything = st.binary(max_size=64) if binary else st.text(max_size=600)
     sensible = known.get(field.name)
     return st.sampled_from(sensible) | anything if sensible else anything
-
-
-def _built(kind: type[Message], parts: Mapping[str, Any]) -> Message:
-    return kind(**parts)

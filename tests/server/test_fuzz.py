@@ -9,7 +9,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from export.generation import Generation
-from nearfield.v1 import embedding_pb2, recommendation_pb2, types_pb2
 from server.engine import Engine
 from server.methods import METHODS, Method
 from tests.server.strategies import Known, messages
