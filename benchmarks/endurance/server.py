@@ -65,9 +65,22 @@ class Operator:
         return next(each.name for each in answer.generations if each.state == state)
 
     def activate(self, name: str) -> None:
-        """Let a generation answer, and return when it does in every worker."""
+        """Let a generation answer, and return when it does in every worker.
+
+        A server that is about something else, a worker that starts for example, is asked again.
+        """
         request = pb.ActivateGenerationRequest(name=name)
-        self._stub.ActivateGeneration(request, timeout=10 * PATIENCE_S)
+        until = time.monotonic() + PATIENCE_S
+        while True:
+            try:
+                self._stub.ActivateGeneration(request, timeout=10 * PATIENCE_S)
+            except grpc.RpcError as error:
+                busy = error.code() is grpc.StatusCode.ABORTED
+                if not busy or time.monotonic() > until:
+                    raise
+                time.sleep(1)
+            else:
+                return
 
     def workers(self) -> list[pb.Worker]:
         """Tell how the workers are."""

@@ -20,7 +20,7 @@ from server.errors import (
 )
 from server.exits import WRONG_GENERATION
 from server.supervision.control import WorkerError
-from server.supervision.process import Programs
+from server.supervision.process import FEW_ARENAS, ONE_THREAD, Programs
 from server.supervision.supervisor import Supervisor
 from server.supervision.trial import NICENESS
 from tests.server.serve_tiny import TINY
@@ -77,6 +77,14 @@ async def test_trial_makes_way_for_those_who_answer(tmp_path: Path) -> None:
             await asyncio.sleep(0.01)
         assert (await change).name == second
     assert (os.nice(0) + NICENESS, "1") in seen
+
+
+async def test_workers_have_few_heaps_and_one_thread_of_numpy(tmp_path: Path) -> None:
+    two_generations(tmp_path)
+    async with supervising(tmp_path) as supervisor:
+        for each in supervisor.workers:
+            environment = psutil.Process(each.pid).environ()
+            assert environment.items() >= (ONE_THREAD | FEW_ARENAS).items()
 
 
 def trials() -> set[tuple[int, str]]:
