@@ -16,6 +16,7 @@ from pydantic_settings import CliApp
 
 from server.app import App
 from server.engine import Engine
+from server.holder import set_aside
 from server.served import Served
 from server.settings import Settings
 from server.supervision.control import Question, Told, answer_all
@@ -124,6 +125,7 @@ def main(arguments: list[str], *, read: Read = read_generation) -> int:
         level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s"
     )
     logging.getLogger("httpx").setLevel(logging.WARNING)
+    set_aside()
     asyncio.run(work(settings, end, read))
     return 0
 
