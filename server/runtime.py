@@ -1,5 +1,6 @@
 """The networks of a generation on onnxruntime: arrays in, arrays out, no waiting inside."""
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,9 @@ from features.providers import CUDA, Choice, choose_providers
 from server.errors import MissingProviderError
 
 Inputs = dict[str, NDArray[Any]]
+
+AS_REQUESTED = 1
+"""onnxruntime's number for an arena that grows by what is asked for, not by powers of two."""
 
 
 class Models:
@@ -141,12 +145,28 @@ def _takes_residuals(item_tower: onnxruntime.InferenceSession) -> bool:
 
 
 def _open(path: Path, providers: list[str], threads: int) -> onnxruntime.InferenceSession:
+    _share_arena()
     options = onnxruntime.SessionOptions()
+    options.add_session_config_entry("session.use_env_allocators", "1")
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     # Spinning threads would take the cores that other micro-batches need.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return onnxruntime.InferenceSession(path, options, providers=providers)
+
+
+@cache
+def _share_arena() -> None:
+    """Let all networks of a process compute in one arena of memory, once for all generations.
+
+    An arena of each network goes with its generation and leaves holes in the heap: the memory of a
+    worker grew with every swap. Without any, batches take half as long again.
+    Source: onnxruntime#26831.
+    """
+    arena = onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR
+    kind = onnxruntime.OrtMemoryInfo("Cpu", arena, 0, onnxruntime.OrtMemType.DEFAULT)
+    config = onnxruntime.OrtArenaCfg({"arena_extend_strategy": AS_REQUESTED})
+    onnxruntime.create_and_register_allocator(kind, config)
 
 
 def _run(session: onnxruntime.InferenceSession, inputs: Inputs) -> NDArray[np.float32]:

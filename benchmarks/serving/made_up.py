@@ -72,12 +72,17 @@ def make_up(out: Path, size: Size, featurizer: FeaturizerInfo, *, seed: int, say
     """
     if (out / "current").exists():
         return (out / "current").resolve()
+    path = add(out, size, featurizer, seed=seed, say=say)
+    switch(out, path.name)
+    return path
+
+
+def add(out: Path, size: Size, featurizer: FeaturizerInfo, *, seed: int, say: Say) -> Path:
+    """Write a generation beside those that are in `out`, and return its path."""
     say(f"{size.items:,} items: drawing")
     contents = _contents(size, featurizer, np.random.default_rng(seed), say)
     say(f"{size.items:,} items: writing")
-    path = write(out / GENERATIONS_FOLDER, contents, created=CREATED)
-    switch(out, path.name)
-    return path
+    return write(out / GENERATIONS_FOLDER, contents, created=CREATED)
 
 
 def made_up_featurizer(dimensions: int) -> FeaturizerInfo:

@@ -6,17 +6,18 @@ from typing import Any
 from uuid import uuid4
 
 import grpc
+from google.protobuf.message import DecodeError
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from nearfield.v1 import admin_pb2 as pb
-from server.errors import PortTakenError
+from server.errors import InvalidRequestError, PortTakenError, Violation
 from server.methods import ADMIN_METHODS, ADMIN_SERVICE
 from server.security.gate import Gate, open_gate
 from server.security.roles import check_role, role_needed
 from server.settings import Settings
 from server.supervision.admin_service import AdminService
 from server.supervision.supervisor import Supervisor
-from server.surround import Context, Surround, Watcher, abort, handler_of
+from server.surround import NO_MESSAGE, Context, Surround, Watcher, abort, handler_of
 
 log = logging.getLogger(__name__)
 
@@ -82,13 +83,13 @@ def _publish_handler(service: AdminService, gate: Gate) -> "grpc.RpcMethodHandle
     needed = role_needed(f"/{ADMIN_SERVICE}/{PUBLISH}")
 
     async def publish(
-        requests: AsyncIterator[pb.PublishGenerationRequest], context: Context
+        requests: AsyncIterator[pb.PublishGenerationRequest | None], context: Context
     ) -> pb.PublishGenerationResponse:
         try:
             metadata = context.invocation_metadata()
             caller = gate.authenticator.authenticate(metadata, context.auth_context)
             check_role(caller, needed)
-            return await service.publish(requests)
+            return await service.publish(_readable(requests))
         except grpc.aio.AbortError:
             raise
         except Exception as error:  # noqa: BLE001 - the table has a row for the unexpected
@@ -98,6 +99,23 @@ def _publish_handler(service: AdminService, gate: Gate) -> "grpc.RpcMethodHandle
     behavior: Any = publish  # a coroutine function, which the stubs cannot say
     return grpc.stream_unary_rpc_method_handler(
         behavior,
-        pb.PublishGenerationRequest.FromString,
+        _read,
         pb.PublishGenerationResponse.SerializeToString,
     )
+
+
+def _read(data: bytes) -> pb.PublishGenerationRequest | None:
+    """Read a message of the stream; gRPC would call one that is none a fault of ours."""
+    try:
+        return pb.PublishGenerationRequest.FromString(data)
+    except DecodeError:
+        return None
+
+
+async def _readable(
+    requests: AsyncIterator[pb.PublishGenerationRequest | None],
+) -> AsyncIterator[pb.PublishGenerationRequest]:
+    async for request in requests:
+        if request is None:
+            raise InvalidRequestError((Violation("request", NO_MESSAGE),))
+        yield request

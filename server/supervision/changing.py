@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import os
 import sys
 import time
 from asyncio.subprocess import PIPE
@@ -13,7 +14,7 @@ from typing import Any
 
 from server.errors import GenerationRefusedError
 from server.supervision.control import WorkerError, WorkerGoneError
-from server.supervision.process import Programs, WorkerProcess
+from server.supervision.process import ONE_THREAD, Programs, WorkerProcess
 from server.supervision.report import Report
 
 log = logging.getLogger(__name__)
@@ -59,7 +60,12 @@ class Changer:
             GenerationRefusedError: it did not pass.
         """
         trial = await asyncio.create_subprocess_exec(
-            *self._trial, str(path), *self._flags, stdin=asyncio.subprocess.DEVNULL, stdout=PIPE
+            *self._trial,
+            str(path),
+            *self._flags,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=PIPE,
+            env=ONE_THREAD | os.environ,
         )
         try:
             output, _ = await trial.communicate()

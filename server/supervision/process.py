@@ -16,6 +16,9 @@ ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 """Of numpy and faiss in a worker: several workers, and several micro-batches in each, keep the
 cores busy already, and threads that share a core wait for each other. The environment may say
 otherwise."""
+FEW_ARENAS = {"MALLOC_ARENA_MAX": "2"}
+"""Heaps of glibc in a worker. Each generation brings threads of its own, and heaps that belong to
+threads that come and go keep what was freed in them."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,7 @@ class WorkerProcess:
                 str(self.number),
                 *self._flags,
                 stdin=asyncio.subprocess.DEVNULL,
-                env=ONE_THREAD | os.environ,
+                env=ONE_THREAD | FEW_ARENAS | os.environ,
                 pass_fds=(theirs.fileno(),),
             )
         self._line = await open_end(ours)

@@ -53,7 +53,10 @@ class Store:
         if self.out is None or "/" in name or name.startswith("."):
             return None
         path = self.out / GENERATIONS_FOLDER / name
-        return path.resolve() if (path / MANIFEST_FILE).is_file() else None
+        try:
+            return path.resolve() if (path / MANIFEST_FILE).is_file() else None
+        except OSError:  # no file can have such a name
+            return None
 
     def previous(self) -> str | None:
         """Name what answered before; None where nothing did, or it is gone."""

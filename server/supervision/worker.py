@@ -17,6 +17,7 @@ from pydantic_settings import CliApp
 
 from server.app import App
 from server.engine import Engine
+from server.holder import set_aside
 from server.served import Served
 from server.settings import Settings
 from server.supervision.control import Question, Told, answer_all
@@ -143,6 +144,7 @@ def main(arguments: list[str], *, read: Read = read_generation) -> int:
     with Telemetry(
         settings.telemetry, worker=int(arguments[1]), folder=folder_of_run()
     ) as telemetry:
+        set_aside()
         asyncio.run(work(settings, end, read, telemetry))
     return 0
 

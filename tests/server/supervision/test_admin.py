@@ -29,16 +29,23 @@ PIECE = 1000
 
 
 @asynccontextmanager
-async def operating(out: Path) -> "AsyncIterator[tuple[AdminServiceAsyncStub, Supervisor]]":
-    """Run a server with a port for operators, and call there."""
+async def connected(out: Path) -> AsyncIterator[tuple[grpc.aio.Channel, Supervisor]]:
+    """Run a server with a port for operators, and connect to that."""
     async with supervising(out, workers=1) as supervisor:
         admin = AdminApp(supervisor, make_settings(generation=out, admin_port=0))
         await admin.start()
         try:
             async with grpc.aio.insecure_channel(f"127.0.0.1:{admin.port}") as channel:
-                yield AdminServiceStub(channel), supervisor
+                yield channel, supervisor
         finally:
             await admin.stop()
+
+
+@asynccontextmanager
+async def operating(out: Path) -> "AsyncIterator[tuple[AdminServiceAsyncStub, Supervisor]]":
+    """Run a server with a port for operators, and call there."""
+    async with connected(out) as (channel, supervisor):
+        yield AdminServiceStub(channel), supervisor
 
 
 def messages(folder: Path, *, activate: bool = False) -> Iterator[pb.PublishGenerationRequest]:
@@ -136,6 +143,23 @@ async def test_generation_cut_short_is_refused(tmp_path: Path) -> None:
             await admin.PublishGeneration(iter(list(messages(there))[:-1]))
 
 
+@pytest.mark.parametrize("sent_before", [0, 1])
+async def test_bytes_that_are_no_message_of_a_stream_are_the_callers_fault(
+    tmp_path: Path, sent_before: int
+) -> None:
+    first = write_tiny_output(tmp_path / "here", seed=7).name
+    there = write_tiny_output(tmp_path / "there", seed=8)
+    sent = [each.SerializeToString() for each in messages(there)][:sent_before]
+    async with connected(tmp_path / "here") as (channel, _):
+        publish: grpc.aio.StreamUnaryMultiCallable[bytes, bytes]
+        publish = channel.stream_unary("/nearfield.v1.AdminService/PublishGeneration")
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await publish(iter([*sent, b"\xa9"]))
+        assert await states(AdminServiceStub(channel)) == {first: SERVING}
+    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert reason(rich_status(caught.value)) == "REQUEST_INVALID"
+
+
 async def test_refused_generation_is_told_with_why(tmp_path: Path) -> None:
     first, second = two_generations(tmp_path)
     damage(tmp_path, second, "user_tower.onnx")
@@ -154,6 +178,8 @@ async def test_refused_generation_is_told_with_why(tmp_path: Path) -> None:
     [
         ("", grpc.StatusCode.INVALID_ARGUMENT, "REQUEST_INVALID"),
         ("nothing", grpc.StatusCode.NOT_FOUND, "GENERATION_UNKNOWN"),
+        ("x" * 256, grpc.StatusCode.NOT_FOUND, "GENERATION_UNKNOWN"),
+        ("\0", grpc.StatusCode.NOT_FOUND, "GENERATION_UNKNOWN"),
     ],
 )
 async def test_name_of_nothing_is_refused(

@@ -1,12 +1,14 @@
 """Workers that start, end and change together, with real processes and sockets."""
 
 import asyncio
+import contextlib
 import errno
 import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 
 from nearfield import AsyncClient, Retry
@@ -20,8 +22,9 @@ from server.errors import (
 from server.exits import WRONG_GENERATION
 from server.supervision import store
 from server.supervision.control import WorkerError
-from server.supervision.process import Programs
+from server.supervision.process import FEW_ARENAS, ONE_THREAD, Programs
 from server.supervision.supervisor import Supervisor
+from server.supervision.trial import NICENESS
 from tests.server.serve_tiny import TINY
 from tests.server.supervision.support import damage, drop, supervising, two_generations
 from tests.server.support import make_settings
@@ -64,6 +67,36 @@ async def test_all_workers_change_and_go_back(tmp_path: Path) -> None:
         assert await generations_seen(supervisor) == {first}
         assert (tmp_path / "current").resolve().name == first
         assert {each.restarts for each in supervisor.workers} == {0}
+
+
+async def test_trial_makes_way_for_those_who_answer(tmp_path: Path) -> None:
+    _, second = two_generations(tmp_path)
+    async with supervising(tmp_path, workers=1) as supervisor:
+        change = asyncio.ensure_future(supervisor.activate(second))
+        seen: set[tuple[int, str]] = set()
+        while not change.done():
+            seen |= trials()
+            await asyncio.sleep(0.01)
+        assert (await change).name == second
+    assert (os.nice(0) + NICENESS, "1") in seen
+
+
+async def test_workers_have_few_heaps_and_one_thread_of_numpy(tmp_path: Path) -> None:
+    two_generations(tmp_path)
+    async with supervising(tmp_path) as supervisor:
+        for each in supervisor.workers:
+            environment = psutil.Process(each.pid).environ()
+            assert environment.items() >= (ONE_THREAD | FEW_ARENAS).items()
+
+
+def trials() -> set[tuple[int, str]]:
+    """Look at the trials that run: their niceness, and the threads that numpy may have."""
+    seen = set()
+    for child in psutil.Process().children():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if TINY.trial in child.cmdline():
+                seen.add((child.nice(), child.environ()["OMP_NUM_THREADS"]))
+    return seen
 
 
 async def test_generation_that_is_dropped_takes_over(tmp_path: Path) -> None:

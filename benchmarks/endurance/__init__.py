@@ -1,0 +1,1 @@
+"""What the server bears, and for how long: `python -m benchmarks.endurance`."""
