@@ -156,16 +156,22 @@ PROTOC = PATH="$(abspath $(VENV)/bin):$$PATH" $(PYTHON_IN_VENV) -m grpc_tools.pr
 	-I protos -I "$(COMMON)"
 STUBS = --python_out=$(1) --mypy_out=quiet:$(1) --grpc_python_out=$(1) --mypy_grpc_out=quiet:$(1)
 
-protos: venv ## generate nearfield/v1 from protos/
-	$(PROTOC) $(call STUBS,.) $(PROTOS)
-
-check-protos: venv
-	rm -rf build/protos && mkdir -p build/protos
+DESCRIBED = rm -rf build/protos && mkdir -p build/protos && \
 	$(PROTOC) --include_imports --include_source_info \
 		--descriptor_set_out=build/protos/nearfield.binpb $(PROTOS)
+REFERENCE = $(PYTHON_IN_VENV) protos/reference.py build/protos/nearfield.binpb
+
+protos: venv ## generate nearfield/v1 and docs/api.md from protos/
+	$(PROTOC) $(call STUBS,.) $(PROTOS)
+	$(DESCRIBED)
+	$(REFERENCE) > docs/api.md
+
+check-protos: venv
+	$(DESCRIBED)
 	$(VENV)/bin/buf lint build/protos/nearfield.binpb --config buf.yaml
 	$(PROTOC) $(call STUBS,build/protos) $(PROTOS)
 	diff -r -x __pycache__ -x __init__.py build/protos/nearfield/v1 nearfield/v1
+	$(REFERENCE) | diff - docs/api.md
 
 clean: ## remove what was made, the environments and var/ excepted
 	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

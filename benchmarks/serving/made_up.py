@@ -6,7 +6,7 @@ real thing costs.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -39,12 +39,12 @@ from retrieval.hnsw import GraphSettings
 from retrieval.index import VectorIndex
 from retrieval.pairwise import PairTable
 from retrieval.store import APPROXIMATE_FROM
-from retrieval.tune import tune
+from retrieval.tune import QUESTIONS, WIDTHS, tune
 
 TYPES = ("book", "film")
 CREATED = datetime(2026, 1, 1, tzinfo=UTC)
 BUILD_WIDTH = 100
-FALLBACK_WIDTH = 256
+ROWS_AT_ONCE = 16_384
 RECALL = 0.99
 EVENTS = 50
 NEAR = 200
@@ -107,7 +107,6 @@ def _contents(
     user_encoder = UserEncoder.fit([UserRecord()])
     models, towers = _networks(size.text, item_encoder, user_encoder)
     near = _near(item_vectors, item_type, size, rng)
-    index = _index(item_vectors, item_type, say)
     text = unit(rng.standard_normal((items, size.text), dtype=np.float32))
     graph = rng.standard_normal((items, 128), dtype=np.float32)
     hgnn = unit(np.concatenate((graph, text), axis=1))
@@ -117,7 +116,7 @@ def _contents(
         catalogue=Catalogue(
             _pairs(near, size, rng), item_vectors, hgnn, size.text, popularity, item_type
         ),
-        index=index,
+        index=ExactIndex(item_vectors),
         history_vectors=item_vectors,
         history_length=towers.history_length,
         user_features=np.zeros((size.users, 3), dtype=np.int64),
@@ -126,6 +125,9 @@ def _contents(
         history_weight=np.ones(len(rows), dtype=np.float32),
         history_seen=np.ones(len(rows), dtype=np.bool_),
     )
+    tower, scorer = models.user_tower, models.scorer
+    asking = make_ready(known, user_tower=tower, scorer=scorer, listed=0).vectors
+    known = replace(known, index=_index(item_vectors, item_type, asking, say))
     neighbours = near[:, : size.neighbours].ravel().astype(np.int32)
     say(f"{items:,} items: answering {size.users:,} people")
     return GenerationContents(
@@ -142,7 +144,7 @@ def _contents(
         user_ids=[f"user-{number}" for number in range(size.users)],
         item_encoder=item_encoder,
         user_encoder=user_encoder,
-        index=index,
+        index=known.index,
         item_type=item_type,
         text=text,
         layers=(rng.standard_normal((items, 128), dtype=np.float32),),
@@ -159,7 +161,7 @@ def _contents(
         history_weight=known.history_weight,
         history_seen=known.history_seen,
         pairs=known.catalogue.pairs,
-        ready=make_ready(known, user_tower=models.user_tower, scorer=models.scorer),
+        ready=make_ready(known, user_tower=tower, scorer=scorer),
     )
 
 
@@ -194,13 +196,19 @@ def _near(
     size: Size,
     rng: np.random.Generator,
 ) -> NDArray[np.int64]:
-    """Order rows so that those of one neighbourhood lie beside each other, by a few projections.
+    """Order rows so that those of one neighbourhood lie beside each other: by the closest pivot.
 
     Shapes:
         returns: (N, n) rows near each row, of its own type.
     """
-    keys = vectors @ rng.standard_normal((vectors.shape[1], 2), dtype=np.float32)
-    order = np.lexsort((keys[:, 1], np.round(keys[:, 0], 2), item_type))
+    pivots = vectors[rng.permutation(len(vectors))[: max(1, len(vectors) // NEAR)]].T
+    closest = np.concatenate(
+        [
+            (vectors[start : start + ROWS_AT_ONCE] @ pivots).argmax(axis=1)
+            for start in range(0, len(vectors), ROWS_AT_ONCE)
+        ]
+    )
+    order = np.lexsort((closest, item_type))
     place = np.empty(len(order), dtype=np.int64)
     place[order] = np.arange(len(order))
     width = max(size.speaks_for, size.neighbours)
@@ -213,16 +221,19 @@ def _near(
     return rows
 
 
-def _index(vectors: NDArray[np.float32], item_type: NDArray[np.int64], say: Say) -> VectorIndex:
+def _index(
+    vectors: NDArray[np.float32],
+    item_type: NDArray[np.int64],
+    asking: NDArray[np.float32],
+    say: Say,
+) -> VectorIndex:
+    """Build what a catalogue of the size deserves, tuned on people. Shapes: asking (U, V)."""
     if len(vectors) < APPROXIMATE_FROM:
         return ExactIndex(vectors)
     say(f"{len(vectors):,} items: building graphs")
     settings = GraphSettings(build_width=BUILD_WIDTH, threads=2)
     index = ApproximateIndex.build(vectors, item_type, settings)
-    questions = vectors[np.random.default_rng(1).integers(0, len(vectors), 256)]
-    noise = np.random.default_rng(2).normal(size=questions.shape) * 0.05
-    asked = unit(questions + noise)
-    return tune(index, asked, recall=RECALL) or index.with_width(FALLBACK_WIDTH)
+    return tune(index, asking[:QUESTIONS], recall=RECALL) or index.with_width(WIDTHS[-1])
 
 
 def _pairs(near: NDArray[np.int64], size: Size, rng: np.random.Generator) -> PairTable:
