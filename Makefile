@@ -11,6 +11,8 @@ PORT ?= 50051
 VLLM_PORT ?= 8000
 TORCH_CPU_INDEX ?= https://download.pytorch.org/whl/cpu
 ACCELERATOR ?= $(shell nvidia-smi --list-gpus 2>/dev/null | grep -q '^GPU' && echo cuda || echo cpu)
+# Many tests wait for processes, so two run at a time, file by file, on however few cores.
+TESTERS ?= 2
 UV_VERSION := 0.13.9
 
 PYTHON_IN_VENV := $(VENV)/bin/python
@@ -147,7 +149,7 @@ check-version:
 	@requirements/version.sh
 
 test: venv vllm-venv ## every test, with a real vLLM process: PYTEST="more options"
-	NEARFIELD_ENCODERS_NEEDED=1 $(VENV)/bin/pytest $(PYTEST)
+	NEARFIELD_ENCODERS_NEEDED=1 $(VENV)/bin/pytest -n $(TESTERS) --dist loadfile $(PYTEST)
 
 PROTOS = $(sort $(wildcard protos/nearfield/v1/*.proto))
 COMMON = $$($(PYTHON_IN_VENV) -c 'import pathlib, google.rpc.status_pb2 as s; \
