@@ -204,6 +204,8 @@ class Supervisor:
                 except GenerationRefusedError:
                     # The link is left to who set it: others may follow it too.
                     self._declined = dropped
+                except OSError as error:  # no process could be started, for example
+                    log.error("generation %s could not be tried: %s", dropped.name, error)
 
     async def _keep(self, worker: WorkerProcess) -> None:
         """Start a worker again whenever it ends."""
@@ -223,7 +225,7 @@ class Supervisor:
                 async with self._changing:  # so that it opens what answers when it is ready
                     await self._open(worker)
                     await self._listen(worker)
-            except WorkerError as error:
+            except (WorkerError, OSError) as error:
                 log.error("worker %d could not start: %s", worker.number, error)
                 worker.kill()
             else:
