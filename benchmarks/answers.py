@@ -19,11 +19,11 @@ from numpy.typing import NDArray
 from export.generation import Generation, GenerationError, read
 from retrieval.evidence import Person as Listener
 from retrieval.evidence import gather, reach
-from server.answers import UserVector
 from server.engine import Engine
 from server.fusion import Fuser, evidence_of
 from server.limits import Limits
 from server.requests import ItemFilter, Person, RecommendTask, Shape
+from server.runtime import UserInputs
 from server.stopwatch import Stopwatch
 
 WARM_UP = 20
@@ -77,7 +77,8 @@ def measure(generation: Generation, engine: Engine, calls: int) -> list[Timing]:
 
     def tower(number: int) -> None:
         vectors = generation.history_vectors[rows[number]]
-        engine.models.embed_users(none, vectors, generation.item_type[rows[number]], ones)
+        types = generation.item_type[rows[number]]
+        engine.models.embed_users(UserInputs(none, vectors, types, ones))
 
     def recommend(number: int) -> None:
         person = Person(generation.user_ids.id(int(people[number])))
@@ -108,8 +109,7 @@ def agreement(generation: Generation, engine: Engine, people: int) -> float:
         person = Person(generation.user_ids.id(row))
         history = generation.history(row)
         heard = history.weight > 0
-        (embedded,) = engine.users.embed([person], Stopwatch())
-        assert isinstance(embedded, UserVector)
+        (embedded,) = engine.users.embed([engine.users.state(person)], Stopwatch())
         who = Listener(
             embedded.vector,
             history.rows[heard][::-1].astype(np.int64),

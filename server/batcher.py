@@ -1,16 +1,24 @@
-"""Micro-batches: what many callers ask for at once is computed together, off the event loop."""
+"""Micro-batches: what many callers ask for at once is computed together, off the event loop.
+
+A thread that wants the interpreter gets it from a busy event loop only when that has held it for
+the whole of Python's switch interval, and has to ask again whenever numpy let go of it. So the
+threads that compute take their jobs themselves, instead of being sent them from the loop.
+"""
 
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Generic, TypeVar
 
 from server.errors import DeadlinePassedError, FaultError, ShuttingDownError
-from server.stopwatch import Stopwatch, Times
+from server.stopwatch import NO_TIMES, Stopwatch, Times
 
+SWITCH_S = 0.0005
+"""Python's switch interval in a process that answers; its default of 0.005 is longer than most
+micro-batches take."""
 LEARNING = 0.1
 """Weight of the newest micro-batch in the mean that says how long a job takes."""
 
@@ -21,7 +29,7 @@ Work = Callable[[Sequence[JobT], Stopwatch], Sequence[AnswerT | Exception]]
 """Computes a micro-batch: one answer for each job, in order; an exception fails its job alone."""
 
 Taken = Callable[[int, int], None]
-"""Told of a micro-batch before it is computed: its jobs, and how many wait on."""
+"""Told of a micro-batch that was computed: its jobs, and how many waited on when it began."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +48,25 @@ class _Entry(Generic[JobT, AnswerT]):
     queued: float
 
 
+@dataclass(eq=False)
+class _Batch(Generic[JobT, AnswerT]):
+    """What a thread took from the queue, and what became of it."""
+
+    entries: list[_Entry[JobT, AnswerT]] = field(default_factory=list)
+    late: list[_Entry[JobT, AnswerT]] = field(default_factory=list)
+    """Those whose deadline has passed."""
+    left: int = 0
+    """How many of them nobody waits for any more."""
+    waiting: int = 0
+    """Jobs in the queue after it."""
+    began: float = 0.0
+    answers: Sequence[AnswerT | Exception] = ()
+    times: Times = NO_TIMES
+    job_s: float = 0.0
+    last: bool = False
+    """Whether its thread found nothing more to do, and gives its place back."""
+
+
 class MicroBatcher(Generic[JobT, AnswerT]):
     """Collects jobs and computes them together in an executor.
 
@@ -49,7 +76,8 @@ class MicroBatcher(Generic[JobT, AnswerT]):
     caller has left is dropped, and one whose deadline has passed is failed, before
     they cost anything. A batch that raises fails every job in it.
 
-    Belongs to the event loop it was made in.
+    Belongs to the event loop it was made in. Batchers that share an executor get their turns in
+    it batch by batch.
     """
 
     def __init__(
@@ -66,14 +94,15 @@ class MicroBatcher(Generic[JobT, AnswerT]):
         self._executor = executor
         self._most = most
         self._at_once = at_once
-        self._under_way = 0
+        self._unanswered = 0
         self._job_s = 0.0
         self._wait_s = wait_s
         self._taken = taken
         self._free = at_once
         self._queue: deque[_Entry[JobT, AnswerT]] = deque()
         self._loop = asyncio.get_running_loop()
-        self._running: set[asyncio.Task[None]] = set()
+        self._idle = asyncio.Event()
+        self._idle.set()
         self._closed = False
 
     def strain(self, deadline: float, queue_s: float) -> float:
@@ -83,7 +112,7 @@ class MicroBatcher(Generic[JobT, AnswerT]):
         that would have to wait for others at most `queue_s`. Above 1 it had better not be
         submitted. It is guessed from what jobs took lately; nothing is known before the first.
         """
-        others = len(self._queue) + self._under_way
+        others = self._unanswered
         expected_s = (others / self._at_once + 1) * self._job_s
         left_s = (deadline - self._loop.time()) / 2
         if others:
@@ -106,6 +135,7 @@ class MicroBatcher(Generic[JobT, AnswerT]):
             raise ShuttingDownError
         future: asyncio.Future[Timed[AnswerT]] = self._loop.create_future()
         self._queue.append(_Entry(job, future, deadline, perf_counter()))
+        self._unanswered += 1
         if self._free:
             self._start()
         return future
@@ -113,67 +143,90 @@ class MicroBatcher(Generic[JobT, AnswerT]):
     async def close(self) -> None:
         """Fail what is queued, and wait for what is being computed. Closing twice is harmless."""
         self._closed = True
-        for entry in self._queue:
-            if not entry.future.done():
-                entry.future.set_exception(ShuttingDownError())
-        self._queue.clear()
-        if self._running:
-            await asyncio.wait(self._running)
+        while self._queue:
+            future = self._queue.popleft().future
+            self._unanswered -= 1
+            if not future.done():
+                future.set_exception(ShuttingDownError())
+        await self._idle.wait()
 
     def _start(self) -> None:
-        """Take a place and work until the queue is empty."""
+        """Take a place, after a turn of the loop, so that jobs submitted together end together."""
         self._free -= 1
-        task = self._loop.create_task(self._drain())
-        self._running.add(task)
-        task.add_done_callback(self._running.discard)
+        self._idle.clear()
+        if self._wait_s:
+            self._loop.call_later(self._wait_s, self._executor.submit, self._turn)
+        else:
+            self._loop.call_soon(self._executor.submit, self._turn)
 
-    async def _drain(self) -> None:
-        try:
-            # A turn of the loop, so that jobs submitted together end up together.
-            await asyncio.sleep(self._wait_s)
-            while batch := self._take():
-                self._taken(len(batch), len(self._queue))
-                await self._compute(batch)
-        finally:
-            self._free += 1
+    def _turn(self) -> None:
+        """Compute one batch, in a thread of the executor, and line up for the next."""
+        batch = self._take()
+        if batch.entries:
+            self._compute(batch)
+        batch.last = not self._queue
+        if not batch.last:
+            self._executor.submit(self._turn)
+        self._loop.call_soon_threadsafe(self._answer, batch)
 
-    def _take(self) -> list[_Entry[JobT, AnswerT]]:
-        """Take the next jobs that somebody still waits for."""
-        batch: list[_Entry[JobT, AnswerT]] = []
+    def _take(self) -> _Batch[JobT, AnswerT]:
+        """Take the next jobs that somebody still waits for; other threads may do the same."""
+        batch: _Batch[JobT, AnswerT] = _Batch()
         now = self._loop.time()
-        while self._queue and len(batch) < self._most:
-            entry = self._queue.popleft()
+        while len(batch.entries) < self._most:
+            try:
+                entry = self._queue.popleft()
+            except IndexError:
+                break
             if entry.future.done():  # cancelled: the caller has left
-                continue
-            if entry.deadline <= now:
-                entry.future.set_exception(DeadlinePassedError())
-                continue
-            batch.append(entry)
+                batch.left += 1
+            elif entry.deadline <= now:
+                batch.late.append(entry)
+            else:
+                batch.entries.append(entry)
+        batch.waiting = len(self._queue)
+        batch.began = perf_counter()
         return batch
 
-    async def _compute(self, batch: list[_Entry[JobT, AnswerT]]) -> None:
+    def _compute(self, batch: _Batch[JobT, AnswerT]) -> None:
         watch = Stopwatch()
-        started = perf_counter()
-        self._under_way += len(batch)
-        jobs = [entry.job for entry in batch]
-        answers: Sequence[AnswerT | Exception]
+        jobs = [entry.job for entry in batch.entries]
         try:
-            answers = await self._loop.run_in_executor(self._executor, self._work, jobs, watch)
+            batch.answers = self._work(jobs, watch)
         except Exception as error:  # noqa: BLE001 - whatever it was, each caller hears of it
-            answers = [error] * len(batch)
-        finally:
-            self._under_way -= len(batch)
-        self._learn((perf_counter() - started) / len(batch))
-        if len(answers) != len(batch):
-            answers = [FaultError()] * len(batch)
-        for entry, answer in zip(batch, answers, strict=True):
+            batch.answers = [error] * len(jobs)
+        if len(batch.answers) != len(jobs):
+            batch.answers = [FaultError()] * len(jobs)
+        batch.times = watch.times()
+        batch.job_s = (perf_counter() - batch.began) / len(jobs)
+
+    def _answer(self, batch: _Batch[JobT, AnswerT]) -> None:
+        """Tell the callers, on the event loop."""
+        self._unanswered -= len(batch.entries) + len(batch.late) + batch.left
+        for entry in batch.late:
+            if not entry.future.done():
+                entry.future.set_exception(DeadlinePassedError())
+        for entry, answer in zip(batch.entries, batch.answers, strict=True):
             if entry.future.done():
                 continue
             if isinstance(answer, Exception):
                 entry.future.set_exception(answer)
             else:
-                times = watch.times().plus_queue(started - entry.queued)
+                times = batch.times.plus_queue(batch.began - entry.queued)
                 entry.future.set_result(Timed(answer, times))
+        if batch.entries:
+            self._learn(batch.job_s)
+            self._taken(len(batch.entries), batch.waiting)
+        if batch.last:
+            self._give_back()
+
+    def _give_back(self) -> None:
+        """Free a place, unless jobs came since its thread looked."""
+        self._free += 1
+        if self._queue:
+            self._start()
+        elif self._free == self._at_once:
+            self._idle.set()
 
     def _learn(self, job_s: float) -> None:
         """Keep a running mean of what one job takes while its micro-batch is computed."""

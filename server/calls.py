@@ -5,9 +5,7 @@ from dataclasses import dataclass
 
 from server.methods import Method
 from server.security.callers import Role
-from server.stopwatch import Times
-
-NO_TIMES = Times()
+from server.stopwatch import NO_TIMES, Times
 
 
 @dataclass(slots=True, eq=False)

@@ -1,6 +1,6 @@
 """People and new items, read from the wire and checked field by field."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from features.encode import UserRecord
 from features.errors import TextError
@@ -9,7 +9,7 @@ from nearfield.v1 import types_pb2
 from server.errors import shown
 from server.findings import Findings
 from server.limits import MAX_WEIGHT, MIN_WEIGHT, Limits
-from server.requests import Event, NewItem, Person
+from server.requests import NO_EVENTS, Event, History, NewItem, Person
 
 MAX_YEAR = 9999
 SIGNALS = types_pb2.Signal.values()
@@ -90,27 +90,30 @@ class FieldReader:
             known = ", ".join(shown(each) for each in list(self.types)[:_SHOWN_TYPES])
             findings.add(field, f"expected one of {known}, got {shown(name)}")
 
-    def _history(
-        self, messages: Sequence[types_pb2.HistoryEvent], findings: Findings
-    ) -> tuple[Event, ...]:
+    def _history(self, messages: Sequence[types_pb2.HistoryEvent], findings: Findings) -> History:
         field = "user.history"
         if not findings.count(field, len(messages), self.limits.max_history_events, "events"):
-            return ()
+            return NO_EVENTS
+        messages = list(messages)  # a repeated field makes its messages anew whenever it is read
+        ids = [message.item_id for message in messages]
+        signals = [message.signal for message in messages]
+        weighed = [message.HasField("weight") for message in messages]
+        sizes = [len(each) for each in ids]
         short = self.limits.max_id_bytes // BYTES_PER_CHARACTER
-        for place, message in enumerate(messages):
-            usual = 0 < len(message.item_id) <= short and message.signal in SIGNALS
-            if not usual or message.HasField("weight"):
+        usual = not any(signals) and not any(weighed)
+        if not usual or max(sizes, default=0) > short or not all(sizes):
+            for place, message in enumerate(messages):
                 self._check_event(message, f"{field}[{place}]", findings)
-        timed = sum(message.HasField("time") for message in messages)
-        ordered: Iterable[types_pb2.HistoryEvent] = messages
-        if timed == len(messages):
-            ordered = sorted(messages, key=lambda m: (m.time.seconds, m.time.nanos))
-        elif timed:
+        timed = sum([message.HasField("time") for message in messages])
+        if timed and timed < len(messages):
             findings.add(
                 field,
                 f"expected a time on every event or on none, got it on {timed} of {len(messages)}",
             )
-        return tuple(map(self._event, ordered))
+        elif timed:
+            messages.sort(key=lambda message: (message.time.seconds, message.time.nanos))
+            ids = [message.item_id for message in messages]
+        return History.chosen(ids) if usual else History.of([*map(self._event, messages)])
 
     def _check_event(self, message: types_pb2.HistoryEvent, field: str, findings: Findings) -> None:
         self.check_id(message.item_id, f"{field}.item_id", findings)

@@ -13,7 +13,7 @@ from pathlib import Path
 from export.generation import Generation, GenerationError, read
 from server.engine import Engine
 from server.limits import Limits
-from server.requests import Event, ItemFilter, Person, RecommendTask, Shape
+from server.requests import History, ItemFilter, Person, RecommendTask, Shape
 from server.stopwatch import Stopwatch
 
 DONE = 0
@@ -51,7 +51,7 @@ def _people(generation: Generation) -> Iterator[Person]:
     for user in range(len(generation.user_ids)):
         yield Person(user_id=generation.user_ids.id(user))
     for length in HISTORIES:
-        yield Person(history=tuple(Event(item, 1.0) for item in _items(generation, length)))
+        yield Person(history=History.chosen(_items(generation, length)))
 
 
 def _shapes(generation: Generation) -> Iterator[Shape]:

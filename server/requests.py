@@ -1,5 +1,6 @@
 """What is asked of the server, once it has been checked: plain values, no wire."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -19,10 +20,44 @@ class Event(NamedTuple):
     """One event of an inline history."""
 
     item_id: str
-    weight: float
+    weight: float = 1.0
     """Against the other events; 0 marks what does not go into the vector."""
     seen: bool = True
     """Whether the item was chosen or turned away; what was only looked at may be shown again."""
+
+
+@dataclass(frozen=True, eq=False)
+class History:
+    """The events of an inline history in columns, oldest first; see `Event`.
+
+    Shapes:
+        weights: (n,) float32. seen: (n,) bool.
+    """
+
+    item_ids: Sequence[str]
+    weights: NDArray[np.float32]
+    seen: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, events: Sequence[Event]) -> "History":
+        """Put events in columns."""
+        return cls(
+            tuple(event.item_id for event in events),
+            np.array([event.weight for event in events], dtype=np.float32),
+            np.array([event.seen for event in events], dtype=np.bool_),
+        )
+
+    @classmethod
+    def chosen(cls, item_ids: Sequence[str]) -> "History":
+        """Take items that were chosen, each as much as the others."""
+        count = len(item_ids)
+        return cls(item_ids, np.ones(count, dtype=np.float32), np.ones(count, dtype=np.bool_))
+
+    def __len__(self) -> int:
+        return len(self.item_ids)
+
+
+NO_EVENTS = History.chosen(())
 
 
 @dataclass(frozen=True)
@@ -31,15 +66,14 @@ class Person:
 
     user_id: str = ""
     """Empty for a person without an id."""
-    history: tuple[Event, ...] = ()
-    """Oldest first."""
+    history: History = NO_EVENTS
     demographics: UserRecord = NOTHING_KNOWN
     """What the request gives; the rest is as stored."""
 
     @property
     def described(self) -> bool:
         """Whether the request says anything but the id."""
-        return bool(self.history) or self.demographics != NOTHING_KNOWN
+        return len(self.history) > 0 or self.demographics != NOTHING_KNOWN
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """The networks of a generation on onnxruntime: arrays in, arrays out, no waiting inside."""
 
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,22 @@ Inputs = dict[str, NDArray[Any]]
 
 AS_REQUESTED = 1
 """onnxruntime's number for an arena that grows by what is asked for, not by powers of two."""
+
+
+@dataclass(frozen=True, eq=False)
+class UserInputs:
+    """What the user tower reads of people.
+
+    Shapes:
+        features: (B, 3) int64, rows of the country, age and gender tables.
+        history: (B, L, D), newest first; L may be 0. history_type: (B, L) int64.
+        history_weight: (B, L), 0 = padding.
+    """
+
+    features: NDArray[np.int64]
+    history: NDArray[np.float32]
+    history_type: NDArray[np.int64]
+    history_weight: NDArray[np.float32]
 
 
 class Models:
@@ -42,28 +59,19 @@ class Models:
             )
         self._warm_up(generation)
 
-    def embed_users(
-        self,
-        features: NDArray[np.int64],
-        history: NDArray[np.float32],
-        history_type: NDArray[np.int64],
-        history_weight: NDArray[np.float32],
-    ) -> NDArray[np.float32]:
+    def embed_users(self, people: UserInputs) -> NDArray[np.float32]:
         """Run the user tower.
 
         Shapes:
-            features: (B, 3), rows of the country, age and gender tables.
-            history: (B, L, D), newest first. history_type: (B, L).
-            history_weight: (B, L), 0 = padding. L may be 0.
             returns: (B, V), rows of unit norm.
         """
         inputs: Inputs = {
-            "country": features[:, 0],
-            "age": features[:, 1],
-            "gender": features[:, 2],
-            "history": history,
-            "history_type": history_type,
-            "history_weight": history_weight,
+            "country": people.features[:, 0],
+            "age": people.features[:, 1],
+            "gender": people.features[:, 2],
+            "history": people.history,
+            "history_type": people.history_type,
+            "history_weight": people.history_weight,
         }
         return _run(self._user_tower, inputs)
 
@@ -134,7 +142,8 @@ class Models:
         self.embed_items(text, hgnn, zero, zero, genres)
         ones = np.ones((1, 1), dtype=np.float32)
         history = generation.history_vectors[:1][None]
-        self.embed_users(np.zeros((1, 3), dtype=np.int64), history, zero[None], ones)
+        nobody = np.zeros((1, 3), dtype=np.int64)
+        self.embed_users(UserInputs(nobody, history, zero[None], ones))
         if self._scorer is not None:
             self.score(np.zeros((1, len(generation.manifest.evidence)), dtype=np.float32))
 

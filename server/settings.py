@@ -103,8 +103,10 @@ class Settings(BaseSettings):
     workers: PositiveInt = 1
     """Processes that answer, all on the one port. One that dies is started anew. About the number
     of cores; the arrays of the generation are in memory once for all."""
-    compute_threads: PositiveInt = 2
-    """Micro-batches that a process computes at once."""
+    compute_threads: PositiveInt = 1
+    """Micro-batches that a process computes at once. Under load one is the fastest, because Python
+    runs one thread at a time; more let short computations pass long ones, such as searches of a
+    large catalogue with filters."""
     featurizer_workers: PositiveInt = 4
     """Texts batches on their way to the featurizer at once."""
     max_micro_batch: PositiveInt = 64

@@ -34,6 +34,9 @@ class Times:
         return Times(*(max(getattr(part, f.name) for part in every) for f in fields(Times)))
 
 
+NO_TIMES = Times()
+
+
 class Stopwatch:
     """Adds up the seconds of each stage; for one thread at a time."""
 

@@ -9,7 +9,7 @@ from export.generation import Generation
 from server.answers import UserVector
 from server.errors import UnknownUserError
 from server.requests import Person
-from server.runtime import Models
+from server.runtime import Models, UserInputs
 from server.stopwatch import Stopwatch
 from server.stores.people import People, PersonState, history_cut
 
@@ -22,18 +22,32 @@ class UserEmbedder:
         self._people = people
         self._models = models
 
-    def embed(self, persons: Sequence[Person], watch: Stopwatch) -> list[UserVector | Exception]:
-        """Embed people together, in order; someone of whom nothing is known fails alone."""
-        states = [self._people.state(person) for person in persons]
-        answerable = [state for state in states if state.known or state.person.described]
+    def state(self, person: Person) -> PersonState:
+        """Put together what is known of a person.
+
+        Raises:
+            UnknownUserError: nothing is.
+        """
+        state = self._people.state(person)
+        if not state.known and not person.described:
+            raise UnknownUserError(person.user_id)
+        return state
+
+    def embed(self, states: Sequence[PersonState], watch: Stopwatch) -> list[UserVector]:
+        """Embed people together, in order."""
         with watch.stage("model"):
-            vectors = iter(self.vectors(answerable))
-        return [
-            self._answer(state, next(vectors))
-            if state.known or state.person.described
-            else UnknownUserError(state.person.user_id)
-            for state in states
-        ]
+            vectors = self.vectors(states)
+        return [self._answer(*each) for each in zip(states, vectors, strict=True)]
+
+    def vectors(self, states: Sequence[PersonState]) -> NDArray[np.float32]:
+        """Run the user tower.
+
+        Shapes:
+            returns: (B, V), rows of unit norm.
+        """
+        if not states:
+            return np.empty((0, self._generation.manifest.dimensions.vector), dtype=np.float32)
+        return self._models.embed_users(self._inputs(states))
 
     def _answer(self, state: PersonState, vector: NDArray[np.float32]) -> UserVector:
         most = self._generation.manifest.history_length
@@ -45,14 +59,7 @@ class UserEmbedder:
             notices=(*state.notices, *history_cut(state.events, most)),
         )
 
-    def vectors(self, states: Sequence[PersonState]) -> NDArray[np.float32]:
-        """Run the user tower.
-
-        Shapes:
-            returns: (B, V), rows of unit norm.
-        """
-        if not states:
-            return np.empty((0, self._generation.manifest.dimensions.vector), dtype=np.float32)
+    def _inputs(self, states: Sequence[PersonState]) -> UserInputs:
         most = self._generation.manifest.history_length
         length = min(max(len(state.rows) for state in states), most)
         rows = np.zeros((len(states), length), dtype=np.int64)
@@ -61,9 +68,9 @@ class UserEmbedder:
             newest = slice(min(len(state.rows), length))
             rows[place, newest] = state.rows[newest]
             weights[place, newest] = state.weights[newest]
-        return self._models.embed_users(
-            np.stack([state.features for state in states]),
-            self._generation.history_vectors[rows],  # (B, L, D); what weighs 0 does not matter
-            self._generation.item_type[rows],
-            weights,
+        return UserInputs(
+            features=np.stack([state.features for state in states]),
+            history=self._generation.history_vectors[rows],  # what weighs 0 does not matter
+            history_type=self._generation.item_type[rows],
+            history_weight=weights,
         )

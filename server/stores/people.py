@@ -102,16 +102,15 @@ class People:
         return _Events(history.rows.astype(np.int64), history.weight, history.seen)
 
     def _inline(self, person: Person, notices: list[Notice]) -> _Events:
-        ids = [event.item_id for event in person.history]
-        rows = self._generation.item_ids.lookup(ids)
-        weights = np.array([event.weight for event in person.history], dtype=np.float32)
-        seen = np.array([event.seen for event in person.history], dtype=np.bool_)
+        history = person.history
+        rows = self._generation.item_ids.lookup(history.item_ids)
         there = rows >= 0
-        unknown = [each for each, known in zip(ids, there, strict=True) if not known]
-        if unknown:
-            kind = NoticeKind.UNKNOWN_HISTORY_ITEMS
-            notices.append(Notice.ignored(kind, "user.history", unknown))
-        return _Events(rows[there], weights[there], seen[there])
+        if there.all():
+            return _Events(rows, history.weights, history.seen)
+        unknown = [history.item_ids[place] for place in np.flatnonzero(~there).tolist()]
+        kind = NoticeKind.UNKNOWN_HISTORY_ITEMS
+        notices.append(Notice.ignored(kind, "user.history", unknown))
+        return _Events(rows[there], history.weights[there], history.seen[there])
 
     def _features(
         self, person: Person, user_row: int | None, notices: list[Notice]

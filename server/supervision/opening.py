@@ -54,7 +54,7 @@ def warm_up(engine: Engine) -> None:
         for row in rng.integers(0, len(generation.user_ids), WARM_UP_CALLS).tolist():
             person = Person(generation.user_ids.id(row))
             engine.recommender.recommend([RecommendTask(person, shape)], Stopwatch())
-            engine.users.embed([person], Stopwatch())
+            engine.users.embed([engine.users.state(person)], Stopwatch())
     if len(generation):
         for row in rng.integers(0, len(generation), WARM_UP_CALLS).tolist():
             engine.similar.find([SimilarTask(generation.item_ids.id(row), shape)], Stopwatch())

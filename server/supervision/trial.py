@@ -20,7 +20,6 @@ from export.generation import Generation, Ready
 from retrieval.exact import ExactIndex
 from retrieval.store import load_index
 from retrieval.tune import recall_of
-from server.answers import UserVector
 from server.engine import Engine
 from server.memory import available_bytes
 from server.requests import ItemFilter, Person, RecommendTask, Shape
@@ -77,9 +76,10 @@ def try_generation(path: Path, settings: Settings, read: Read) -> Report:
 
 def _compared(engine: Engine, ready: Ready, people: NDArray[np.int64], report: Report) -> Report:
     """Compare what is computed here with what is recorded."""
-    known = [Person(each) for each in engine.generation.user_ids.ids(people)]
-    embedded = engine.users.embed(known, Stopwatch())
-    vectors = np.stack([each.vector for each in embedded if isinstance(each, UserVector)])
+    users = engine.users
+    known = [users.state(Person(each)) for each in engine.generation.user_ids.ids(people)]
+    embedded = users.embed(known, Stopwatch())
+    vectors = np.stack([each.vector for each in embedded])
     difference = float(np.abs(vectors - ready.vectors[people]).max())
     if not difference <= MOST_DIFFERENCE:
         raise TrialError(

@@ -16,6 +16,7 @@ from pathlib import Path
 from pydantic_settings import CliApp
 
 from server.app import App
+from server.batcher import SWITCH_S
 from server.engine import Engine
 from server.holder import set_aside
 from server.served import Served
@@ -145,6 +146,7 @@ def main(arguments: list[str], *, read: Read = read_generation) -> int:
         settings.telemetry, worker=int(arguments[1]), folder=folder_of_run()
     ) as telemetry:
         set_aside()
+        sys.setswitchinterval(SWITCH_S)
         asyncio.run(work(settings, end, read, telemetry))
     return 0
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import grpc
 
-from server.calls import NO_TIMES, Call
+from server.calls import Call
 from server.security.authenticator import Metadata
 from server.security.redact import redact_text
-from server.stopwatch import Times
+from server.stopwatch import NO_TIMES, Times
 from server.telemetry.logs import Logs
 from server.telemetry.settings import AccessLog, TelemetrySettings
 

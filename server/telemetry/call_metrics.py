@@ -6,9 +6,10 @@ from collections.abc import Callable
 import grpc
 from prometheus_client import Histogram
 
-from server.calls import NO_TIMES, Call
+from server.calls import Call
 from server.methods import Method
 from server.security.authenticator import Metadata
+from server.stopwatch import NO_TIMES
 from server.telemetry.access import STAGES
 from server.telemetry.metrics import Metrics
 

@@ -20,7 +20,7 @@ from graph.worlds import two_communities
 from retrieval.evidence import Catalogue, gather, reach
 from retrieval.evidence import Person as Listener
 from retrieval.store import load_index
-from server.answers import ItemVector, UserVector
+from server.answers import ItemVector
 from server.engine import Engine
 from server.fusion import evidence_of
 from server.limits import Limits
@@ -107,8 +107,7 @@ def test_what_is_served_is_what_was_evaluated(out: Path, parts: RunParts) -> Non
         parts.graph.item_type,
     )
     for user in two_communities().answers:
-        (embedded,) = engine.users.embed([Person(user)], Stopwatch())
-        assert isinstance(embedded, UserVector)
+        (embedded,) = engine.users.embed([engine.users.state(Person(user))], Stopwatch())
         history = current.history(int(current.user_ids.lookup([user])[0]))
         person = Listener(
             embedded.vector, history.rows[::-1].astype(np.int64), history.weight[::-1]
@@ -141,8 +140,8 @@ def test_weak_signals_bar_nothing_when_served_as_when_evaluated(out: Path, parts
         barred=[h.rows[own].tolist() for h, own in zip(histories, barred, strict=True)],
     )
     assert all((history.weight == 1).all() for history in histories)
-    embedded = engine.users.embed([Person(user) for user in users], Stopwatch())
-    vectors = np.stack([each.vector for each in embedded if isinstance(each, UserVector)])
+    embedded = engine.users.embed([engine.users.state(Person(user)) for user in users], Stopwatch())
+    vectors = np.stack([each.vector for each in embedded])
     ranker = FusedRanker(
         "nearfield", evidence_of(current), lambda some: vectors[some.user_row], parts.scorer, 150
     )

@@ -2,11 +2,14 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import grpc
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from export.generation import Generation
 from nearfield.v1 import embedding_pb2, types_pb2
@@ -15,8 +18,9 @@ from server.answers import Degradation, Provenance
 from server.batcher import MicroBatcher
 from server.engine import Engine
 from server.need import InNeed
-from server.requests import Event, ItemFilter, Person, RecommendTask, Shape
+from server.requests import History, ItemFilter, Person, RecommendTask, Shape
 from server.stopwatch import Stopwatch
+from server.stores.people import PersonState
 from tests.server.support import Client, reason, retry_s, rich_status, running
 from tests.support.generation import LISTED
 
@@ -37,7 +41,7 @@ def test_known_user_gets_what_is_kept_ready_without_what_was_just_seen(
 ) -> None:
     assert generation.ready is not None
     kept = generation.item_ids.ids(generation.ready.rows[3][:6])
-    task = RecommendTask(Person("user-3", (Event(kept[1], 1.0),)), PLAIN)
+    task = RecommendTask(Person("user-3", History.chosen([kept[1]])), PLAIN)
     assert ids(engine, task) == [kept[0], *kept[2:6]]
     answer = InNeed(engine).recommend(task)
     assert answer is not None
@@ -46,7 +50,7 @@ def test_known_user_gets_what_is_kept_ready_without_what_was_just_seen(
 
 
 def test_anybody_else_gets_what_is_popular(generation: Generation, engine: Engine) -> None:
-    task = RecommendTask(Person("nobody", (Event("podcast-01", 1.0),)), PLAIN)
+    task = RecommendTask(Person("nobody", History.chosen(["podcast-01"])), PLAIN)
     answer = InNeed(engine).recommend(task)
     assert answer is not None
     assert answer.degradation is Degradation.POPULAR
@@ -76,6 +80,19 @@ def test_list_that_is_too_short_gives_way_to_what_is_popular(engine: Engine) -> 
     assert answer.degradation is Degradation.POPULAR
 
 
+@pytest.fixture
+def slow(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make the user tower take its time."""
+    vectors = engine.users.vectors
+
+    def slowly(states: Sequence[PersonState]) -> NDArray[np.float32]:
+        time.sleep(0.05)
+        return vectors(states)
+
+    monkeypatch.setattr(engine.users, "vectors", slowly)
+
+
+@pytest.mark.usefixtures("slow")
 async def test_busy_server_answers_from_what_it_has(engine: Engine) -> None:
     request = pb.RecommendRequest(user=INLINE, k=5)
     async with running(engine, queue_ms=1e-6) as client:
@@ -92,6 +109,7 @@ async def _recommend(client: Client, request: pb.RecommendRequest) -> pb.Recomme
     return await client.recommendation.Recommend(request)
 
 
+@pytest.mark.usefixtures("slow")
 async def test_busy_server_refuses_what_it_cannot_read(engine: Engine) -> None:
     request = embedding_pb2.EmbedUserRequest(user=INLINE)
     async with running(engine, queue_ms=1e-6) as client:

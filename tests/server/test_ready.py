@@ -59,7 +59,7 @@ def test_read_vector_is_the_computed_one(
     generation: Generation, engine: Engine, ready: ReadyAnswers
 ) -> None:
     ids = generation.user_ids.ids(range(len(generation.user_ids)))
-    computed = engine.users.embed([Person(each) for each in ids], Stopwatch())
+    computed = engine.users.embed([engine.users.state(Person(each)) for each in ids], Stopwatch())
     for user_id, expected in zip(ids, computed, strict=True):
         assert not isinstance(expected, Exception)
         request = embedding_pb2.EmbedUserRequest(user=types_pb2.UserInput(user_id=user_id))

@@ -4,7 +4,7 @@ import numpy as np
 
 from benchmarks.endurance.memory import memory
 from export.generation import Generation
-from server.runtime import Models
+from server.runtime import Models, UserInputs
 
 PEOPLE, EVENTS = 4000, 64
 
@@ -13,10 +13,12 @@ def compute(models: Models, generation: Generation) -> None:
     """Embed a large batch, which needs megabytes between one layer and the next."""
     width = generation.history_vectors.shape[1]
     models.embed_users(
-        np.zeros((PEOPLE, 3), dtype=np.int64),
-        np.ones((PEOPLE, EVENTS, width), dtype=np.float32),
-        np.zeros((PEOPLE, EVENTS), dtype=np.int64),
-        np.ones((PEOPLE, EVENTS), dtype=np.float32),
+        UserInputs(
+            features=np.zeros((PEOPLE, 3), dtype=np.int64),
+            history=np.ones((PEOPLE, EVENTS, width), dtype=np.float32),
+            history_type=np.zeros((PEOPLE, EVENTS), dtype=np.int64),
+            history_weight=np.ones((PEOPLE, EVENTS), dtype=np.float32),
+        )
     )
 
 

@@ -8,7 +8,7 @@ from export.generation import Generation
 from graph.content import content_lists
 from server.answers import NoticeKind, Provenance
 from server.engine import Engine
-from server.requests import Event, Person
+from server.requests import Event, History, Person
 from server.stores.catalogue import Catalogue
 from server.stores.people import People, history_cut
 from tests.support.generation import TinyWorld
@@ -65,14 +65,16 @@ def test_rows_ids_types_and_titles_agree(catalogue: Catalogue, world: TinyWorld)
 def test_inline_events_come_after_stored_ones_and_all_are_newest_first(
     people: People, world: TinyWorld
 ) -> None:
-    state = people.state(Person("user-2", (Event("podcast-00", 2.0), Event("podcast-01", 0.5))))
+    state = people.state(
+        Person("user-2", History.of([Event("podcast-00", 2.0), Event("podcast-01", 0.5)]))
+    )
     assert state.rows.tolist() == [31, 30, *world.histories[2][::-1].tolist()]
     assert state.weights.tolist() == [0.5, 2.0, *[1.0] * 10]
     assert state.provenance is Provenance.GRAPH
 
 
 def test_what_weighs_nothing_is_seen_and_not_heard(people: People) -> None:
-    state = people.state(Person("", (Event("podcast-00", 0.0), Event("podcast-01", 1.0))))
+    state = people.state(Person("", History.of([Event("podcast-00", 0.0), Event("podcast-01")])))
     assert state.rows.tolist() == [31]
     assert state.seen.tolist() == [30, 31]
     assert state.provenance is Provenance.INDUCTIVE
@@ -86,14 +88,14 @@ def test_what_was_only_looked_at_is_heard_and_not_seen(
     seen[start : start + 3] = False
     people = People(replace(generation, history_seen=seen), catalogue, most_events=12)
     looked = Event("podcast-00", 0.5, seen=False)
-    state = people.state(Person("user-2", (looked, Event("podcast-01", 1.0))))
+    state = people.state(Person("user-2", History.of([looked, Event("podcast-01")])))
     assert state.rows.tolist() == [31, 30, *world.histories[2][::-1].tolist()]
     assert state.seen.tolist() == [*world.histories[2][3:].tolist(), 31]
 
 
 def test_long_history_keeps_its_newest_part(people: People) -> None:
-    events = tuple(Event(f"podcast-{n:02d}", 1.0) for n in range(20))
-    state = people.state(Person("user-2", events))
+    history = History.chosen([f"podcast-{n:02d}" for n in range(20)])
+    state = people.state(Person("user-2", history))
     assert state.rows.tolist() == list(range(49, 37, -1))
     assert len(state.seen) == 30
     assert state.events == 30
