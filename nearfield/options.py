@@ -38,7 +38,8 @@ class Retry:
     because only there the call is known not to have been done. Over one connection gRPC does it
     itself; among several the client does, because the next try goes to another one, and at once
     where there is one of which nothing bad is known. Beside that, a server that refuses a call and
-    says how long to wait (RetryInfo) is taken at its word, where the wait is short enough.
+    says how long to wait (RetryInfo) is taken at its word, where the wait is short enough; one that
+    has no time to look at calls turns them away with CANCELLED, which counts as a wait of 0.1 s.
 
     Tries again have a budget over all calls of the client, so that a server in trouble gets about
     as many calls as callers make, and not five times as many: each failure takes a token, each

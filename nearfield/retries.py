@@ -4,12 +4,21 @@ import random
 import time
 from dataclasses import dataclass, replace
 
-from nearfield.errors import ResourceExhaustedError, StatusError, UnavailableError
+from nearfield.errors import (
+    CallCancelledError,
+    ResourceExhaustedError,
+    StatusError,
+    UnavailableError,
+)
 from nearfield.options import Options, Retry
 from nearfield.rota import Rota
 from nearfield.statuses import nobody_there
 from nearfield.steps import Pause
 from nearfield.tokens import Tokens
+
+TURNED_AWAY_S = 0.1
+"""Pause before a call is tried again that gRPC itself turned away, with CANCELLED and without a
+word, because the server has no time to look at it."""
 
 
 @dataclass(frozen=True)
@@ -59,18 +68,20 @@ class Tries:
         """Give the pause before the next try; None where there is none."""
         match error:
             case ResourceExhaustedError():
-                return self._after_full(error)
+                return self._after_full(error.retry_delay_s)
+            case CallCancelledError() if not error.reason:
+                return self._after_full(TURNED_AWAY_S)
             case UnavailableError() if len(self._retries.rota) > 1:
                 return self._after_away(error)
         return None
 
-    def _after_full(self, error: StatusError) -> Pause | None:
+    def _after_full(self, delay_s: float | None) -> Pause | None:
         """Wait as a full server asks, where it is short enough.
 
         It is drawn out by up to a fifth, so that callers who were told the same do not come back
         together.
         """
-        retry, delay_s = self._retries.retry, error.retry_delay_s
+        retry = self._retries.retry
         if delay_s is None or retry.told_waits == 0:
             return None
         affordable = self._retries.told.failed()

@@ -120,6 +120,11 @@ def _grpc_server(settings: Settings) -> grpc.aio.Server:
             # Alone on a port, a second server there would silently get half of the calls.
             ("grpc.so_reuseport", int(settings.port_shared)),
             ("grpc.keepalive_permit_without_calls", 1),
+            # Refusing a call costs the event loop as much as answering a simple one, so that calls
+            # at several times its pace would leave it no time for answers. gRPC's own threads turn
+            # them away before it sees them.
+            ("grpc.server.max_pending_requests", settings.pending_calls),
+            ("grpc.server.max_pending_requests_hard_limit", settings.pending_calls),
             ("grpc.http2.min_ping_interval_without_data_ms", KEEPALIVE_MIN_MS),
         ],
     )

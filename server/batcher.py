@@ -22,6 +22,9 @@ micro-batches take."""
 LEARNING = 0.1
 """Weight of the newest micro-batch in the mean that says how long a job takes."""
 
+FADES_S = 1.0
+"""Seconds of idleness after which a job is expected to take half of what jobs took last."""
+
 JobT = TypeVar("JobT")
 AnswerT = TypeVar("AnswerT")
 
@@ -96,6 +99,7 @@ class MicroBatcher(Generic[JobT, AnswerT]):
         self._at_once = at_once
         self._unanswered = 0
         self._job_s = 0.0
+        self._learned = 0.0
         self._wait_s = wait_s
         self._taken = taken
         self._free = at_once
@@ -112,14 +116,13 @@ class MicroBatcher(Generic[JobT, AnswerT]):
         that would have to wait for others at most `queue_s`. Above 1 it had better not be
         submitted. It is guessed from what jobs took lately; nothing is known before the first.
         """
-        others = self._unanswered
-        expected_s = (others / self._at_once + 1) * self._job_s
-        left_s = (deadline - self._loop.time()) / 2
+        others, now = self._unanswered, self._loop.time()
+        # Who turns jobs away learns nothing of them; so what was learned fades while nothing runs.
+        idle_s = 0.0 if others else now - self._learned
+        expected_s = (others / self._at_once + 1) * self._job_s * 2 ** (-idle_s / FADES_S)
+        left_s = (deadline - now) / 2
         if others:
             left_s = min(left_s, queue_s)
-        if expected_s > left_s:
-            # Who turns jobs away learns nothing of them; so what was learned fades.
-            self._job_s *= 1 - LEARNING / 2
         return expected_s / max(left_s, 1e-6)
 
     def submit(self, job: JobT, *, deadline: float) -> Awaitable[Timed[AnswerT]]:
@@ -232,3 +235,4 @@ class MicroBatcher(Generic[JobT, AnswerT]):
         """Keep a running mean of what one job takes while its micro-batch is computed."""
         weight = LEARNING if self._job_s else 1.0
         self._job_s += weight * (job_s - self._job_s)
+        self._learned = self._loop.time()

@@ -120,6 +120,10 @@ class Settings(BaseSettings):
     Where it would be longer, or longer than half of the caller's deadline, a recommendation is made
     by a smaller search, or read from what is kept ready, and says so; other calls are refused at
     once. Larger takes in more of a burst and makes everybody wait longer."""
+    pending_calls: PositiveInt = 128
+    """Most calls of a process that nobody has looked at yet. gRPC itself turns away what is beyond,
+    with CANCELLED and without a word. It comes to that only where a process has no time to refuse
+    calls itself. Larger takes in more of a burst and makes everybody wait longer."""
 
     limits: Limits = Limits()
     """What one call may ask for."""

@@ -1,7 +1,7 @@
 """The server beside its limits, on one machine, in one run: `make bench`.
 
 Prints a table, and writes it as JSON with what the machine is. Generations are made up once and
-kept in `--out`; the largest takes some minutes to build.
+kept in `--out`; the largest takes some minutes to build. The part new-items starts a vLLM.
 """
 
 import argparse
@@ -17,13 +17,17 @@ from pathlib import Path
 import psutil
 
 from benchmarks.serving import figures
-from benchmarks.serving.figures import Figure
+from benchmarks.serving.figure import Figure
 from benchmarks.serving.load import LoadError
 from benchmarks.serving.made_up import Size, made_up_featurizer, make_up
+from benchmarks.serving.new_items import new_items
+from benchmarks.serving.overload import overload
 from benchmarks.serving.processes import ServerError
 from export.generation import Generation
+from features.errors import VllmProcessError
 
 WIDTH = 128
+PARTS = ("calls", "catalogues", "new-items", "overload")
 
 
 def main() -> int:
@@ -33,17 +37,17 @@ def main() -> int:
     add("--out", type=Path, default=Path("var/bench"), help="default: %(default)s")
     sizes = [10_000, 250_000, 1_000_000]
     add("--items", type=int, nargs="+", default=sizes, help="default: %(default)s")
+    add("--parts", choices=PARTS, nargs="+", default=PARTS, help="default: all")
     add("--calls", type=int, default=10_000, help="of each load; default: %(default)s")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
-    generations = [_made(options.out, items) for items in options.items]
     measured: list[Figure] = []
     print("| figure | value | bar | met |\n|---|---:|---:|---|")
     try:
-        for figure in _figures(generations, options.out, options.calls):
+        for figure in _figures(options):
             measured.append(figure)
             print(_row(figure), flush=True)
-    except (LoadError, ServerError) as error:
+    except (LoadError, ServerError, VllmProcessError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     finally:
@@ -51,22 +55,24 @@ def main() -> int:
     return 0
 
 
-def _figures(generations: list[Generation], out: Path, calls: int) -> Iterator[Figure]:
-    first = generations[0]
-    yield from figures.beside_empty(
-        "Recommend by id", first, out, figures.RECOMMEND, figures.by_id(first), calls
-    )
-    yield from figures.beside_empty(
-        "EmbedUser, 50 events",
-        first,
-        out,
-        figures.EMBED_USER,
-        figures.embed_user(first),
-        calls // 2,
-    )
-    for each in generations:
-        yield from figures.batches(each, out)
-        yield from figures.catalogue(each, out, calls // 5)
+def _figures(options: argparse.Namespace) -> Iterator[Figure]:
+    out, calls = options.out, options.calls
+    first = _made(out, options.items[0])
+    if "calls" in options.parts:
+        asked = figures.by_id(first), figures.embed_user(first)
+        by_id = "Recommend by id", figures.RECOMMEND, asked[0], calls
+        embed = "EmbedUser, 50 events", figures.EMBED_USER, asked[1], calls // 2
+        for name, method, request, number in (by_id, embed):
+            yield from figures.beside_empty(name, first, out, method, request, number)
+    if "catalogues" in options.parts:
+        for items in options.items:
+            generation = _made(out, items)
+            yield from figures.batches(generation, out)
+            yield from figures.catalogue(generation, out, calls // 5)
+    if "new-items" in options.parts:
+        yield from new_items(out, _say)
+    if "overload" in options.parts:
+        yield from overload(first, out)
 
 
 def _made(out: Path, items: int) -> Generation:
@@ -75,9 +81,13 @@ def _made(out: Path, items: int) -> Generation:
         Size(items=items, text=WIDTH),
         made_up_featurizer(WIDTH),
         seed=0,
-        say=lambda line: print(line, file=sys.stderr, flush=True),
+        say=_say,
     )
     return figures.open_generation(path)
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
 
 
 def _row(figure: Figure) -> str:

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
@@ -12,6 +11,7 @@ import numpy as np
 from google.protobuf.message import Message
 from numpy.typing import NDArray
 
+from benchmarks.serving.figure import Figure
 from benchmarks.serving.load import Load, Measured, measure
 from benchmarks.serving.processes import Running, empty, memory, serving
 from export.generation import Generation, read
@@ -31,26 +31,6 @@ SHARE = 0.5
 """Of our own throughput, at which both are asked alike for their late calls."""
 ROUNDS = 3
 QUIET = ("--featurizer", "none")
-
-
-@dataclass(frozen=True)
-class Figure:
-    """One line of the table."""
-
-    name: str
-    value: float
-    unit: str
-    bar: float | None = None
-    """What it is held to; None where it is told for its own sake."""
-    least: bool = True
-    """Whether the bar is the least it may be, or the most."""
-
-    @property
-    def met(self) -> bool | None:
-        """Whether it reaches its bar; None without one."""
-        if self.bar is None:
-            return None
-        return self.value >= self.bar if self.least else self.value <= self.bar
 
 
 def by_id(generation: Generation, k: int = 10, user: int = 0) -> pb.RecommendRequest:

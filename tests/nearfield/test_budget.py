@@ -5,7 +5,7 @@ import pytest
 from google.protobuf.message import Message
 
 import nearfield
-from nearfield import Client, Connection, Reason, Retry, Status
+from nearfield import NO_RETRY, Client, Connection, Reason, Retry, Status
 from nearfield.errors import error_of
 from nearfield.testing import FakeServer, Method, status_of
 from tests.nearfield.conftest import Connect
@@ -13,6 +13,7 @@ from tests.nearfield.conftest import Connect
 CALLS = 60
 TOKENS = 20
 EACH_TRY = 0.01
+UNSEEN = Status(grpc.StatusCode.CANCELLED, "CANCELLED")
 AWAY = Status(grpc.StatusCode.UNAVAILABLE, "away")
 
 
@@ -44,6 +45,18 @@ def test_tries_of_a_server_that_is_away_stay_within_the_budget(
     tries = len(server.calls(Method.EMBED_ITEM))
     # The client's going on to a second connection is free until that one is known to be away.
     assert CALLS < tries <= CALLS + TOKENS // 2 + (connections - 1)
+
+
+def test_call_that_was_turned_away_unseen_is_tried_again_within_the_budget(
+    server: FakeServer, connect: Connect
+) -> None:
+    server.fail(Method.EMBED_ITEM, UNSEEN, times=2)
+    connect().embed_item("book-1")
+    assert len(server.calls(Method.EMBED_ITEM)) == 3
+    refusing(server, UNSEEN)
+    with pytest.raises(nearfield.CallCancelledError):
+        connect(retry=NO_RETRY).embed_item("book-1")
+    assert len(server.calls(Method.EMBED_ITEM)) == 4
 
 
 def test_told_waits_of_a_full_server_stay_within_the_budget(

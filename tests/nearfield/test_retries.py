@@ -9,6 +9,7 @@ from nearfield.errors import CLASS_OF_CODE, DOMAIN
 from nearfield.testing import FakeServer, Method
 from tests.nearfield.conftest import QUICK, Connect
 
+TRIED = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
 AWAY = Status(grpc.StatusCode.UNAVAILABLE, "away")
 
 
@@ -53,8 +54,8 @@ def test_no_retry_tries_once(server: FakeServer, connect: Connect) -> None:
     assert len(server.calls(Method.RECOMMEND)) == 2
 
 
-@pytest.mark.parametrize("code", [code for code in CLASS_OF_CODE if code is not AWAY.code])
-def test_nothing_but_unavailable_is_tried_again(
+@pytest.mark.parametrize("code", [code for code in CLASS_OF_CODE if code not in TRIED])
+def test_what_may_have_been_done_is_not_tried_again(
     server: FakeServer, connect: Connect, code: grpc.StatusCode
 ) -> None:
     server.fail(Method.RECOMMEND, Status(code, "no"))

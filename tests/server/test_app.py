@@ -1,6 +1,7 @@
 import asyncio
 import contextlib
 import itertools
+import time
 from typing import Any
 
 import grpc
@@ -27,6 +28,7 @@ from tests.server.support import (
 )
 
 KNOWN = embedding_pb2.EmbedItemRequest(item_id="podcast-01")
+EMBED_ITEM = "/nearfield.v1.EmbeddingService/EmbedItem"
 NEW = embedding_pb2.EmbedItemRequest(
     new_item=types_pb2.NewItem(item_type="podcast", title="Out today")
 )
@@ -216,7 +218,7 @@ async def test_however_many_new_items_hang_the_rest_is_answered(
     engine: Engine, method: str
 ) -> None:
     limits = Limits()
-    async with running(engine, held()) as client:
+    async with running(engine, held(), pending_calls=1000) as client:
         hanging = [
             asyncio.ensure_future(_hang(client, method))
             for _ in range(2 * limits.max_concurrent_calls)
@@ -242,6 +244,22 @@ async def test_however_many_new_items_hang_the_rest_is_answered(
         for each in hanging:
             each.cancel()
         await asyncio.gather(*hanging, return_exceptions=True)
+
+
+async def test_calls_that_nobody_has_time_to_look_at_are_turned_away(engine: Engine) -> None:
+    async with running(engine, pending_calls=8) as client:
+        await client.embedding.EmbedItem(KNOWN)
+        with grpc.insecure_channel(f"127.0.0.1:{client.app.port}") as channel:
+            call: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(EMBED_ITEM)
+            data = KNOWN.SerializeToString()
+            await asyncio.to_thread(call, data)
+            calls = [call.future(data) for _ in range(40)]
+            time.sleep(0.5)  # noqa: ASYNC251 - this is the event loop that has no time
+            codes = [await asyncio.to_thread(each.code) for each in calls]
+        after = await client.embedding.EmbedItem(KNOWN)
+    assert set(codes) == {grpc.StatusCode.OK, grpc.StatusCode.CANCELLED}
+    assert codes.count(grpc.StatusCode.OK) <= 8 + 2  # those that gRPC had handed over before
+    assert after.embedding.item_id == "podcast-01"
 
 
 Lost = grpc.aio.AioRpcError

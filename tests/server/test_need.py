@@ -15,7 +15,7 @@ from export.generation import Generation
 from nearfield.v1 import embedding_pb2, types_pb2
 from nearfield.v1 import recommendation_pb2 as pb
 from server.answers import Degradation, Provenance
-from server.batcher import MicroBatcher
+from server.batcher import FADES_S, MicroBatcher
 from server.engine import Engine
 from server.need import InNeed
 from server.requests import History, ItemFilter, Person, RecommendTask, Shape
@@ -192,7 +192,20 @@ async def test_who_turns_jobs_away_tries_again_one_day() -> None:
     batcher: MicroBatcher[int, int] = MicroBatcher(held, _threads(), most=1, at_once=1)
     await batcher.submit(0, deadline=loop.time() + 10)
     batcher._job_s = 5.0
-    strains = [batcher.strain(loop.time() + 1, 0.05) for _ in range(100)]
-    assert strains[0] > 1
-    assert strains[-1] < 1
+    assert [batcher.strain(loop.time() + 1, 0.05) > 1 for _ in range(1000)] == [True] * 1000
+    batcher._learned -= 10 * FADES_S
+    assert batcher.strain(loop.time() + 1, 0.05) < 1
+    await batcher.close()
+
+
+async def test_what_jobs_take_is_not_forgotten_while_one_runs() -> None:
+    held = Held()
+    loop = asyncio.get_running_loop()
+    batcher: MicroBatcher[int, int] = MicroBatcher(held, _threads(), most=1, at_once=1)
+    batcher._job_s, batcher._learned = 5.0, loop.time() - 10 * FADES_S
+    running = asyncio.ensure_future(batcher.submit(0, deadline=loop.time() + 100))
+    await asyncio.sleep(0.01)
+    assert batcher.strain(loop.time() + 1, 0.05) > 1
+    held.go.set()
+    await running
     await batcher.close()
