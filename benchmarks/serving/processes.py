@@ -7,15 +7,18 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import grpc
 import psutil
 
+from benchmarks.serving.empty import KINDS
+
 PATIENCE_S = 120.0
 POLL_S = 0.05
+ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1"}
 
 
 class ServerError(Exception):
@@ -58,15 +61,29 @@ def serving(generation: Path, log: Path, *flags: str, workers: int = 1) -> Itera
         yield Running(port, psutil.Process(process.pid), time.perf_counter() - began)
 
 
-@contextmanager
-def empty(reply_bytes: int, *, workers: int = 1) -> Iterator[Running]:
+def empty(
+    reply_bytes: int, *, workers: int = 1, kind: str = KINDS[0]
+) -> AbstractContextManager[Running]:
     """Run servers whose methods do nothing, as many processes as workers."""
+    return _listening("benchmarks.serving.empty", str(reply_bytes), kind, workers=workers)
+
+
+def in_one_process(
+    generation: Path, kind: str, batch_wait_us: int
+) -> AbstractContextManager[Running]:
+    """Serve from one bare process; see `benchmarks.serving.bare`."""
+    return _listening("benchmarks.serving.bare", str(generation), kind, str(batch_wait_us))
+
+
+@contextmanager
+def _listening(module: str, *arguments: str, workers: int = 1) -> Iterator[Running]:
+    """Run processes that are given a port to share."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = ["-m", "benchmarks.serving.empty", str(port), str(reply_bytes)]
     began = time.perf_counter()
-    processes = [subprocess.Popen([sys.executable, *command]) for _ in range(workers)]
+    command = [sys.executable, "-m", module, str(port), *arguments]
+    processes = [subprocess.Popen(command, env=ENVIRONMENT) for _ in range(workers)]
     try:
         with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
             grpc.channel_ready_future(channel).result(PATIENCE_S)
@@ -89,7 +106,7 @@ def _ended(command: list[str], output: object) -> Iterator["subprocess.Popen[byt
     process = subprocess.Popen(
         [sys.executable, *command],
         stderr=output,  # type: ignore[call-overload]  # an open file
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        env=ENVIRONMENT,
     )
     try:
         yield process
