@@ -32,6 +32,11 @@ def _say(weights: NDArray[np.float32], strength: np.float32, sums: NDArray[np.fl
 say: Any = _compiled(_say)
 
 
+def load() -> None:
+    """Load what numba imports when a kernel is first called: half of itself."""
+    say(np.zeros(KINDS, np.float32), np.float32(0), np.zeros(KINDS, np.float32))
+
+
 def _add_up(
     indptr: NDArray[np.int64],
     targets: NDArray[np.int32],

@@ -85,7 +85,8 @@ def set_aside() -> None:
     """Let collections pass over all that there is: modules, before a generation is opened.
 
     They are some hundred thousand objects and stay for good. `give_back` runs on the event loop,
-    and looking at each of them held up every call for a tenth of a second and more.
+    and looking at each of them held up every call for a tenth of a second and more. What numba
+    imports when a kernel is first called is a third of them, so that comes first.
     """
     gc.collect()
     gc.freeze()

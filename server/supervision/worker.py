@@ -15,6 +15,7 @@ from pathlib import Path
 
 from pydantic_settings import CliApp
 
+from retrieval import kernels
 from server.app import App
 from server.batcher import SWITCH_S
 from server.engine import Engine
@@ -145,6 +146,7 @@ def main(arguments: list[str], *, read: Read = read_generation) -> int:
     with Telemetry(
         settings.telemetry, worker=int(arguments[1]), folder=folder_of_run()
     ) as telemetry:
+        kernels.load()
         set_aside()
         sys.setswitchinterval(SWITCH_S)
         asyncio.run(work(settings, end, read, telemetry))
