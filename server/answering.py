@@ -53,7 +53,8 @@ class Answering:
             task = await self._read(request.ByteSize(), lambda: read(request))
         call = CURRENT.get()
         timed = await run(task, call.deadline)
-        call.computed += 1
+        call.read += timed.read
+        call.computed += not timed.read
         return Timed(timed.answer, timed.times + watch.times())
 
     async def many(
@@ -81,15 +82,18 @@ class Answering:
         )
         answers: list[AnswerT | Exception] = []
         times: list[Times] = []
+        found = 0
         for outcome in outcomes:
             if isinstance(outcome, Timed):
                 times.append(outcome.times)
+                found += outcome.read
                 answers.append(outcome.answer)
             elif isinstance(outcome, Exception):
                 answers.append(outcome)
             else:
                 raise outcome
-        call.computed += len(times)
+        call.read += found
+        call.computed += len(times) - found
         return answers, Times.slowest(times) + watch.times()
 
     def info(self, times: Times) -> types_pb2.ResponseInfo:

@@ -41,6 +41,8 @@ class Timed(Generic[AnswerT]):
 
     answer: AnswerT
     times: Times
+    read: bool = False
+    """Whether it was read, where others are computed."""
 
 
 @dataclass(eq=False)

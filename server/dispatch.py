@@ -18,7 +18,6 @@ from server.need import InNeed
 from server.requests import (
     EmbeddedText,
     ItemRequest,
-    ItemTask,
     NewItem,
     Person,
     RecommendTask,
@@ -26,7 +25,7 @@ from server.requests import (
     SimilarTask,
 )
 from server.settings import Settings
-from server.stopwatch import Stopwatch, Times
+from server.stopwatch import NO_TIMES, Stopwatch
 from server.stores.people import PersonState
 from server.telemetry.metrics import Metrics
 from server.text_queue import TextQueue
@@ -72,7 +71,7 @@ class Dispatcher:
                 taken=partial(metrics.batch, name),
             )
 
-        self._items: MicroBatcher[ItemTask, ItemVector] = batcher("items", engine.items.embed)
+        self._items: MicroBatcher[EmbeddedText, ItemVector] = batcher("items", engine.items.embed)
         self._users: MicroBatcher[PersonState, UserVector] = batcher("users", engine.users.embed)
         self._recommend = batcher(
             "recommend", _written(engine.recommender.recommend, write_recommendation)
@@ -81,11 +80,14 @@ class Dispatcher:
         self._texts = TextQueue(texts, settings, metrics)
 
     async def embed_item(self, item: ItemRequest, deadline: float) -> Timed[ItemVector]:
-        """Embed a known or a new item."""
+        """Read the vector of a known item, or embed a new one.
+
+        Raises:
+            UnknownItemError: the generation does not have an item of this id.
+        """
         if isinstance(item, NewItem):
             return await self._embed_new(item, deadline)
-        self._admit(self._items, deadline, "vectors of items")
-        return await self._items.submit(item, deadline=deadline)
+        return Timed(self._engine.items.known(item), NO_TIMES, read=True)
 
     async def embed_user(self, person: Person, deadline: float) -> Timed[UserVector]:
         """Embed a person.
@@ -112,7 +114,7 @@ class Dispatcher:
             read = self._in_need.recommend(task)
             if read is None:
                 raise BusyError("recommendations")
-            return Timed(write_recommendation(read), Times())
+            return Timed(write_recommendation(read), NO_TIMES, read=True)
         if strain > SMALLER_FROM and task.shape.page is None:  # pages are cut from one list
             task = replace(task, degradation=Degradation.SMALLER_SEARCH)
         return await self._recommend.submit(task, deadline=deadline)

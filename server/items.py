@@ -11,7 +11,7 @@ from features.encode import ItemEncoder
 from features.years import join_years
 from server.answers import MOST_VALUES, ItemVector, Notice, NoticeKind, Provenance
 from server.errors import UnknownItemError, shown
-from server.requests import EmbeddedText, ItemTask, NewItem
+from server.requests import EmbeddedText, NewItem
 from server.runtime import Models
 from server.stopwatch import Stopwatch
 from server.stores.catalogue import Catalogue
@@ -48,20 +48,22 @@ class ItemEmbedder:
         self._models = models
         self._most = most_neighbours
 
-    def embed(self, tasks: Sequence[ItemTask], watch: Stopwatch) -> list[ItemVector | Exception]:
-        """Embed items together, in order; an unknown id fails its own task alone."""
-        placed = [self._place(task) for task in tasks if isinstance(task, EmbeddedText)]
-        with watch.stage("model"):
-            new = iter(self._embed_new(placed))
-        return [
-            next(new) if isinstance(task, EmbeddedText) else self._known(task) for task in tasks
-        ]
+    def known(self, item_id: str) -> ItemVector:
+        """Read the vector of a known item.
 
-    def _known(self, item_id: str) -> ItemVector | Exception:
+        Raises:
+            UnknownItemError: the generation does not have it.
+        """
         row = self._catalogue.row(item_id)
         if row is None:
-            return UnknownItemError(item_id)
+            raise UnknownItemError(item_id)
         return known_item(self._generation, self._catalogue, row)
+
+    def embed(self, tasks: Sequence[EmbeddedText], watch: Stopwatch) -> list[ItemVector]:
+        """Embed new items together, in order."""
+        placed = [self._place(task) for task in tasks]
+        with watch.stage("model"):
+            return self._embed_new(placed)
 
     def _place(self, task: EmbeddedText) -> _Placed:
         """Sort a new item's neighbours into the lists that a known item has.
@@ -83,8 +85,6 @@ class ItemEmbedder:
         return _Placed(task, [rows[: self._most] for rows in slots], tuple(notices))
 
     def _embed_new(self, placed: list[_Placed]) -> list[ItemVector]:
-        if not placed:
-            return []
         arrays = self._generation.item_encoder.encode([each.task.item.record for each in placed])
         content = join_years(np.stack([each.task.vector for each in placed]), arrays.years)
         near = pad_slots([each.slots for each in placed])  # (B, S, K)

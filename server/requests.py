@@ -183,7 +183,3 @@ class EmbeddedText:
     """(D0,), of unit norm."""
     featurizer: str
     """Who embedded it."""
-
-
-ItemTask = str | EmbeddedText
-"""An ItemRequest in which a new item's text has been embedded."""

@@ -16,7 +16,7 @@ import httpx
 import psutil
 import pytest
 
-from nearfield.v1 import embedding_pb2
+from nearfield.v1 import embedding_pb2, types_pb2
 from nearfield.v1.embedding_pb2_grpc import EmbeddingServiceStub
 from tests.server.telemetry.test_exposition import scrape_text
 
@@ -74,11 +74,20 @@ def ask(address: str) -> None:
             stub.EmbedItem(embedding_pb2.EmbedItemRequest(item_id="nobody"), timeout=10)
 
 
+def compute(address: str) -> None:
+    user = types_pb2.UserInput(history=[types_pb2.HistoryEvent(item_id="podcast-01")])
+    with grpc.insecure_channel(address) as channel:
+        EmbeddingServiceStub(channel).EmbedUser(
+            embedding_pb2.EmbedUserRequest(user=user), timeout=10
+        )
+
+
 def test_server_is_scraped_while_it_serves(folder: Path) -> None:
     with serving(folder, "--telemetry.metrics-port", "0") as server:
         url = f"http://127.0.0.1:{server.wait_for('metrics on port ')}"
         generation, _, address = server.wait_for("serving generation ").partition(" on ")
         ask(address)
+        compute(address)
         scraped = scrape_text(httpx.get(f"{url}/metrics").text)
         assert httpx.get(f"{url}/readyz").text == "ready\n"
         server.end()
@@ -89,8 +98,8 @@ def test_server_is_scraped_while_it_serves(folder: Path) -> None:
     assert scraped["nearfield_worker_resident_memory_bytes", frozenset({"0"})] > 1 << 24
     infos = [labels for name, labels in scraped if name == "nearfield_generation_info"]
     assert [generation in labels for labels in infos] == [True]
-    batches = scraped["nearfield_micro_batch_jobs_count", frozenset({"items"})]
-    assert batches == 2
+    assert scraped["nearfield_answers_total", frozenset({METHOD, "read"})] == 1
+    assert scraped["nearfield_micro_batch_jobs_count", frozenset({"users"})] == 1
 
 
 def test_log_is_json_where_nobody_sits_before_it(folder: Path) -> None:
