@@ -80,17 +80,21 @@ class Changer:
         return Report.read(told)
 
     async def _prepare(self, path: Path, name: str) -> None:
-        """Open a generation in every worker; where one cannot, in none."""
+        """Open a generation in every worker; where one cannot, in none.
+
+        One after the other: it takes a core for a moment, and calls need the others.
+        """
         asked = self._answering()
-        outcomes = await asyncio.gather(
-            *(each.ask("prepare", str(path)) for each in asked), return_exceptions=True
-        )
-        failed = [each for each in outcomes if _is_refusal(each)]
-        if failed:
-            await asyncio.gather(
-                *(each.ask("drop", name) for each in asked), return_exceptions=True
-            )
-            raise GenerationRefusedError(name, str(failed[0]))
+        for each in asked:
+            try:
+                await each.ask("prepare", str(path))
+            except WorkerGoneError:
+                continue
+            except Exception as error:
+                await asyncio.gather(
+                    *(each.ask("drop", name) for each in asked), return_exceptions=True
+                )
+                raise GenerationRefusedError(name, str(error)) from error
 
     async def _swap(self, worker: WorkerProcess, name: str) -> None:
         try:
@@ -104,10 +108,6 @@ class Changer:
 
     def _answering(self) -> list[WorkerProcess]:
         return [each for each in self._workers if each.answers]
-
-
-def _is_refusal(outcome: object) -> bool:
-    return isinstance(outcome, Exception) and not isinstance(outcome, WorkerGoneError)
 
 
 def _last_line(output: bytes) -> dict[str, Any] | None:

@@ -6,7 +6,7 @@ from benchmarks.endurance.memory import Memory, Sample, Samples, memory
 
 
 def held(own: int) -> Memory:
-    return Memory(own=own, uss=own, rss=own)
+    return Memory(own=own, rss=own)
 
 
 def samples(*levels: int, pid: int = 1) -> Samples:
