@@ -6,7 +6,6 @@ is a JSON object: what was measured, or `error` and `kind`; the exit status is 0
 """
 
 import json
-import os
 import sys
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -35,8 +34,6 @@ MOST_DIFFERENCE = 1e-3
 too."""
 LEAST_AGREEMENT = 0.99
 LEAST_RECALL = 0.95
-NICENESS = 19
-"""Of the process: a trial computes for seconds, and those who answer calls meanwhile come first."""
 
 
 class TrialError(Exception):
@@ -147,7 +144,6 @@ def _private_bytes() -> int:
 
 def main(arguments: list[str], *, read: Read = read_generation) -> int:
     """Try the generation at a path, with the flags of the server."""
-    os.nice(NICENESS)
     settings = CliApp.run(Settings, cli_args=arguments[1:])
     try:
         told = asdict(try_generation(Path(arguments[0]), settings, read))

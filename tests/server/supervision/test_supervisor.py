@@ -21,10 +21,10 @@ from server.errors import (
 )
 from server.exits import WRONG_GENERATION
 from server.supervision import store
+from server.supervision.changing import NICENESS
 from server.supervision.control import WorkerError
 from server.supervision.process import FEW_ARENAS, ONE_THREAD, Programs
 from server.supervision.supervisor import Supervisor
-from server.supervision.trial import NICENESS
 from tests.server.serve_tiny import TINY
 from tests.server.supervision.support import damage, drop, supervising, two_generations
 from tests.server.support import make_settings
@@ -73,12 +73,12 @@ async def test_trial_makes_way_for_those_who_answer(tmp_path: Path) -> None:
     _, second = two_generations(tmp_path)
     async with supervising(tmp_path, workers=1) as supervisor:
         change = asyncio.ensure_future(supervisor.activate(second))
-        seen: set[tuple[int, str]] = set()
+        seen: set[tuple[int, bool, str]] = set()
         while not change.done():
             seen |= trials()
             await asyncio.sleep(0.01)
         assert (await change).name == second
-    assert (os.nice(0) + NICENESS, "1") in seen
+    assert (os.nice(0) + NICENESS, True, "1") in seen
 
 
 async def test_workers_have_few_heaps_and_one_thread_of_numpy(tmp_path: Path) -> None:
@@ -89,13 +89,14 @@ async def test_workers_have_few_heaps_and_one_thread_of_numpy(tmp_path: Path) ->
             assert environment.items() >= (ONE_THREAD | FEW_ARENAS).items()
 
 
-def trials() -> set[tuple[int, str]]:
-    """Look at the trials that run: their niceness, and the threads that numpy may have."""
+def trials() -> set[tuple[int, bool, str]]:
+    """Look at the trials that run: niceness, whether idle by class, threads that numpy may have."""
     seen = set()
     for child in psutil.Process().children():
         with contextlib.suppress(psutil.NoSuchProcess):
             if TINY.trial in child.cmdline():
-                seen.add((child.nice(), child.environ()["OMP_NUM_THREADS"]))
+                idle = os.sched_getscheduler(child.pid) == os.SCHED_IDLE
+                seen.add((child.nice(), idle, child.environ()["OMP_NUM_THREADS"]))
     return seen
 
 
