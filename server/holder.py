@@ -70,11 +70,18 @@ class Holder:
         await old.close()
         log.info("generation %s is let go of", old.name)
         del old
-        asyncio.get_running_loop().call_soon(give_back)
+        loop = (
+            asyncio.get_running_loop()
+        )  # on which the next turn has no task left that refers to it
+        loop.call_soon(loop.run_in_executor, None, give_back)
 
 
 def give_back() -> None:
-    """Free what nothing refers to any more, down to the system's own allocator."""
+    """Free what nothing refers to any more, down to the system's own allocator.
+
+    Off the event loop: the allocator looks at all it has, tens of milliseconds long, without
+    Python's lock.
+    """
     gc.collect()
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc has it
     if trim is not None:
@@ -84,8 +91,8 @@ def give_back() -> None:
 def set_aside() -> None:
     """Let collections pass over all that there is: modules, before a generation is opened.
 
-    They are some hundred thousand objects and stay for good. `give_back` runs on the event loop,
-    and looking at each of them held up every call for a tenth of a second and more. What numba
+    They are some hundred thousand objects and stay for good. `give_back` holds Python's lock
+    meanwhile, and looking at each of them held up every call for a tenth of a second and more. What numba
     imports when a kernel is first called is a third of them, so that comes first.
     """
     gc.collect()
