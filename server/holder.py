@@ -70,10 +70,8 @@ class Holder:
         await old.close()
         log.info("generation %s is let go of", old.name)
         del old
-        loop = (
-            asyncio.get_running_loop()
-        )  # on which the next turn has no task left that refers to it
-        loop.call_soon(loop.run_in_executor, None, give_back)
+        loop = asyncio.get_running_loop()
+        loop.call_soon(loop.run_in_executor, None, give_back)  # once this task is gone as well
 
 
 def give_back() -> None:
@@ -92,8 +90,8 @@ def set_aside() -> None:
     """Let collections pass over all that there is: modules, before a generation is opened.
 
     They are some hundred thousand objects and stay for good. `give_back` holds Python's lock
-    meanwhile, and looking at each of them held up every call for a tenth of a second and more. What numba
-    imports when a kernel is first called is a third of them, so that comes first.
+    meanwhile, and looking at each of them held up every call for a tenth of a second and more.
+    What numba imports when a kernel is first called is a third of them, so that comes first.
     """
     gc.collect()
     gc.freeze()
