@@ -41,10 +41,12 @@ class Allowed:
     """Of calls with new items alone."""
 
 
+TURNED_AWAY = "TURNED_AWAY"
+"""By gRPC itself, with CANCELLED, before anybody looked at the call."""
 ALLOWED: Mapping[Fault, Allowed] = {
     Fault.SWAP: Allowed(),
     # The workers that are left are full, and say so; the SDK waits as it is told, twice.
-    Fault.KILL: Allowed(anybody=frozenset({Reason.OVERLOADED})),
+    Fault.KILL: Allowed(anybody=frozenset({Reason.OVERLOADED, TURNED_AWAY})),
     Fault.AWAY: Allowed(new_items=frozenset({Reason.FEATURIZER_UNAVAILABLE, Reason.OVERLOADED})),
     Fault.SLOW: Allowed(
         new_items=frozenset(

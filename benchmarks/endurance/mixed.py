@@ -4,10 +4,12 @@ import random
 from collections.abc import Awaitable, Callable, Sequence
 
 from benchmarks.endurance.drawing import Words, words_of
+from benchmarks.endurance.faults import TURNED_AWAY
 from export.generation import Generation
 from nearfield import (
     AsyncClient,
     Batch,
+    CallCancelledError,
     Connection,
     Event,
     NearfieldError,
@@ -59,6 +61,8 @@ class Mixed:
             answer = await call()
             if isinstance(answer, Batch):
                 answer.results()
+        except CallCancelledError:
+            return name, TURNED_AWAY
         except StatusError as error:
             return name, error.reason or f"{error.code.name}: {error.message}"
         except NearfieldError as error:
