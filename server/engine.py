@@ -1,5 +1,8 @@
 """Everything that computes answers from one generation, put together; blocking, no wire."""
 
+import numpy as np
+from numpy.typing import NDArray
+
 from export.generation import Generation
 from features.providers import Choice
 from retrieval.evidence import HISTORY_LENGTH
@@ -15,6 +18,9 @@ from server.similar import SimilarFinder
 from server.stores.catalogue import Catalogue
 from server.stores.people import People
 from server.users import UserEmbedder
+
+POPULAR = 2_000
+"""Most popular items that are kept at hand: twice the largest k by default."""
 
 
 class Engine:
@@ -53,3 +59,6 @@ class Engine:
             people, self.users, self.search, explainer, writer, fuser, most_events=most_events
         )
         self.similar = SimilarFinder(generation, self.catalogue, self.search, writer)
+        by_popularity = np.argsort(-generation.popularity, kind="stable")
+        self.popular: NDArray[np.int64] = by_popularity[:POPULAR].astype(np.int64)
+        """Rows of the most popular items, best first."""

@@ -12,8 +12,6 @@ from server.lists import FoundList, Outcome
 from server.requests import ItemFilter, RecommendTask, Shape
 from server.stores.people import PersonState
 
-POPULAR = 2_000
-"""Most popular items that are kept at hand: twice the largest k by default."""
 NO_ROWS: NDArray[np.int64] = np.empty(0, dtype=np.int64)
 _PLAIN = Shape(1, ItemFilter())
 
@@ -30,8 +28,7 @@ class InNeed:
         self._people = engine.people
         self._writer = engine.writer
         self._chances = engine.generation.manifest.calibration is not None
-        popularity = engine.generation.popularity
-        self._popular = np.argsort(-popularity, kind="stable")[:POPULAR].astype(np.int64)
+        self._popular = engine.popular
 
     def recommend(self, task: RecommendTask) -> Recommendation | None:
         """Recommend to a person; None where it takes a search."""

@@ -16,9 +16,9 @@ from benchmarks.endurance.faults import Faults, Troublemaker
 from benchmarks.endurance.generations import current
 from benchmarks.endurance.memory import MEGA, Sample, Samples
 from benchmarks.endurance.mixed import NEW, Mixed
-from benchmarks.endurance.pace import Done, capacity, keep_pace, late_ms
 from benchmarks.endurance.server import Operator, Server, started
 from benchmarks.endurance.stand_in import StandIn
+from benchmarks.pace import Done, capacity, keep_pace, late_ms
 from export.generation import Generation
 
 WARM_UP_S = 3.0

@@ -16,8 +16,8 @@ import grpc
 
 from benchmarks.endurance.generations import current
 from benchmarks.endurance.memory import MEGA, Sample, Samples
-from benchmarks.endurance.pace import Done, capacity, keep_pace, late_ms
 from benchmarks.endurance.server import Operator, Server, other, started
+from benchmarks.pace import Done, capacity, keep_pace, late_ms
 from benchmarks.serving import figures
 from export.generation import Generation
 from nearfield.v1 import embedding_pb2, types_pb2

@@ -18,7 +18,7 @@ import httpx
 from google.protobuf.message import Message
 from prometheus_client.parser import text_string_to_metric_families
 
-from benchmarks.endurance.pace import Done, Send, keep_pace, late_ms
+from benchmarks.pace import Done, Send, keep_pace, late_ms
 from benchmarks.serving import figures
 from benchmarks.serving.figure import Figure
 from benchmarks.serving.load import Load, pressed
