@@ -9,6 +9,7 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Executor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Generic, TypeVar
@@ -148,11 +149,12 @@ class MicroBatcher(Generic[JobT, AnswerT]):
     async def close(self) -> None:
         """Fail what is queued, and wait for what is being computed. Closing twice is harmless."""
         self._closed = True
-        while self._queue:
-            future = self._queue.popleft().future
-            self._unanswered -= 1
-            if not future.done():
-                future.set_exception(ShuttingDownError())
+        with suppress(IndexError):  # a thread may take what is left
+            while True:
+                future = self._queue.popleft().future
+                self._unanswered -= 1
+                if not future.done():
+                    future.set_exception(ShuttingDownError())
         await self._idle.wait()
 
     def _start(self) -> None:
