@@ -6,7 +6,8 @@ the domain "nearfield" and the name of one of these, without its prefix, as the 
 itself refuses, before the server sees it or without one, has a code and a message alone: a
 message beyond max_request_bytes (RESOURCE_EXHAUSTED), an unknown method (UNIMPLEMENTED), a
 deadline that passes on the client's side (DEADLINE_EXCEEDED), a server that is not there
-(UNAVAILABLE).
+(UNAVAILABLE), one that has not even time to refuse calls itself (CANCELLED; trying again after a
+moment helps).
 """
 
 from google.protobuf import descriptor as _descriptor
