@@ -81,11 +81,6 @@ class VllmFeaturizer:
         if self._http.closed:
             raise FeaturizerUnavailable(f"{self.name} is closed")
         size = self.settings.batch_size
-        if len(prepared) <= size:  # no thread need be woken up for it
-            vectors = self._batch(prepared)
-            if self._on_progress is not None:
-                self._on_progress(len(prepared), len(prepared))
-            return vectors
         starts: dict[Future[NDArray[np.float32]], int] = {
             # In the caller's context, which is where its trace is.
             self._threads.submit(copy_context().run, self._batch, prepared[start : start + size]): (

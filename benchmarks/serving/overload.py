@@ -6,7 +6,6 @@ sees what a caller sees.
 """
 
 import asyncio
-import socket
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -22,7 +21,7 @@ from benchmarks.pace import Done, Send, keep_pace, late_ms
 from benchmarks.serving import figures
 from benchmarks.serving.figure import Figure
 from benchmarks.serving.load import Load, pressed
-from benchmarks.serving.processes import serving
+from benchmarks.serving.processes import free_port, serving
 from export.generation import Generation
 from nearfield.v1 import recommendation_pb2 as pb
 
@@ -100,7 +99,7 @@ def overload(generation: Generation, out: Path) -> Iterator[Figure]:
         "EmbedUser, 50 events": (figures.EMBED_USER, person),
     }
     for name, (method, request) in asked.items():
-        metrics = _free_port()
+        metrics = free_port()
         flags = (*figures.QUIET, "--telemetry.metrics-port", str(metrics))
         with serving(generation.path, out / "server.log", *flags) as ours:
             yield from asyncio.run(_measure(name, ours.port, metrics, method, request))
@@ -142,10 +141,3 @@ async def _caller(port: int, method: str, request: Message) -> AsyncIterator[Sen
             return method, "OK"
 
         yield send
-
-
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-        return port

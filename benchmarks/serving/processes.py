@@ -78,9 +78,7 @@ def in_one_process(
 @contextmanager
 def _listening(module: str, *arguments: str, workers: int = 1) -> Iterator[Running]:
     """Run processes that are given a port to share."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     began = time.perf_counter()
     command = [sys.executable, "-m", module, str(port), *arguments]
     processes = [subprocess.Popen(command, env=ENVIRONMENT) for _ in range(workers)]
@@ -93,6 +91,14 @@ def _listening(module: str, *arguments: str, workers: int = 1) -> Iterator[Runni
         for process in processes:
             process.kill()
             process.wait()
+
+
+def free_port() -> int:
+    """Find a port that nobody listens on."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+        return port
 
 
 def memory(process: psutil.Process) -> Memory:
