@@ -119,6 +119,8 @@ def _grpc_server(settings: Settings) -> grpc.aio.Server:
             ("grpc.max_send_message_length", limits.max_response_bytes),
             # Alone on a port, a second server there would silently get half of the calls.
             ("grpc.so_reuseport", int(settings.port_shared)),
+            # gRPC takes a tenth off or adds it, by chance. Calls under way have all their time.
+            *_aging(settings.connection_age_s),
             ("grpc.keepalive_permit_without_calls", 1),
             # Refusing a call costs the event loop as much as answering a simple one, so that calls
             # at several times its pace would leave it no time for answers. gRPC's own threads turn
@@ -128,3 +130,7 @@ def _grpc_server(settings: Settings) -> grpc.aio.Server:
             ("grpc.http2.min_ping_interval_without_data_ms", KEEPALIVE_MIN_MS),
         ],
     )
+
+
+def _aging(age_s: float) -> list[tuple[str, int]]:
+    return [("grpc.max_connection_age_ms", max(1, round(age_s * 1000)))] if age_s else []

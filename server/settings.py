@@ -69,6 +69,11 @@ class Settings(BaseSettings):
     part of the connections. Several workers share theirs in any case."""
     reflection: bool = True
     """Let clients ask for the contract (gRPC server reflection)."""
+    connection_age_s: NonNegativeFloat = 30.0
+    """Seconds after which clients are asked to connect anew, each a little earlier or later; calls
+    under way are finished. Without it, clients that a worker's death sent to the others would stay
+    there. 0 asks nobody. Less spreads calls sooner, and costs a connection and its handshake more
+    often."""
     drain_wait_s: NonNegativeFloat = 1.0
     """Seconds between reporting NOT_SERVING and refusing new calls, for balancers to notice."""
     grace_s: NonNegativeFloat = 20.0

@@ -19,6 +19,9 @@ FEATURIZER_FOR_S = 10.0
 SETTLE_S = 15.0
 """How long after a fault its errors may still come: calls under way, a worker that starts, a
 featurizer that counts as away for a moment more."""
+OF_AGE_S = 33.0
+"""How long connections may stay with those who were left when a worker died: `--connection-age-s`
+and a tenth."""
 
 
 class Fault(Enum):
@@ -80,7 +83,7 @@ class Faults:
         return {
             each.fault
             for each in self.happened
-            if each.begin_s <= end_s and begin_s <= each.end_s + SETTLE_S
+            if each.begin_s <= end_s and begin_s <= each.end_s + settle_s(each.fault)
         }
 
     def explain(self, reason: str, begin_s: float, end_s: float, *, new_item: bool) -> bool:
@@ -90,6 +93,11 @@ class Faults:
             if reason in allowed.anybody or (new_item and reason in allowed.new_items):
                 return True
         return False
+
+
+def settle_s(fault: Fault) -> float:
+    """Tell how long after a fault its errors may still come."""
+    return SETTLE_S + (OF_AGE_S if fault is Fault.KILL else 0.0)
 
 
 Trouble = Callable[[int], Awaitable[Fault]]

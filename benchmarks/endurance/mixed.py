@@ -19,7 +19,8 @@ from nearfield import (
     User,
 )
 
-CONNECTIONS = 8
+CONNECTIONS = 64
+"""The system deals them out to the workers by chance: of few, one worker may get nearly all."""
 TIMEOUT_S = 15.0
 HISTORY = 20
 BATCH = 8

@@ -5,6 +5,7 @@ import time
 from typing import Any
 
 import grpc
+import psutil
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
@@ -108,6 +109,39 @@ async def test_call_that_outlives_the_grace_is_ended(engine: Engine) -> None:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await slow
     assert caught.value.code() in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED}
+
+
+async def test_connections_end_with_age_and_no_call_does(engine: Engine) -> None:
+    featurizer = FlakyFeaturizer()
+    featurizer.hold.clear()
+    async with running(engine, featurizer, connection_age_s=0.2) as client:
+        slow = asyncio.ensure_future(_embed(client.channel, NEW))
+        await asyncio.to_thread(featurizer.asked.wait, 10)
+        ports: set[int] = set()
+        until = time.monotonic() + 10
+        while len(ports) < 4 and time.monotonic() < until:
+            await _embed(client.channel, KNOWN)
+            ports |= _connected(client.app.port)
+        assert len(ports) >= 4
+        assert not slow.done()
+        featurizer.hold.set()
+        assert (await slow).embedding.featurizer == "flaky"
+
+
+def _connected(port: int) -> set[int]:
+    """Tell from which ports of this process somebody is connected to one."""
+    connections = psutil.Process().net_connections("tcp")
+    return {each.laddr.port for each in connections if each.raddr and each.raddr.port == port}
+
+
+async def test_connections_do_not_age_where_that_is_off(engine: Engine) -> None:
+    async with running(engine, connection_age_s=0.0) as client:
+        await _embed(client.channel, KNOWN)
+        first = _connected(client.app.port)
+        await asyncio.sleep(0.5)
+        await _embed(client.channel, KNOWN)
+        assert _connected(client.app.port) == first
+        assert len(first) == 1
 
 
 async def test_port_in_use_is_an_error_not_half_of_the_calls(engine: Engine) -> None:
