@@ -1,5 +1,7 @@
 """Answers that are read instead of computed: of known users, from their stored history alone."""
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from export.generation import Generation, Ready
@@ -11,7 +13,13 @@ from server.stores.people import history_cut
 from server.wire import PROVENANCES
 
 PLAIN = {"user", "k", "request_id"}
-"""Fields of a RecommendRequest that a kept list can answer. Whatever else is set is computed."""
+"""Fields of a RecommendRequest that a kept list can answer."""
+AS_KEPT: Mapping[str, object] = {
+    "drop_seen": True,
+    "grouping": types_pb2.GROUPING_SINGLE_LIST,
+    "filter": recommendation_pb2.ItemFilter(),
+}
+"""What other fields may say that holds without them. Whatever else is set is computed."""
 _HITS = recommendation_pb2.Recommendation.HITS_FIELD_NUMBER
 _PROVENANCE = recommendation_pb2.Recommendation.PROVENANCE_FIELD_NUMBER
 _EVENTS = recommendation_pb2.Recommendation.HISTORY_EVENTS_FIELD_NUMBER
@@ -46,7 +54,7 @@ class ReadyAnswers:
 
         What is written here and what would be computed differ by rounding alone.
         """
-        if {field.name for field, _ in request.ListFields()} - PLAIN:
+        if not all(_plain(field.name, value) for field, value in request.ListFields()):
             return None
         user = self._row(request.user)
         k = request.k if request.HasField("k") else default_k
@@ -94,3 +102,7 @@ class ReadyAnswers:
         """Count the events of a user that are listened to."""
         first, last = self._generation.history_indptr[user : user + 2].tolist()
         return int(np.count_nonzero(self._generation.history_weight[first:last] > 0))
+
+
+def _plain(name: str, value: object) -> bool:
+    return name in PLAIN or (name in AS_KEPT and AS_KEPT[name] == value)

@@ -5,6 +5,8 @@ import pytest
 from google.protobuf.message import Message
 
 from export.generation import Generation
+from nearfield import RecommendQuery
+from nearfield.requests import recommend
 from nearfield.v1 import embedding_pb2, types_pb2
 from nearfield.v1 import recommendation_pb2 as pb
 from server.bytes import HitBytes, varint
@@ -106,6 +108,27 @@ def test_whatever_asks_for_more_is_computed(
     ready: ReadyAnswers, request_: pb.RecommendRequest
 ) -> None:
     assert ready.recommendation(request_, default_k=10) is None
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        pb.RecommendRequest(user=SOMEBODY, drop_seen=True),
+        pb.RecommendRequest(user=SOMEBODY, grouping=types_pb2.GROUPING_SINGLE_LIST),
+        pb.RecommendRequest(user=SOMEBODY, filter=pb.ItemFilter()),
+        recommend(RecommendQuery("user-3"), "a call of the SDK"),
+        recommend(RecommendQuery("user-3", k=5), ""),
+    ],
+)
+def test_whatever_asks_for_what_is_kept_is_read(
+    ready: ReadyAnswers, request_: pb.RecommendRequest
+) -> None:
+    plain = pb.RecommendRequest(user=SOMEBODY)
+    if request_.HasField("k"):
+        plain.k = request_.k
+    read = ready.recommendation(request_, default_k=10)
+    assert read is not None
+    assert read == ready.recommendation(plain, default_k=10)
 
 
 async def test_batch_of_read_and_computed_answers_is_in_order(engine: Engine) -> None:
