@@ -144,9 +144,9 @@ class Troublemaker:
         await asyncio.to_thread(swap)
         return Fault.SWAP
 
-    async def _kill(self, count: int) -> Fault:
+    async def _kill(self, _count: int) -> Fault:
         workers = await asyncio.to_thread(self._operator.workers)
-        victim = workers[count % len(workers)]
+        victim = workers[-1]  # always the same: another one lives long enough to tell its growth
         if victim.pid:
             os.kill(victim.pid, signal.SIGKILL)
         return Fault.KILL

@@ -28,8 +28,8 @@ SAMPLE_S = 10.0
 MOST_GROWTH = 0.1
 FIRST_MINUTES = 5.0
 """Growth is counted from here: by then each worker has seen every kind of call and some swaps."""
-LONG_LIFE = 12
-"""Samples that make a worker one that lives long: two minutes."""
+LONG_LIFE = 30
+"""Samples that make a worker one that lives long: five minutes, more than from kill to kill."""
 
 
 @dataclass

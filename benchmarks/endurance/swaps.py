@@ -30,7 +30,8 @@ WARM_UP_S = 3.0
 CAPACITY_S = 5.0
 SHARE = 0.5
 """Of what was answered at most, as the constant load."""
-CONNECTIONS = 8
+CONNECTIONS = 32
+"""The system deals them out to the workers by chance: of few, one worker may get nearly all."""
 TIMEOUT_S = 30.0
 QUIET = ("--featurizer", "none")
 MOST_LATE = 1.5
