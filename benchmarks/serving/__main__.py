@@ -23,11 +23,12 @@ from benchmarks.serving.made_up import Size, made_up_featurizer, make_up
 from benchmarks.serving.new_items import new_items
 from benchmarks.serving.overload import overload
 from benchmarks.serving.processes import ServerError
+from benchmarks.serving.sdk import sdk
 from export.generation import Generation
 from features.errors import VllmProcessError
 
 WIDTH = 128
-PARTS = ("calls", "catalogues", "new-items", "overload")
+PARTS = ("calls", "sdk", "catalogues", "new-items", "overload")
 
 
 def main() -> int:
@@ -64,6 +65,8 @@ def _figures(options: argparse.Namespace) -> Iterator[Figure]:
         embed = "EmbedUser, 50 events", figures.EMBED_USER, asked[1], calls // 2
         for name, method, request, number in (by_id, embed):
             yield from figures.beside_empty(name, first, out, method, request, number)
+    if "sdk" in options.parts:
+        yield from sdk(first, out, calls // 2)
     if "catalogues" in options.parts:
         for items in options.items:
             generation = _made(out, items)
