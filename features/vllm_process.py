@@ -180,6 +180,9 @@ def server_environment(environ: Mapping[str, str], *, on_gpu: bool) -> dict[str,
     environment = {**environ, "HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1"}
     if not on_gpu:
         environment.setdefault("VLLM_CPU_KVCACHE_SPACE", "1")  # in GB; an encoder needs none
+        # On a CPU vLLM computes in a process of its own, which waits for work by spinning, as does
+        # the one that sends it: two cores, of which one computes. Without it all cores compute.
+        environment.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
     return environment
 
 

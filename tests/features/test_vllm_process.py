@@ -182,15 +182,16 @@ def test_the_server_never_goes_online_and_takes_little_memory_on_a_cpu() -> None
     assert environment["PATH"] == "here"
     assert environment["HF_HUB_OFFLINE"] == "1"
     assert environment["VLLM_CPU_KVCACHE_SPACE"] == "1"
+    assert environment["VLLM_ENABLE_V1_MULTIPROCESSING"] == "0"
 
 
-def test_on_a_gpu_no_cpu_variable_is_set() -> None:
-    assert not any("CPU" in name for name in server_environment({}, on_gpu=True))
+def test_on_a_gpu_no_variable_for_a_cpu_is_set() -> None:
+    assert set(server_environment({}, on_gpu=True)) == {"HF_HUB_OFFLINE", "VLLM_NO_USAGE_STATS"}
 
 
-def test_what_the_user_set_stays() -> None:
-    environment = server_environment({"VLLM_CPU_KVCACHE_SPACE": "4"}, on_gpu=False)
-    assert environment["VLLM_CPU_KVCACHE_SPACE"] == "4"
+@pytest.mark.parametrize("name", ["VLLM_CPU_KVCACHE_SPACE", "VLLM_ENABLE_V1_MULTIPROCESSING"])
+def test_what_the_user_set_stays(name: str) -> None:
+    assert server_environment({name: "4"}, on_gpu=False)[name] == "4"
 
 
 def test_the_command_names_model_limit_format_and_address(stand_in: Make) -> None:

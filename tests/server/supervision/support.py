@@ -1,9 +1,11 @@
 """A supervisor with real worker processes over generations of the tests."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
+from unittest.mock import patch
 
+from server.supervision import changing
 from server.supervision.supervisor import Supervisor
 from tests.server.serve_tiny import TINY
 from tests.server.support import make_settings
@@ -13,16 +15,23 @@ FLAGS = ("--featurizer", "none", "--drain-wait-s", "0", "--security.authenticati
 
 
 @asynccontextmanager
-async def supervising(out: Path, *, workers: int = 2) -> AsyncIterator[Supervisor]:
-    """Run a server of several processes for as long as the block lasts."""
+async def supervising(
+    out: Path, *, workers: int = 2, trials_make_way: bool = False
+) -> AsyncIterator[Supervisor]:
+    """Run a server of several processes for as long as the block lasts.
+
+    Trials compete with whatever else runs, unless they are asked to make way: beside other tests,
+    which keep every core busy, that takes ten times as long.
+    """
     flags = ["--generation", str(out), "--workers", str(workers), *FLAGS]
     settings = make_settings(generation=out, workers=workers, featurizer="none", watch_s=0.05)
     supervisor = Supervisor(settings, flags, TINY)
     await supervisor.start()
-    try:
-        yield supervisor
-    finally:
-        await supervisor.stop()
+    with nullcontext() if trials_make_way else patch.object(changing, "_make_way"):
+        try:
+            yield supervisor
+        finally:
+            await supervisor.stop()
 
 
 def two_generations(out: Path) -> tuple[str, str]:
