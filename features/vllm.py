@@ -6,6 +6,7 @@ from contextvars import copy_context
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
+from threading import BoundedSemaphore
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +42,7 @@ class VllmFeaturizer:
         rng = np.random.default_rng() if rng is None else rng
         self._http = VllmHttp(settings, rng, headers=headers)
         self._threads = ThreadPoolExecutor(settings.concurrency, thread_name_prefix="vllm")
+        self._places = BoundedSemaphore(settings.concurrency)
 
     @property
     def name(self) -> str:
@@ -81,6 +83,10 @@ class VllmFeaturizer:
         if self._http.closed:
             raise FeaturizerUnavailable(f"{self.name} is closed")
         size = self.settings.batch_size
+        if len(prepared) <= size:  # without a second thread, which would only add its wake-ups
+            vectors = self._batch(prepared)
+            self._progressed(len(prepared), len(prepared))
+            return vectors
         starts: dict[Future[NDArray[np.float32]], int] = {
             # In the caller's context, which is where its trace is.
             self._threads.submit(copy_context().run, self._batch, prepared[start : start + size]): (
@@ -104,9 +110,12 @@ class VllmFeaturizer:
             vectors = future.result()
             parts[starts[future]] = vectors
             done += len(vectors)
-            if self._on_progress is not None:
-                self._on_progress(done, total)
+            self._progressed(done, total)
         return parts
+
+    def _progressed(self, done: int, total: int) -> None:
+        if self._on_progress is not None:
+            self._on_progress(done, total)
 
     def _batch(self, texts: list[str]) -> NDArray[np.float32]:
         question = {
@@ -115,7 +124,9 @@ class VllmFeaturizer:
             "encoding_format": "base64",
             "truncate_prompt_tokens": -1,  # the model's own limit
         }
-        vectors = read_vectors(self._http.ask("POST", "/embeddings", question), len(texts))
+        with self._places:
+            answer = self._http.ask("POST", "/embeddings", question)
+        vectors = read_vectors(answer, len(texts))
         if self._dimensions is None:
             self._dimensions = vectors.shape[1]
         if vectors.shape[1] != self._dimensions:

@@ -71,11 +71,12 @@ def test_base64_and_truncation_are_asked_for(vllm: VllmFeaturizer, stub: Embeddi
     assert stub.requests == [{"input": ["Emma"], **asked}]
 
 
+@pytest.mark.parametrize(("texts", "times"), [(TEXTS, 4), (TEXTS[:1], 8)])
 def test_no_more_requests_at_once_than_allowed_however_many_call(
-    vllm: VllmFeaturizer, stub: EmbeddingsStub
+    vllm: VllmFeaturizer, stub: EmbeddingsStub, texts: list[str], times: int
 ) -> None:
     stub.pace_s = 0.05
-    callers = [threading.Thread(target=vllm.embed, args=(TEXTS,)) for _ in range(4)]
+    callers = [threading.Thread(target=vllm.embed, args=(texts,)) for _ in range(times)]
     for caller in callers:
         caller.start()
     for caller in callers:
@@ -240,6 +241,14 @@ def test_progress_grows_to_the_number_of_texts(settings: VllmSettings) -> None:
     assert len(told) == 7
     assert told == sorted(told)
     assert told[-1] == (50, 50)
+
+
+def test_one_request_is_progress_too(settings: VllmSettings) -> None:
+    told: list[tuple[int, int]] = []
+    featurizer = VllmFeaturizer(settings, on_progress=lambda *counts: told.append(counts))
+    featurizer.embed(TEXTS[:2])
+    featurizer.close()
+    assert told == [(2, 2)]
 
 
 def test_nothing_is_sent_before_the_first_question(stub: EmbeddingsStub) -> None:
