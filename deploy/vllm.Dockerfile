@@ -50,9 +50,11 @@ RUN apt-get update && \
     rm -rf /var/lib/apt/lists/*
 COPY --from=build-cpu /srv/venv /srv/venv
 COPY --from=encoder /srv/encoder /srv/encoder
-# The cache of keys and values is in GB; an encoder needs none.
+# The cache of keys and values is in GB; an encoder needs none. Without multiprocessing all cores
+# compute; with it one does and another one spins while it waits.
 ENV PATH=/srv/venv/bin:${PATH} \
     VLLM_CPU_KVCACHE_SPACE=1 \
+    VLLM_ENABLE_V1_MULTIPROCESSING=0 \
     HOME=/tmp \
     USER=vllm \
     HF_HUB_OFFLINE=1 \

@@ -165,8 +165,11 @@ def to_status(error: Exception, request_id: str) -> Status:
     of an unexpected error goes to the log alone.
     """
     row = row_of(error)
-    if row.code is grpc.StatusCode.INTERNAL:
+    if row is _FAULT:
         log.error("request %s failed", request_id, exc_info=error)
+    elif row.code is grpc.StatusCode.INTERNAL:
+        # Not a fault of this code: where it went wrong is known, and it may come with every call.
+        log.error("request %s failed: %s", request_id, error)
     status = Status(code=row.code.value[0], message=row.text or str(error))
     for detail in _details(error, row, request_id):
         status.details.add().Pack(detail)

@@ -26,8 +26,9 @@ CAPACITY_S = 6.0
 SHARE = 0.7
 SAMPLE_S = 10.0
 MOST_GROWTH = 0.1
-FIRST_MINUTES = 5.0
-"""Growth is counted from here: by then each worker has seen every kind of call and some swaps."""
+FIRST_MINUTES = 10.0
+"""Growth is counted from here: by then a worker has been through every kind of trouble, most of it
+more than once, and the load of two."""
 LONG_LIFE = 30
 """Samples that make a worker one that lives long: five minutes, more than from kill to kill."""
 

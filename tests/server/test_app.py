@@ -10,6 +10,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
+from features.errors import FeaturizerBadAnswer
 from nearfield.v1 import embedding_pb2, info_pb2, types_pb2
 from nearfield.v1 import recommendation_pb2 as pb
 from server.app import App
@@ -330,6 +331,20 @@ async def test_fault_of_ours_tells_the_caller_nothing_but_the_request_id(
     assert "swordfish" not in str(status)
     assert "find me in the log" in caplog.text
     assert "swordfish" in caplog.text
+    assert "Traceback" in caplog.text
+
+
+async def test_featurizer_that_fails_fills_the_log_with_no_tracebacks(
+    engine: Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    featurizer = FlakyFeaturizer()
+    featurizer.failure = FeaturizerBadAnswer("expected numbers, got letters")
+    async with running(engine, featurizer) as client:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await client.embedding.EmbedItem(NEW, metadata=(("x-request-id", "find me"),))
+    assert reason(rich_status(caught.value)) == "FEATURIZER_FAILED"
+    assert "find me failed: expected numbers, got letters" in caplog.text
+    assert "Traceback" not in caplog.text
 
 
 async def test_many_callers_at_once_get_what_they_would_get_alone(engine: Engine) -> None:
