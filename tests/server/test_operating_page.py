@@ -74,6 +74,16 @@ def run(place: Path, script: str) -> str:
     return done.stdout
 
 
+def wait_for(place: Path, look: str, name: str) -> None:
+    """Wait until all workers have changed: the trial before that makes way for whatever runs."""
+    listing = look.splitlines()[-1]
+    until = time.monotonic() + 90
+    while not re.search(rf"^{name}\b.*_SERVING", run(place, listing), re.MULTILINE):
+        assert time.monotonic() < until, f"{name} does not serve"
+        time.sleep(0.5)
+
+
+@pytest.mark.timeout(300)
 def test_commands_of_the_page_work_one_after_the_other(place: Path) -> None:
     ports = {"50051": free_port(), "50052": free_port()}
     blocks = [re.sub("50051|50052", lambda found: ports[found[0]], block) for block in BLOCKS]
@@ -88,6 +98,7 @@ def test_commands_of_the_page_work_one_after_the_other(place: Path) -> None:
         assert "SERVING" in run(place, send)
         assert (place / "folder" / "current").resolve().name == names["build"]
         run(place, drop)
+        wait_for(place, look, names["other"])
         lines = run(place, back).splitlines()
     listed = lines[lines.index(next(each for each in lines if "REFUSAL" in each)) :]
     (serving,) = {line.split()[0] for line in listed if "STATE_SERVING" in line}
