@@ -32,8 +32,8 @@ Send = Callable[[], Awaitable[tuple[str, str]]]
 async def keep_pace(send: Send, per_s: float, over: asyncio.Event, done: list[Done]) -> None:
     """Begin calls at a constant pace until it is over, then wait for those under way.
 
-    What is in memory by then, all modules among it, is set aside: the garbage collector would look
-    at it again and again and halt the calls for a quarter of a second each time.
+    What is in memory by then, all modules among it, is set aside meanwhile: the garbage collector
+    would look at it again and again, and halt the calls each time.
     """
     gc.collect()
     gc.freeze()
@@ -51,6 +51,7 @@ async def keep_pace(send: Send, per_s: float, over: asyncio.Event, done: list[Do
         due_s += 1 / per_s
         await asyncio.sleep(max(0.0, due_s - time.monotonic()))
     await asyncio.gather(*under_way)
+    gc.unfreeze()
 
 
 async def capacity(send: Send, seconds: float) -> float:

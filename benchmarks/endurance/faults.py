@@ -11,6 +11,7 @@ from enum import Enum
 from benchmarks.endurance.server import Operator, other
 from benchmarks.endurance.stand_in import Mood, StandIn
 from nearfield import Reason
+from server.settings import Settings
 
 SWAP_EVERY_S = 60.0
 KILL_EVERY_S = 120.0
@@ -19,9 +20,9 @@ FEATURIZER_FOR_S = 10.0
 SETTLE_S = 15.0
 """How long after a fault its errors may still come: calls under way, a worker that starts, a
 featurizer that counts as away for a moment more."""
-OF_AGE_S = 33.0
-"""How long connections may stay with those who were left when a worker died: `--connection-age-s`
-and a tenth."""
+OF_AGE_S: float = 1.1 * Settings.model_fields["connection_age_s"].default
+"""How long connections may stay with those who were left when a worker died: their age by default,
+and the tenth that gRPC adds."""
 
 
 class Fault(Enum):

@@ -21,7 +21,7 @@ async def supervising(
     """Run a server of several processes for as long as the block lasts.
 
     Trials compete with whatever else runs, unless they are asked to make way: beside other tests,
-    which keep every core busy, that takes ten times as long.
+    which keep every core busy, that takes several times as long.
     """
     flags = ["--generation", str(out), "--workers", str(workers), *FLAGS]
     settings = make_settings(generation=out, workers=workers, featurizer="none", watch_s=0.05)
