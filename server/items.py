@@ -12,7 +12,7 @@ from features.years import join_years
 from server.answers import MOST_VALUES, ItemVector, Notice, NoticeKind, Provenance
 from server.errors import UnknownItemError, shown
 from server.requests import EmbeddedText, NewItem
-from server.runtime import Models
+from server.runtime import Models, in_parts
 from server.stopwatch import Stopwatch
 from server.stores.catalogue import Catalogue
 
@@ -63,7 +63,8 @@ class ItemEmbedder:
         """Embed new items together, in order."""
         placed = [self._place(task) for task in tasks]
         with watch.stage("model"):
-            return self._embed_new(placed)
+            parts = in_parts(placed, self._models.rows_at_once)
+            return [vector for part in parts for vector in self._embed_new(part)]
 
     def _place(self, task: EmbeddedText) -> _Placed:
         """Sort a new item's neighbours into the lists that a known item has.
@@ -84,7 +85,7 @@ class ItemEmbedder:
             slots.append(self._catalogue.by_creator(creator, self._most))
         return _Placed(task, [rows[: self._most] for rows in slots], tuple(notices))
 
-    def _embed_new(self, placed: list[_Placed]) -> list[ItemVector]:
+    def _embed_new(self, placed: Sequence[_Placed]) -> list[ItemVector]:
         arrays = self._generation.item_encoder.encode([each.task.item.record for each in placed])
         content = join_years(np.stack([each.task.vector for each in placed]), arrays.years)
         near = pad_slots([each.slots for each in placed])  # (B, S, K)

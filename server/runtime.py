@@ -1,9 +1,11 @@
 """The networks of a generation on onnxruntime: arrays in, arrays out, no waiting inside."""
 
+import sys
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import onnxruntime
@@ -14,9 +16,15 @@ from features.providers import CUDA, Choice, choose_providers
 from server.errors import MissingProviderError
 
 Inputs = dict[str, NDArray[Any]]
+ElementT = TypeVar("ElementT")
 
 AS_REQUESTED = 1
 """onnxruntime's number for an arena that grows by what is asked for, not by powers of two."""
+
+ROWS_AT_ONCE = 8
+"""People or items that a network computes at once on a CPU: what lies between one layer and the next
+then fits the caches. 256 at once take longer per row, and 32 times the memory, which
+the arena keeps."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +61,8 @@ class Models:
         self._vector_width = generation.manifest.dimensions.vector
         self.provider: str = self._hgnn.get_providers()[0]
         """What runs the networks."""
+        self.rows_at_once = sys.maxsize if self.provider == CUDA else ROWS_AT_ONCE
+        """How many rows callers had better give a network at once; see `in_parts`."""
         if choice == "cuda" and self.provider != CUDA:
             raise MissingProviderError(
                 f"execution_provider is cuda, but onnxruntime runs on {self.provider} here"
@@ -146,6 +156,12 @@ class Models:
         self.embed_users(UserInputs(nobody, history, zero[None], ones))
         if self._scorer is not None:
             self.score(np.zeros((1, len(generation.manifest.evidence)), dtype=np.float32))
+
+
+def in_parts(elements: Sequence[ElementT], most: int) -> Iterator[Sequence[ElementT]]:
+    """Cut into parts of at most `most` elements, in order."""
+    for start in range(0, len(elements), most):
+        yield elements[start : start + most]
 
 
 def _takes_residuals(item_tower: onnxruntime.InferenceSession) -> bool:

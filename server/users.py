@@ -9,7 +9,7 @@ from export.generation import Generation
 from server.answers import UserVector
 from server.errors import UnknownUserError
 from server.requests import Person
-from server.runtime import Models, UserInputs
+from server.runtime import Models, UserInputs, in_parts
 from server.stopwatch import Stopwatch
 from server.stores.people import People, PersonState, history_cut
 
@@ -45,9 +45,14 @@ class UserEmbedder:
         Shapes:
             returns: (B, V), rows of unit norm.
         """
-        if not states:
-            return np.empty((0, self._generation.manifest.dimensions.vector), dtype=np.float32)
-        return self._models.embed_users(self._inputs(states))
+        vectors = np.empty(
+            (len(states), self._generation.manifest.dimensions.vector), dtype=np.float32
+        )
+        # People with histories of like length together: the shorter ones are padded.
+        places = sorted(range(len(states)), key=lambda place: len(states[place].rows))
+        for part in in_parts(places, self._models.rows_at_once):
+            vectors[part] = self._models.embed_users(self._inputs([states[each] for each in part]))
+        return vectors
 
     def _answer(self, state: PersonState, vector: NDArray[np.float32]) -> UserVector:
         most = self._generation.manifest.history_length
