@@ -20,6 +20,10 @@ from features.vllm_http import Headers, VllmHttp, VllmSettings
 __all__ = ["VllmFeaturizer", "VllmSettings"]
 
 
+READ_CHARS = 1024
+"""Characters of a text that cost time: an encoder of 256 tokens reads about as many."""
+
+
 class VllmFeaturizer:
     """A `TextFeaturizer` over HTTP; nothing is sent before the first question.
 
@@ -82,17 +86,15 @@ class VllmFeaturizer:
             return np.zeros((0, self.dimensions), dtype=np.float32)
         if self._http.closed:
             raise FeaturizerUnavailable(f"{self.name} is closed")
-        size = self.settings.batch_size
-        if len(prepared) <= size:  # without a second thread, which would only add its wake-ups
+        batches = _batches(prepared, self.settings.batch_size, self.settings.batch_chars)
+        if len(batches) == 1:  # without a second thread, which would only add its wake-ups
             vectors = self._batch(prepared)
             self._progressed(len(prepared), len(prepared))
             return vectors
         starts: dict[Future[NDArray[np.float32]], int] = {
             # In the caller's context, which is where its trace is.
-            self._threads.submit(copy_context().run, self._batch, prepared[start : start + size]): (
-                start
-            )
-            for start in range(0, len(prepared), size)
+            self._threads.submit(copy_context().run, self._batch, batch): start
+            for start, batch in batches.items()
         }
         try:
             parts = self._gather(starts, len(prepared))
@@ -139,3 +141,23 @@ class VllmFeaturizer:
         """End waiting retries, threads and connections; closing twice is harmless."""
         self._http.close()
         self._threads.shutdown(cancel_futures=True)
+
+
+def _batches(texts: list[str], most: int, most_chars: int | None) -> dict[int, list[str]]:
+    """Cut into requests of at most `most` texts and, unless one text alone has more, `most_chars`.
+
+    Returns:
+        each request's texts, by the place of its first.
+    """
+    batches: dict[int, list[str]] = {}
+    batch: list[str] = []
+    chars = 0
+    for place, text in enumerate(texts):
+        read = min(len(text), READ_CHARS)
+        full = len(batch) == most or (most_chars is not None and chars + read > most_chars)
+        if not batch or full:
+            batch = batches[place] = []
+            chars = 0
+        batch.append(text)
+        chars += read
+    return batches

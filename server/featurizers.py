@@ -12,9 +12,9 @@ from server.telemetry.metrics import Metrics
 from server.telemetry.traces import headers_to_send_on
 from server.texts import CheckedFeaturizer, MakeFeaturizer, Texts
 
-SERVING_BATCH_SIZE = 8
-"""Texts in one request. Short requests are answered soon, so that a vLLM with much to do is told
-from one that hangs."""
+SERVING_BATCH_SIZE, SERVING_BATCH_CHARS = 32, 8192
+"""Texts and characters in one request: many short texts or a few long ones, which are answered soon,
+so that a vLLM with much to do is told from one that hangs."""
 SERVING_RETRIES = 1
 """A caller is waiting: better to say soon that vLLM is away than to insist."""
 SERVING_BACKOFF_S = 0.1
@@ -73,6 +73,7 @@ def _open(
         revision=settings.vllm_revision,
         dimensions=expected.dimensions,
         batch_size=SERVING_BATCH_SIZE,
+        batch_chars=SERVING_BATCH_CHARS,
         concurrency=settings.featurizer_workers,
         timeout_s=settings.vllm_timeout_s,
         retries=SERVING_RETRIES,
