@@ -52,8 +52,8 @@ class VllmSettings:
     """Most texts in one request. More wait longer for their answer, fewer leave the server idle."""
 
     batch_chars: int | None = None
-    """Most characters in one request, of each text its first `features.vllm.READ_CHARS` counted, so
-    that requests with long texts are answered as soon as those with short ones. None: any number."""
+    """Most characters in one request, counting of each text its first `features.vllm.READ_CHARS`,
+    so that long texts are answered as soon as short ones. None: any number."""
 
     concurrency: int = 4
     """Requests on their way at once, over all callers. More only queue in the server."""

@@ -13,8 +13,8 @@ from server.telemetry.traces import headers_to_send_on
 from server.texts import CheckedFeaturizer, MakeFeaturizer, Texts
 
 SERVING_BATCH_SIZE, SERVING_BATCH_CHARS = 32, 8192
-"""Texts and characters in one request: many short texts or a few long ones, which are answered soon,
-so that a vLLM with much to do is told from one that hangs."""
+"""Texts and characters in one request: many short texts or a few long ones, which are answered
+soon, so that a vLLM with much to do is told from one that hangs."""
 SERVING_RETRIES = 1
 """A caller is waiting: better to say soon that vLLM is away than to insist."""
 SERVING_BACKOFF_S = 0.1

@@ -322,11 +322,14 @@ def _choose_values(folder: Path | None) -> None:
 
     prometheus_client decides that while it is imported, by a variable of the environment that
     every child of a supervisor has. Once a process shares a folder it stays with it.
+
+    None of our processes forks, so its number is not asked for anew whenever something is counted.
     """
     if folder is not None:
         os.environ[FOLDER] = str(folder)
         shared: Any = values.MultiProcessValue  # has no types
-        values.ValueClass = shared()
+        pid = os.getpid()
+        values.ValueClass = shared(process_identifier=lambda: pid)
     elif values.ValueClass is _AT_IMPORT:
         count_here()
 
