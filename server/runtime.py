@@ -22,9 +22,9 @@ AS_REQUESTED = 1
 """onnxruntime's number for an arena that grows by what is asked for, not by powers of two."""
 
 ROWS_AT_ONCE = 8
-"""People or items that a network computes at once on a CPU: what lies between one layer and the
-next then fits the caches. 256 at once take longer for each, and 32 times the memory, which the
-arena keeps."""
+"""People or items that a network computes at once on a CPU. More are not faster, short histories
+are padded to longer ones, and the arena keeps the memory of the largest computation there was
+(`python -m benchmarks.at_once`)."""
 
 
 @dataclass(frozen=True, eq=False)
