@@ -20,8 +20,9 @@ from features.vllm_http import Headers, VllmHttp, VllmSettings
 __all__ = ["VllmFeaturizer", "VllmSettings"]
 
 
-READ_CHARS = 1024
-"""Characters of a text that cost time: an encoder of 256 tokens reads about as many."""
+READ_BYTES = 1024
+"""Bytes of a text in UTF-8 that cost time: an encoder of 256 tokens reads about as many, fewer
+where each sign is a token."""
 
 
 class VllmFeaturizer:
@@ -86,7 +87,7 @@ class VllmFeaturizer:
             return np.zeros((0, self.dimensions), dtype=np.float32)
         if self._http.closed:
             raise FeaturizerUnavailable(f"{self.name} is closed")
-        batches = _batches(prepared, self.settings.batch_size, self.settings.batch_chars)
+        batches = _batches(prepared, self.settings.batch_size, self.settings.batch_bytes)
         if len(batches) == 1:  # without a second thread, which would only add its wake-ups
             vectors = self._batch(prepared)
             self._progressed(len(prepared), len(prepared))
@@ -143,21 +144,21 @@ class VllmFeaturizer:
         self._threads.shutdown(cancel_futures=True)
 
 
-def _batches(texts: list[str], most: int, most_chars: int | None) -> dict[int, list[str]]:
-    """Cut into requests of at most `most` texts and, unless one text alone has more, `most_chars`.
+def _batches(texts: list[str], most: int, most_bytes: int | None) -> dict[int, list[str]]:
+    """Cut into requests of at most `most` texts and, unless one text alone has more, `most_bytes`.
 
     Returns:
         each request's texts, by the place of its first.
     """
     batches: dict[int, list[str]] = {}
     batch: list[str] = []
-    chars = 0
+    size = 0
     for place, text in enumerate(texts):
-        read = min(len(text), READ_CHARS)
-        full = len(batch) == most or (most_chars is not None and chars + read > most_chars)
+        read = min(len(text.encode()), READ_BYTES)
+        full = len(batch) == most or (most_bytes is not None and size + read > most_bytes)
         if not batch or full:
             batch = batches[place] = []
-            chars = 0
+            size = 0
         batch.append(text)
-        chars += read
+        size += read
     return batches

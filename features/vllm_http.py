@@ -51,9 +51,9 @@ class VllmSettings:
     batch_size: int = 32
     """Most texts in one request. More wait longer for their answer, fewer leave the server idle."""
 
-    batch_chars: int | None = None
-    """Most characters in one request, counting of each text its first `features.vllm.READ_CHARS`,
-    so that long texts are answered as soon as short ones. None: any number."""
+    batch_bytes: int | None = None
+    """Most bytes of text in one request, counting of each its first `features.vllm.READ_BYTES`, so
+    that long texts are answered as soon as short ones. None: any number."""
 
     concurrency: int = 4
     """Requests on their way at once, over all callers. More only queue in the server."""
@@ -75,8 +75,8 @@ class VllmSettings:
         for name in ("batch_size", "concurrency", "timeout_s", "backoff_s"):
             if not getattr(self, name) > 0:
                 raise FeatureError(f"{name} must be above 0, got {getattr(self, name)}")
-        if self.batch_chars is not None and self.batch_chars <= 0:
-            raise FeatureError(f"batch_chars must be above 0 or None, got {self.batch_chars}")
+        if self.batch_bytes is not None and self.batch_bytes <= 0:
+            raise FeatureError(f"batch_bytes must be above 0 or None, got {self.batch_bytes}")
         if self.retries < 0:
             raise FeatureError(f"retries must be at least 0, got {self.retries}")
         if not self.base_url.startswith(("http://", "https://")):

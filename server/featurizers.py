@@ -12,8 +12,8 @@ from server.telemetry.metrics import Metrics
 from server.telemetry.traces import headers_to_send_on
 from server.texts import CheckedFeaturizer, MakeFeaturizer, Texts
 
-SERVING_BATCH_SIZE, SERVING_BATCH_CHARS = 32, 8192
-"""Texts and characters in one request: many short texts or a few long ones, which are answered
+SERVING_BATCH_SIZE, SERVING_BATCH_BYTES = 32, 8192
+"""Texts in one request and their bytes: many short texts or a few long ones, which are answered
 soon, so that a vLLM with much to do is told from one that hangs."""
 SERVING_RETRIES = 1
 """A caller is waiting: better to say soon that vLLM is away than to insist."""
@@ -73,7 +73,7 @@ def _open(
         revision=settings.vllm_revision,
         dimensions=expected.dimensions,
         batch_size=SERVING_BATCH_SIZE,
-        batch_chars=SERVING_BATCH_CHARS,
+        batch_bytes=SERVING_BATCH_BYTES,
         concurrency=settings.featurizer_workers,
         timeout_s=settings.vllm_timeout_s,
         retries=SERVING_RETRIES,

@@ -18,7 +18,7 @@ from features.errors import (
     FeaturizerUnreachable,
 )
 from features.text import HashFeaturizer
-from features.vllm import READ_CHARS, VllmFeaturizer, VllmSettings
+from features.vllm import READ_BYTES, VllmFeaturizer, VllmSettings
 from tests.support.embeddings_stub import (
     DIMENSIONS,
     MAX_TOKENS,
@@ -69,18 +69,18 @@ def test_vectors_are_the_servers_and_in_order(vllm: VllmFeaturizer, stub: Embedd
 def test_requests_have_many_short_texts_or_a_few_long_ones(
     settings: VllmSettings, stub: EmbeddingsStub
 ) -> None:
-    texts = ["a", "b" * 90, "c" * 100, "d", "e" * 5000, "f" * 5000, "g"]
-    with closing(VllmFeaturizer(replace(settings, batch_size=3, batch_chars=100))) as featurizer:
+    texts = ["a", "語" * 30, "c" * 100, "d", "e" * 5000, "f" * 5000, "g"]
+    with closing(VllmFeaturizer(replace(settings, batch_size=3, batch_bytes=100))) as featurizer:
         vectors = featurizer.embed(texts)
     np.testing.assert_allclose(vectors, HashFeaturizer(DIMENSIONS).embed(texts), atol=1e-6)
     asked = sorted("".join(text[0] for text in each["input"]) for each in stub.requests)
-    assert asked == ["ab", "c", "d", "e", "f", "g"]
+    assert asked == ["a語", "c", "d", "e", "f", "g"]
 
 
 def test_of_a_long_text_its_beginning_counts(settings: VllmSettings, stub: EmbeddingsStub) -> None:
-    limit = 2 * READ_CHARS
-    with closing(VllmFeaturizer(replace(settings, batch_chars=limit))) as featurizer:
-        featurizer.embed(["long " * READ_CHARS] * 4)
+    limit = 2 * READ_BYTES
+    with closing(VllmFeaturizer(replace(settings, batch_bytes=limit))) as featurizer:
+        featurizer.embed(["long " * READ_BYTES] * 4)
     assert [len(each["input"]) for each in stub.requests] == [2, 2]
 
 
@@ -352,7 +352,7 @@ def test_a_server_of_another_model_is_refused(settings: VllmSettings) -> None:
     ("make", "said"),
     [
         (lambda: VllmSettings(batch_size=0), "batch_size must be above 0"),
-        (lambda: VllmSettings(batch_chars=0), "batch_chars must be above 0 or None"),
+        (lambda: VllmSettings(batch_bytes=0), "batch_bytes must be above 0 or None"),
         (lambda: VllmSettings(concurrency=-1), "concurrency must be above 0"),
         (lambda: VllmSettings(timeout_s=0), "timeout_s must be above 0"),
         (lambda: VllmSettings(backoff_s=float("nan")), "backoff_s must be above 0"),
