@@ -2,8 +2,8 @@
 
 256 people with histories as long as the user tower reads, 256 with histories of any length up to
 that, and 256 new items with related ones, each computed in parts of so many, one thread; the median
-over some rounds. Each number has a process of its own, and what that holds more at the end is what
-onnxruntime's arena keeps. Serving's number is `server.runtime.ROWS_AT_ONCE`.
+over some rounds. Each number has a process of its own, and "kept" is what that holds more at the
+end, onnxruntime's arena in it. Serving's number is `server.runtime.ROWS_AT_ONCE`.
 """
 
 import argparse
@@ -94,8 +94,8 @@ def _people(
     generation: Generation, engine: Engine, lengths: NDArray[np.int64], rng: np.random.Generator
 ) -> list[PersonState]:
     def person(length: int) -> Person:
-        rows = rng.integers(0, len(generation), length).tolist()
-        return Person(history=History.chosen(generation.item_ids.ids(np.array(rows))))
+        rows = rng.integers(0, len(generation), length)
+        return Person(history=History.chosen(generation.item_ids.ids(rows)))
 
     return [engine.users.state(person(length)) for length in lengths.tolist()]
 

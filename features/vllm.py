@@ -15,14 +15,9 @@ from features.errors import FeaturizerBadAnswer, FeaturizerUnavailable
 from features.model_files import encoder_revision, folder_revision
 from features.text import Progress, prepare
 from features.vllm_answer import read_max_tokens, read_vectors
-from features.vllm_http import Headers, VllmHttp, VllmSettings
+from features.vllm_http import READ_BYTES, Headers, VllmHttp, VllmSettings
 
 __all__ = ["VllmFeaturizer", "VllmSettings"]
-
-
-READ_BYTES = 1024
-"""Bytes of a text in UTF-8 that cost time: an encoder of 256 tokens reads about as many, fewer
-where each sign is a token."""
 
 
 class VllmFeaturizer:

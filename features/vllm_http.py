@@ -27,6 +27,11 @@ _TELLTALE = 16
 """Letters of a text by which it is known again."""
 
 
+READ_BYTES = 1024
+"""Bytes of a text in UTF-8 that cost time: an encoder of 256 tokens reads about as many, fewer
+where each sign is a token."""
+
+
 @dataclass(frozen=True)
 class VllmSettings:
     """How to talk to a vLLM server.
@@ -52,7 +57,7 @@ class VllmSettings:
     """Most texts in one request. More wait longer for their answer, fewer leave the server idle."""
 
     batch_bytes: int | None = None
-    """Most bytes of text in one request, counting of each its first `features.vllm.READ_BYTES`, so
+    """Most bytes of text in one request, counting of each its first `READ_BYTES`, so
     that long texts are answered as soon as short ones. None: any number."""
 
     concurrency: int = 4

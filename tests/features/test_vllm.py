@@ -18,7 +18,8 @@ from features.errors import (
     FeaturizerUnreachable,
 )
 from features.text import HashFeaturizer
-from features.vllm import READ_BYTES, VllmFeaturizer, VllmSettings
+from features.vllm import VllmFeaturizer, VllmSettings
+from features.vllm_http import READ_BYTES
 from tests.support.embeddings_stub import (
     DIMENSIONS,
     MAX_TOKENS,
