@@ -127,8 +127,8 @@ def _asking(gate: Gate, metadata: Iterator[Metadata]) -> Callable[[], object]:
 
 
 def _take(gate: Gate, caller: Caller) -> None:
-    with gate.rates.take(caller):
-        pass
+    with gate.rates.admit(caller) as account:
+        account.charge(1)
 
 
 def _by_key(folder: Path) -> tuple[Gate, str]:

@@ -7,15 +7,20 @@ from functools import partial
 from typing import Any
 
 import grpc
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection
 from grpc_reflection.v1alpha.reflection_pb2_grpc import add_ServerReflectionServicer_to_server
 
 from server.engine import Engine
 from server.errors import PortTakenError
+from server.health import SERVICE as HEALTH_SERVICE
+from server.health import Health
 from server.holder import Holder
+from server.message_reader import READING_OPTIONS, MessageReader
 from server.methods import METHODS, SERVICES
 from server.reflection import Reflection
+from server.request_memory import RequestMemory
+from server.security.caller_table import Sharing
 from server.security.gate import open_gate
 from server.security.tls import Certificate
 from server.served import Served
@@ -45,15 +50,19 @@ class App:
         *,
         watchers: Sequence[Watcher] = (),
         metrics: Metrics | None = None,
+        sharing: Sharing | None = None,
     ) -> None:
         self._settings = settings
         served = Served(engine, texts, settings, metrics)
         self.generations = Holder(served, page_hold_s=settings.page_hold_s)
         """What answers, and what still finishes."""
-        self._health = health.aio.HealthServicer()
-        self._gate = open_gate(settings.security, settings.host, processes=settings.workers)
+        limits = settings.limits
+        reader = MessageReader(limits.max_request_bytes, settings.message_timeout_s)
+        self._health = Health(reader)
+        self._gate = open_gate(settings.security, settings.host, sharing=sharing)
         self._server = _grpc_server(settings)
-        self._add_services(Surround(settings.limits, self._gate, watchers))
+        memory = RequestMemory(settings.request_memory_bytes)
+        self._add_services(Surround(limits, self._gate, reader, memory, watchers))
         self.port = 0
         """Where it listens, once it does."""
         self.missing = "starting"
@@ -103,10 +112,9 @@ class App:
             }
             generic = grpc.method_handlers_generic_handler(service, handlers)
             self._server.add_generic_rpc_handlers((generic,))
-        add_health: Any = health_pb2_grpc.add_HealthServicer_to_server  # has no types
-        add_health(self._health, self._server)
+        self._server.add_generic_rpc_handlers((self._health.handlers(),))
         if self._settings.reflection:
-            names = (*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME)
+            names = (*SERVICES, HEALTH_SERVICE, reflection.SERVICE_NAME)
             add_reflection: Any = add_ServerReflectionServicer_to_server  # has no types
             add_reflection(Reflection(names, self._gate), self._server)
 
@@ -116,6 +124,7 @@ def _grpc_server(settings: Settings) -> grpc.aio.Server:
     return grpc.aio.server(
         options=[
             ("grpc.max_receive_message_length", limits.max_request_bytes),
+            *READING_OPTIONS,
             ("grpc.max_send_message_length", limits.max_response_bytes),
             # Alone on a port, a second server there would silently get half of the calls.
             ("grpc.so_reuseport", int(settings.port_shared)),

@@ -12,12 +12,14 @@ ServiceError
 ├── BusyError                 the wait would be too long
 ├── ResponseTooLargeError     more was asked for than fits a message
 ├── DeadlinePassedError       the caller no longer waits
+├── MessageLateError          a message of the call does not come
 ├── ShuttingDownError         the server is going down
 ├── GenerationUnknownError    the server has no such generation
 ├── GenerationRefusedError    a generation did not pass its trial
 ├── NothingBeforeError        no generation to roll back to
 ├── GenerationsBusyError      another change of generations is under way
 ├── GenerationInvalidError    what was sent is no generation
+├── StorageFullError          there is no room for what was sent
 └── FaultError                our own bug; its text stays in the log
 
 StartError                 the server cannot start; never crosses the wire
@@ -112,10 +114,10 @@ class FeaturizerMissingError(ServiceError):
 
 
 class OverloadedError(ServiceError):
-    """As many calls of a kind as the server takes are under way."""
+    """As much of a kind as the server takes is under way."""
 
-    def __init__(self, limit: int, kind: str) -> None:
-        super().__init__(f"all of the server's {limit} places for {kind} are taken")
+    def __init__(self, limit: int, kind: str, unit: str = "places") -> None:
+        super().__init__(f"all of the server's {limit} {unit} for {kind} are taken")
 
 
 class BusyError(ServiceError):
@@ -140,6 +142,13 @@ class DeadlinePassedError(ServiceError):
 
     def __init__(self) -> None:
         super().__init__("the deadline passed before the answer was ready")
+
+
+class MessageLateError(ServiceError):
+    """A call began, and its message, or the next one, did not come."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"expected a message of this call within {seconds:g} s, got none")
 
 
 class ShuttingDownError(ServiceError):
@@ -182,6 +191,13 @@ class GenerationsBusyError(ServiceError):
 
 class GenerationInvalidError(ServiceError):
     """What was sent is no generation, or was damaged on the way."""
+
+
+class StorageFullError(ServiceError):
+    """The server's disk has no room for what was sent."""
+
+    def __init__(self) -> None:
+        super().__init__("the server's disk has no room for this generation; nothing of it is kept")
 
 
 class FaultError(ServiceError):

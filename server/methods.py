@@ -12,12 +12,14 @@ from nearfield.v1 import admin_pb2, embedding_pb2, info_pb2, recommendation_pb2
 
 @dataclass(frozen=True)
 class Method:
-    """One unary RPC."""
+    """One RPC with one answer."""
 
     service: str
     """Full name of its service."""
     name: str
     request: type[Message]
+    streaming: bool = False
+    """Whether it takes a stream of requests."""
 
     @property
     def path(self) -> str:
@@ -27,16 +29,17 @@ class Method:
 
 def _method(descriptor: MethodDescriptor) -> Method:
     service = descriptor.containing_service.full_name
-    return Method(service, descriptor.name, GetMessageClass(descriptor.input_type))
+    request = GetMessageClass(descriptor.input_type)
+    return Method(service, descriptor.name, request, descriptor.client_streaming)
 
 
 def methods_of(*files: FileDescriptor) -> Mapping[str, Method]:
-    """List the unary RPCs of some files of the contract, by path."""
+    """List the RPCs of some files of the contract, by path."""
     return {
         method.path: method
         for file in files
         for service in file.services_by_name.values()
-        for method in map(_method, (each for each in service.methods if not each.client_streaming))
+        for method in map(_method, service.methods)
     }
 
 
@@ -46,6 +49,6 @@ METHODS = methods_of(embedding_pb2.DESCRIPTOR, recommendation_pb2.DESCRIPTOR, in
 SERVICES = tuple(dict.fromkeys(method.service for method in METHODS.values()))
 
 ADMIN_METHODS = methods_of(admin_pb2.DESCRIPTOR)
-"""What the supervisor answers, by path; PublishGeneration, which is a stream, not among them."""
+"""What the supervisor answers, by path."""
 
 ADMIN_SERVICE = admin_pb2.DESCRIPTOR.services_by_name["AdminService"].full_name

@@ -1,11 +1,40 @@
 """Places for calls that are under way, and which calls need one that is apart."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import islice
+from types import TracebackType
 
 from nearfield.v1 import embedding_pb2, recommendation_pb2
 from server.errors import OverloadedError
+
+
+class Place:
+    """One of some places, until its block ends."""
+
+    __slots__ = ("_of",)
+
+    def __init__(self, of: "Places") -> None:
+        self._of = of
+
+    def move(self, to: "Places") -> None:
+        """Take one of other places instead.
+
+        Raises:
+            OverloadedError: all of these are taken; this one is kept until the block ends.
+        """
+        to.one()
+        self._of.give_back()
+        self._of = to
+
+    def __enter__(self) -> "Place":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._of.give_back()
 
 
 class Places:
@@ -16,9 +45,8 @@ class Places:
         self._kind = kind
         self._taken = 0
 
-    @contextmanager
-    def one(self) -> Iterator[None]:
-        """Hold a place for as long as the block lasts.
+    def one(self) -> Place:
+        """Take a place, to be held for as long as a block lasts.
 
         Raises:
             OverloadedError: all are taken.
@@ -26,10 +54,11 @@ class Places:
         if self._taken >= self._most:
             raise OverloadedError(self._most, self._kind)
         self._taken += 1
-        try:
-            yield
-        finally:
-            self._taken -= 1
+        return Place(self)
+
+    def give_back(self) -> None:
+        """Count a place as free."""
+        self._taken -= 1
 
 
 def asks_for_new_items(request: object, most: int) -> bool:

@@ -8,9 +8,10 @@ from uuid import uuid4
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 
 from server.errors import ServiceError
+from server.message_reader import Context
 from server.security.gate import Gate
 from server.security.roles import check_role, role_needed
-from server.surround import Context, abort
+from server.surround import abort
 
 METHOD = f"/{reflection.SERVICE_NAME}/ServerReflectionInfo"
 

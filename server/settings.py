@@ -130,6 +130,13 @@ class Settings(BaseSettings):
     with CANCELLED and without a word. It comes to that only where a process has no time to refuse
     calls itself. Larger takes in more of a burst and makes everybody wait longer."""
 
+    request_memory_bytes: int = Field(default=64 * 1024 * 1024, ge=16 * 1024 * 1024)
+    """Memory that requests may take in a process while they are under way, in bytes, estimated from
+    their parts before they are parsed. One caller gets at most half of it. What is beyond is
+    refused, to be tried again. Larger takes in more large batches at once."""
+    message_timeout_s: PositiveFloat = 10.0
+    """Seconds that the message of a call, or the next one of a stream, gets to arrive."""
+
     limits: Limits = Limits()
     """What one call may ask for."""
     security: SecuritySettings = SecuritySettings()

@@ -22,7 +22,15 @@ log = logging.getLogger(__name__)
 DOMAIN = "nearfield"
 REASON_PREFIX = "ERROR_REASON_"
 MOST_VIOLATIONS = 20
-"""Violations that a status lists. A status travels in a trailer, and trailers are short."""
+"""Violations that a status lists."""
+MOST_MESSAGE_BYTES = 1024
+"""Longest message of a status, as it travels: percent-encoded, so that what is not ASCII counts
+threefold."""
+MOST_FIELD_CHARS = 200
+MOST_VIOLATION_BYTES = 2000
+"""Longest list of violations. A status travels in the trailers: its message, and all of it in
+base64. A client that gets more than 8 KiB of trailers drops them and sees "Stream removed" in place
+of the error; with these bounds they never have more than seven."""
 FAULT = str(server.FaultError())
 
 
@@ -87,6 +95,9 @@ TABLE: Mapping[type[Exception], Row] = {
     server.DeadlinePassedError: Row(
         grpc.StatusCode.DEADLINE_EXCEEDED, reasons.ERROR_REASON_DEADLINE_PASSED
     ),
+    server.MessageLateError: Row(
+        grpc.StatusCode.DEADLINE_EXCEEDED, reasons.ERROR_REASON_DEADLINE_PASSED
+    ),
     server.ShuttingDownError: Row(
         grpc.StatusCode.UNAVAILABLE, reasons.ERROR_REASON_SHUTTING_DOWN, retry_s=1.0
     ),
@@ -100,6 +111,9 @@ TABLE: Mapping[type[Exception], Row] = {
     ),
     server.GenerationInvalidError: Row(
         grpc.StatusCode.INVALID_ARGUMENT, reasons.ERROR_REASON_GENERATION_INVALID
+    ),
+    server.StorageFullError: Row(
+        grpc.StatusCode.RESOURCE_EXHAUSTED, reasons.ERROR_REASON_STORAGE_FULL, retry_s=60.0
     ),
     server.FaultError: _FAULT,
     security.UnauthenticatedError: _NOBODY,
@@ -170,35 +184,55 @@ def to_status(error: Exception, request_id: str) -> Status:
     elif row.code is grpc.StatusCode.INTERNAL:
         # Not a fault of this code: where it went wrong is known, and it may come with every call.
         log.error("request %s failed: %s", request_id, error)
-    status = Status(code=row.code.value[0], message=row.text or str(error))
+    message = _short(row.text or str(error))
+    status = Status(code=row.code.value[0], message=message)
     for detail in _details(error, row, request_id):
         status.details.add().Pack(detail)
     return status
 
 
+def _short(message: str) -> str:
+    """Cut a message to what fits a trailer, where a byte that is not ASCII takes three."""
+    if len(message) * 12 <= MOST_MESSAGE_BYTES:
+        return message
+    left = MOST_MESSAGE_BYTES - 3 * len("…".encode())
+    for place, character in enumerate(message):
+        plain = " " <= character <= "~" and character != "%"
+        left -= 1 if plain else 3 * len(character.encode())
+        if left < 0:
+            return f"{message[:place]}…"
+    return message
+
+
 def _details(error: Exception, row: Row, request_id: str) -> list[Message]:
-    reason = reason_of(row)
-    details: list[Message] = [
-        ErrorInfo(reason=reason, domain=DOMAIN, metadata=_metadata(error)),
-        RequestInfo(request_id=request_id),
-    ]
+    metadata = _metadata(error)
+    details: list[Message] = [RequestInfo(request_id=request_id)]
     if isinstance(error, server.InvalidRequestError):
-        details.append(_bad_request(error))
+        listed = _violations(error)
+        if len(listed) < len(error.violations):
+            metadata["violations"] = str(len(error.violations))
+        details.append(BadRequest(field_violations=listed))
     # Who has used up a rate waits as long as that takes to fill, not what the row says.
     retry_s = error.retry_s if isinstance(error, security.RateLimitedError) else row.retry_s
     if retry_s is not None:
         delay = Duration(nanos=int(retry_s * 1e9) % 10**9, seconds=int(retry_s))
         details.append(RetryInfo(retry_delay=delay))
-    return details
+    return [ErrorInfo(reason=reason_of(row), domain=DOMAIN, metadata=metadata), *details]
 
 
-def _bad_request(error: server.InvalidRequestError) -> BadRequest:
-    listed = error.violations[:MOST_VIOLATIONS]
-    return BadRequest(
-        field_violations=[
-            BadRequest.FieldViolation(field=each.field, description=each.problem) for each in listed
-        ]
-    )
+def _violations(error: server.InvalidRequestError) -> list[BadRequest.FieldViolation]:
+    """Write as many violations as fit."""
+    written = []
+    room = MOST_VIOLATION_BYTES
+    for each in error.violations[:MOST_VIOLATIONS]:
+        violation = BadRequest.FieldViolation(
+            field=each.field[:MOST_FIELD_CHARS], description=_short(each.problem)
+        )
+        room -= violation.ByteSize()
+        if room < 0:
+            break
+        written.append(violation)
+    return written
 
 
 def _metadata(error: Exception) -> dict[str, str]:
@@ -215,6 +249,4 @@ def _metadata(error: Exception) -> dict[str, str]:
             return {"generation": error.generation[:80], "expected_generation": error.expected}
         case security.PermissionDeniedError():
             return {"role": error.role}
-        case server.InvalidRequestError() if len(error.violations) > MOST_VIOLATIONS:
-            return {"violations": str(len(error.violations))}
     return {}

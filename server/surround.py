@@ -1,49 +1,64 @@
-"""What surrounds every call of ours: an id, a place, a deadline, a rich status, a last look.
+"""What surrounds every call of ours: who calls, a place, an id, a deadline, a rich status.
+
+A call is authenticated, held to its caller's limits and given a place before its message is read,
+and the message is measured before it is parsed: what is refused costs neither memory nor time.
 
 Handlers are wrapped once, when the server is made. gRPC's own interceptors would be asked to wrap
-them anew for every call, which costs as much as answering a simple one.
+them anew for every call, which costs as much as answering a simple one. Every handler takes a
+stream of messages, which is what a unary call is on the wire: of a handler that takes one message,
+gRPC would read it before anybody is asked.
 """
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import aclosing, suppress
 from functools import partial
-from typing import Any, Protocol, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias
 from uuid import uuid4
 
 import grpc
-from google.protobuf.message import DecodeError, Message
+from google.protobuf.message import Message
 
 from server.calls import CURRENT, Call
 from server.errors import (
     DeadlinePassedError,
     InvalidRequestError,
+    OverloadedError,
     ResponseTooLargeError,
-    Violation,
+    ServiceError,
 )
 from server.limits import Limits
+from server.message_reader import Context, MessageReader
 from server.methods import Method
-from server.places import Places, asks_for_new_items, elements
+from server.places import Place, Places, asks_for_new_items, elements
+from server.request_memory import RequestMemory
+from server.request_parser import RequestParser, no_message
 from server.security.authenticator import Metadata
+from server.security.errors import RateLimitedError
 from server.security.gate import Gate
+from server.security.rates import Account
 from server.security.roles import check_role, role_needed
 from server.statuses import reason_of, row_of, to_status
-from server.validation import check_request_id
+from server.validation import check_request_id, is_request_id
 
 REQUEST_ID_KEY = "x-request-id"
 STATUS_KEY = "grpc-status-details-bin"
 NO_RETRY = ("grpc-retry-pushback-ms", "-1")
 """Tells the retries of gRPC clients to stay away. Source: gRFC A6."""
-NO_MESSAGE = "expected a message of this call, in UTF-8; the bytes are none"
+TURNED_AWAY = (grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.UNAVAILABLE)
+"""Codes of calls that nothing was done for; they cost their callers nothing."""
+OVERLOADED = reason_of(row_of(OverloadedError(0, "")))
 
-Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 Answer = Message | bytes
 """A message, or one that is serialized already."""
 Later = Callable[[], Awaitable[Answer]]
 """What is to be done for an answer that is not there at once; begun when it is called."""
 Handler = Callable[[Any], Answer | Later]
 """Answers a request: at once where nothing has to be waited for, else later."""
+StreamHandler = Callable[[AsyncIterator[Any]], Awaitable[Answer]]
+"""Answers a stream of requests."""
+RpcHandler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 
 
 class Watcher(Protocol):
@@ -58,14 +73,13 @@ class Watcher(Protocol):
         ...
 
 
-@dataclass(slots=True)
-class Received:
-    """What came from the wire."""
+class Admitted(NamedTuple):
+    """A call that was let in."""
 
-    request: Any
-    """The message; None where the bytes are none."""
-    size: int
-    """Length in bytes."""
+    call: Call
+    context: Context
+    account: Account
+    place: Place
 
 
 class Surround:
@@ -75,28 +89,45 @@ class Surround:
     hang, the others find theirs as free as ever.
     """
 
-    def __init__(self, limits: Limits, gate: Gate, watchers: Sequence[Watcher] = ()) -> None:
+    def __init__(
+        self,
+        limits: Limits,
+        gate: Gate,
+        reader: MessageReader,
+        memory: RequestMemory,
+        watchers: Sequence[Watcher] = (),
+    ) -> None:
         self._limits = limits
         self._gate = gate
+        self._reader = reader
+        self._memory = memory
         self._default_s = limits.default_deadline_ms / 1000
         self._places = Places(limits.max_concurrent_calls, "calls")
         self._new_items = Places(limits.max_new_item_calls, "calls with new items")
         self._watchers = tuple(watchers)
         self._clock = asyncio.get_running_loop().time
 
-    def wrap(self, method: Method, handler: Handler) -> "grpc.RpcMethodHandler[Any, Any]":
-        """Make what gRPC calls for a method."""
+    def wrap(self, method: Method, handler: Handler) -> RpcHandler:
+        """Make what gRPC calls for a method that takes one request."""
+        return self._wrapped(method, partial(self._answer_one, self._parser(method), handler))
+
+    def wrap_stream(self, method: Method, handler: StreamHandler) -> RpcHandler:
+        """Make what gRPC calls for a method that takes a stream of requests."""
+        return self._wrapped(method, partial(self._answer_stream, self._parser(method), handler))
+
+    def _wrapped(
+        self, method: Method, answer: Callable[[Admitted], Awaitable[Answer]]
+    ) -> RpcHandler:
         needed = role_needed(method.path)
 
-        async def handle(received: Received, context: Context) -> bytes:
+        async def handle(messages: object, context: Context) -> bytes:
             call = Call(method, needed, self._clock(), uuid4().hex)
-            call.request_bytes = received.size
             CURRENT.set(call)
             metadata = context.invocation_metadata() or ()
             for watcher in self._watchers:
                 watcher.began(call, metadata)
             try:
-                answer = await self._answer(received.request, context, call, metadata, handler)
+                data = await self._admit(call, context, metadata, answer)
             except grpc.aio.AbortError:
                 raise
             except asyncio.CancelledError:
@@ -106,35 +137,77 @@ class Surround:
                 await self._refuse(call, context, error)
                 raise AssertionError("abort raises") from error
             self._end(call, grpc.StatusCode.OK)
-            return answer
+            return data
 
         behavior: Any = handle  # a coroutine function, which the stubs cannot say
-        return grpc.unary_unary_rpc_method_handler(behavior, _reader(method.request), None)
+        return grpc.stream_unary_rpc_method_handler(behavior, None, None)
 
-    async def _answer(
+    def _parser(self, method: Method) -> RequestParser:
+        return RequestParser(method.request, self._memory, self._limits.max_batch_elements)
+
+    async def _admit(
         self,
-        request: Any,  # noqa: ANN401
-        context: Context,
         call: Call,
+        context: Context,
         metadata: Metadata,
-        handler: Handler,
+        answer: Callable[[Admitted], Awaitable[Answer]],
     ) -> bytes:
+        """Let a call in, or refuse it on its headers alone."""
+        call.request_id = _from_metadata(metadata) or call.request_id
         caller = self._gate.authenticator.authenticate(metadata, context.auth_context)
         call.caller = caller.name
         check_role(caller, call.needed)
-        if request is None:
-            raise InvalidRequestError((Violation("request", NO_MESSAGE),))
-        asked_for = request.request_id or _from_metadata(metadata)
-        check_request_id(asked_for)
-        call.request_id = asked_for or call.request_id
-        apart = asks_for_new_items(request, self._limits.max_batch_elements)
-        places = self._new_items if apart else self._places
-        with self._gate.rates.take(caller, elements(request)), places.one():
-            answer = handler(request)
-            if callable(answer):
-                call.deadline = self._deadline(context, call)
-                answer = await _in_time(answer, call.deadline)
-        return self._written(answer)
+        with self._gate.rates.admit(caller) as account, self._places.one() as place:
+            return self._written(await answer(Admitted(call, context, account, place)))
+
+    async def _answer_one(
+        self, parser: RequestParser, handler: Handler, admitted: Admitted
+    ) -> Answer:
+        call, context, account, place = admitted
+        charged = 0.0
+        try:
+            data = await self._reader.read(context)
+            if data is None:
+                raise no_message()
+            call.request_bytes = len(data)
+            with parser.hold(data, call.caller):
+                request: Any = parser.parse(data)
+                if request.request_id:
+                    check_request_id(request.request_id)
+                    call.request_id = request.request_id
+                most = self._limits.max_batch_elements
+                if asks_for_new_items(request, most):
+                    place.move(self._new_items)
+                cost = float(min(elements(request), most))
+                account.charge(cost)
+                charged = cost
+                answer = handler(request)
+                if callable(answer):
+                    call.deadline = self._deadline(context, call)
+                    answer = await _in_time(answer, call.deadline)
+        except ServiceError as error:
+            _settle(account, charged, error)
+            raise
+        if call.element_reasons:
+            account.refund(call.element_reasons.count(OVERLOADED))
+        return answer
+
+    async def _answer_stream(
+        self, parser: RequestParser, handler: StreamHandler, admitted: Admitted
+    ) -> Answer:
+        call, context, account, _ = admitted
+        account.charge(1.0)
+        call.deadline = self._deadline(context, call)
+        async with aclosing(self._requests(parser, call, context)) as requests:
+            return await _in_time(partial(handler, requests), call.deadline)
+
+    async def _requests(
+        self, parser: RequestParser, call: Call, context: Context
+    ) -> AsyncGenerator[Message, None]:
+        while (data := await self._reader.read(context)) is not None:
+            call.request_bytes += len(data)
+            with parser.hold(data, call.caller):
+                yield parser.parse(data)
 
     async def _refuse(self, call: Call, context: Context, error: Exception) -> None:
         row = row_of(error)
@@ -176,24 +249,22 @@ async def _in_time(later: Later, deadline: float) -> Answer:
         raise DeadlinePassedError from None
 
 
-def _reader(request: type[Message]) -> Callable[[bytes], Received]:
-    """Return what turns bytes into requests, where they are one."""
-    parse = request.FromString
-
-    def read(data: bytes) -> Received:
-        try:
-            return Received(parse(data), len(data))
-        except DecodeError:
-            return Received(None, len(data))
-
-    return read
-
-
 def _from_metadata(metadata: Metadata) -> str:
+    """Find the id that a caller or a proxy gave a call; empty where it gave none that is usable."""
     for key, value in metadata:
         if key == REQUEST_ID_KEY:
-            return value if isinstance(value, str) else ""
+            return value if isinstance(value, str) and is_request_id(value) else ""
     return ""
+
+
+def _settle(account: Account, charged: float, error: ServiceError) -> None:
+    """Charge a call that failed: nothing where it was turned away, one where it was wrong."""
+    if row_of(error).code in TURNED_AWAY:
+        account.refund(charged)
+    elif isinstance(error, InvalidRequestError):
+        account.refund(charged)
+        with suppress(RateLimitedError):
+            account.charge(1.0)
 
 
 async def abort(context: Context, error: Exception, request_id: str) -> None:

@@ -153,15 +153,22 @@ class RequestReader:
         return vector
 
 
+def is_request_id(request_id: str) -> bool:
+    """Tell whether a request id can be echoed and logged as it is."""
+    return (
+        len(request_id) <= MAX_REQUEST_ID_CHARS
+        and request_id.isascii()
+        and request_id.isprintable()
+    )
+
+
 def check_request_id(request_id: str) -> None:
-    """Check a request id, wherever it came from.
+    """Check the request id of a request.
 
     Raises:
         InvalidRequestError: too long, or not printable ASCII.
     """
-    if len(request_id) > MAX_REQUEST_ID_CHARS or not (
-        request_id.isascii() and request_id.isprintable()
-    ):
+    if not is_request_id(request_id):
         problem = f"expected at most {MAX_REQUEST_ID_CHARS} printable ASCII characters"
         raise InvalidRequestError((Violation("request_id", problem),))
 

@@ -82,8 +82,8 @@ async def _steps(generation: Generation) -> list[tuple[str, float]]:
 
     def surround() -> None:
         gate.authenticator.authenticate((), dict)
-        with gate.rates.take(caller, 1), places.one():
-            pass
+        with gate.rates.admit(caller) as account, places.one():
+            account.charge(1)
 
     steps: dict[str, Callable[[], object]] = {
         "read the request": lambda: pb.RecommendRequest.FromString(data),

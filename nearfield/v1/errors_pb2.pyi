@@ -101,6 +101,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """ABORTED with RetryInfo: another change of generations is under way."""
     ERROR_REASON_GENERATION_INVALID: _ErrorReason.ValueType  # 23
     """INVALID_ARGUMENT: what was sent is no generation, or was damaged on the way."""
+    ERROR_REASON_STORAGE_FULL: _ErrorReason.ValueType  # 24
+    """RESOURCE_EXHAUSTED with RetryInfo: the server's disk has no room for what was sent."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call, or an element of a batch, failed."""
@@ -177,4 +179,6 @@ ERROR_REASON_GENERATIONS_BUSY: ErrorReason.ValueType  # 22
 """ABORTED with RetryInfo: another change of generations is under way."""
 ERROR_REASON_GENERATION_INVALID: ErrorReason.ValueType  # 23
 """INVALID_ARGUMENT: what was sent is no generation, or was damaged on the way."""
+ERROR_REASON_STORAGE_FULL: ErrorReason.ValueType  # 24
+"""RESOURCE_EXHAUSTED with RetryInfo: the server's disk has no room for what was sent."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

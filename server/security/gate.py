@@ -4,7 +4,8 @@ With a gate, a call goes
 
     caller = gate.authenticator.authenticate(context.invocation_metadata(), context.auth_context)
     check_role(caller, needed)                # needed = role_needed(method), once at registration
-    with gate.rates.take(caller, elements):
+    with gate.rates.admit(caller) as account:
+        account.charge(elements)
         ...
 """
 
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 import grpc
 
 from server.security.authenticator import Authenticator, Everybody, KnownCallers, watch_callers
+from server.security.caller_table import Sharing
 from server.security.exposure import check_exposure
 from server.security.rates import Rates
 from server.security.settings import SecuritySettings
@@ -57,11 +59,15 @@ class Gate:
 
 
 def open_gate(
-    settings: SecuritySettings, host: str, *, processes: int = 1, clocks: Clocks | None = None
+    settings: SecuritySettings,
+    host: str,
+    *,
+    sharing: Sharing | None = None,
+    clocks: Clocks | None = None,
 ) -> Gate:
     """Read every file that the settings name.
 
-    With several worker processes each opens a gate of its own, after the fork.
+    Each worker process opens a gate of its own; `sharing` lets them count callers together.
 
     Raises:
         ExposedError: `host` would let in more people than was asked for.
@@ -71,7 +77,7 @@ def open_gate(
     clocks = clocks or Clocks()
     rates = Rates(
         settings.limits,
-        processes=processes,
+        sharing=sharing,
         remembered=settings.remembered_callers,
         clock=clocks.monotonic,
     )

@@ -5,53 +5,41 @@ from collections import OrderedDict
 from collections.abc import Callable
 from types import TracebackType
 
+from server.security.caller_table import CallerTable, Sharing
 from server.security.callers import UNLIMITED, Caller, CallerLimits
 from server.security.errors import CallerBusyError, RateLimitedError
 
 BUSY_RETRY_S = 0.5
 """What a caller with too many calls under way is told to wait: nobody knows when one ends."""
+REMEMBERED_HERE = 4096
+"""Callers whose limits are kept worked out in a process."""
+_ROUNDING = 1e-6
 
 
 class Account:
-    """What one caller may have and has had; `with` it for as long as the call lasts."""
+    """One call of a caller: counted as under way until its block ends, and charged inside it."""
 
-    __slots__ = ("_burst", "_level", "_most", "_rate", "_seen", "given", "under_way")
+    __slots__ = ("_bucket", "_rates", "_row")
 
-    def __init__(self, now: float) -> None:
-        self.under_way = 0
-        """Calls that have been let in and have not ended."""
-        self.given = UNLIMITED
-        """The caller's own limits, as they were when last looked at."""
-        self._rate: float | None = None
-        self._burst = self._level = float("inf")
-        self._most: int | None = None
-        self._seen = now
+    def __init__(self, rates: "Rates", row: int, bucket: "Bucket") -> None:
+        self._rates = rates
+        self._row = row
+        self._bucket = bucket
 
-    def limit(self, given: CallerLimits, defaults: CallerLimits, share: int) -> None:
-        """Hold the caller to other limits from now on; what it has had stays had."""
-        self.given = given
-        limits = given.over(defaults)
-        rate, most = limits.calls_per_s, limits.max_concurrent_calls
-        self._rate = None if rate is None else rate / share
-        self._burst = max((limits.burst_calls or rate or 1.0) / share, 1.0)
-        self._level = min(self._level, self._burst)
-        self._most = None if most is None else max(most // share, 1)
+    def charge(self, cost: float) -> None:
+        """Take the cost of the call out of the bucket.
 
-    def let_in(self, cost: float, now: float) -> None:
-        """Charge a call, or refuse it and charge nothing; errors as in `Rates.take`."""
-        if self._most is not None and self.under_way >= self._most:
-            raise CallerBusyError(self._most, BUSY_RETRY_S)
-        if self._rate is not None:
-            level = min(self._burst, self._level + (now - self._seen) * self._rate)
-            missing = min(cost, self._burst) - level
-            if missing > 0:
-                raise RateLimitedError(missing / self._rate)
-            self._level = level - cost
-            self._seen = now
-        self.under_way += 1
+        Raises:
+            RateLimitedError: there is not enough in it; nothing is taken.
+        """
+        self._rates.charge(self._row, self._bucket, cost)
 
-    def __enter__(self) -> None:
-        pass
+    def refund(self, cost: float) -> None:
+        """Give back what was taken for work that was not done."""
+        self._rates.refund(self._row, self._bucket, cost)
+
+    def __enter__(self) -> "Account":
+        return self
 
     def __exit__(
         self,
@@ -59,7 +47,43 @@ class Account:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self.under_way -= 1
+        self._rates.end(self._row)
+
+
+class Unlimited(Account):
+    """A call of somebody who is not held to anything."""
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        pass
+
+    def charge(self, cost: float) -> None:
+        """Do nothing."""
+
+    def refund(self, cost: float) -> None:
+        """Do nothing."""
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Do nothing."""
+
+
+class Bucket:
+    """A caller's limits, worked out."""
+
+    __slots__ = ("burst", "given", "most", "rate")
+
+    def __init__(self, given: CallerLimits, defaults: CallerLimits) -> None:
+        limits = given.over(defaults)
+        self.given = given
+        self.rate = limits.calls_per_s
+        self.burst = max(float(limits.burst_calls or limits.calls_per_s or 1.0), 1.0)
+        self.most = limits.max_concurrent_calls
 
 
 class Rates:
@@ -67,72 +91,83 @@ class Rates:
 
     A bucket fills at `calls_per_s` up to `burst_calls`, and a call takes its cost out of it. A call
     that costs more than the bucket holds passes when it is full and leaves a debt, which the calls
-    after it wait for: large batches are late, not impossible.
+    after it wait for: large batches are late, not impossible. Nobody is charged for more elements
+    than a batch may have, which bounds the debt.
 
-    Each process counts for itself. With N processes behind one port each takes 1/N of every limit,
-    at least one call. That adds up where connections spread evenly; a caller with a single
-    connection is heard by one process alone and gets 1/N.
+    All workers of a node count together (`Sharing`), so a caller's limits are the same on one
+    connection as on many. Source: the generic cell rate algorithm, which needs to keep one number.
 
-    Memory is bounded by `remembered` callers: beyond it the one that has been quiet for longest
-    starts with a full bucket next time. Calls under way are never forgotten.
+    Memory is bounded by `remembered` callers: beyond it one that has been quiet for long starts
+    with a full bucket next time. Calls under way are never forgotten.
     """
 
     def __init__(
         self,
         defaults: CallerLimits,
         *,
-        processes: int = 1,
+        sharing: Sharing | None = None,
         remembered: int = 100_000,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._defaults = defaults
-        self._share = processes
-        self._remembered = remembered
         self._clock = clock
-        self._accounts: OrderedDict[str, Account] = OrderedDict()
-        self._free = Account(clock()) if defaults == UNLIMITED else None
+        self._buckets: OrderedDict[str, Bucket] = OrderedDict()
+        self._unlimited = Unlimited() if defaults == UNLIMITED else None
+        self._table = CallerTable(remembered, sharing)
 
-    def __len__(self) -> int:
-        """Count the callers that are remembered."""
-        return len(self._accounts)
+    def admit(self, caller: Caller) -> Account:
+        """Let a call in that will be charged once it is known what it costs, at least one.
 
-    def take(self, caller: Caller, cost: float = 1.0) -> Account:
-        """Charge a call and count it as under way until the account's block ends.
-
-        `with rates.take(caller, cost): answer()`. Who takes and does not enter leaves a call under
-        way for ever.
+        `with rates.admit(caller) as account: ...` Who does not enter leaves a call under way for
+        ever.
 
         Raises:
             RateLimitedError: the bucket is too empty; the error says when it will not be.
             CallerBusyError: as many calls of the caller as it may have are under way.
         """
-        if self._free is not None and caller.limits is UNLIMITED:
-            self._free.under_way += 1
-            return self._free
-        account = self._account(caller)
-        account.let_in(cost, self._clock())
-        return account
+        if self._unlimited is not None and caller.limits is UNLIMITED:
+            return self._unlimited
+        bucket = self._bucket(caller)
+        row = self._table.find(caller.name)
+        if row is None:
+            raise RateLimitedError(BUSY_RETRY_S)
+        if bucket.most is not None and self._table.calls(row) >= bucket.most:
+            raise CallerBusyError(bucket.most, BUSY_RETRY_S)
+        self._check(row, bucket, 1.0)
+        self._table.count(row, 1)
+        return Account(self, row, bucket)
 
-    def _account(self, caller: Caller) -> Account:
-        account = self._accounts.get(caller.name)
-        if account is None:
-            self._make_room()
-            account = self._accounts[caller.name] = Account(self._clock())
-            account.limit(caller.limits, self._defaults, self._share)
-        else:
-            self._accounts.move_to_end(caller.name)
-        if account.given is not caller.limits:  # another key of the caller, or the file has changed
-            account.limit(caller.limits, self._defaults, self._share)
-        return account
+    def charge(self, row: int, bucket: Bucket, cost: float) -> None:
+        """See `Account.charge`."""
+        if bucket.rate is not None:
+            full_at = self._check(row, bucket, cost)
+            self._table.set_full_at(row, full_at + cost / bucket.rate)
 
-    def _make_room(self) -> None:
-        """Forget the quietest callers; one with calls under way counts as just heard.
+    def refund(self, row: int, bucket: Bucket, cost: float) -> None:
+        """See `Account.refund`."""
+        if bucket.rate is not None:
+            self._table.set_full_at(row, self._table.full_at(row) - cost / bucket.rate)
 
-        Every call under way is passed over at most once, and the server bounds those.
-        """
-        for _ in range(len(self._accounts)):
-            if len(self._accounts) < self._remembered:
-                return
-            name, account = self._accounts.popitem(last=False)
-            if account.under_way:
-                self._accounts[name] = account
+    def end(self, row: int) -> None:
+        """Count a call as over."""
+        self._table.count(row, -1)
+
+    def _check(self, row: int, bucket: Bucket, cost: float) -> float:
+        """Find out whether a cost can be paid; gives the moment that it counts from."""
+        now = self._clock()
+        full_at = max(self._table.full_at(row), now)
+        if bucket.rate is None:
+            self._table.set_full_at(row, full_at)  # says when it was last heard
+            return full_at
+        missing = min(cost, bucket.burst) - (bucket.burst - (full_at - now) * bucket.rate)
+        if missing > _ROUNDING:
+            raise RateLimitedError(missing / bucket.rate)
+        return full_at
+
+    def _bucket(self, caller: Caller) -> Bucket:
+        bucket = self._buckets.get(caller.name)
+        if bucket is None or bucket.given is not caller.limits:  # another key, or a changed file
+            bucket = self._buckets[caller.name] = Bucket(caller.limits, self._defaults)
+            if len(self._buckets) > REMEMBERED_HERE:
+                self._buckets.popitem(last=False)
+        return bucket

@@ -1,27 +1,25 @@
 """The supervisor's own port, for operators: AdminService and health."""
 
 import logging
-from collections.abc import AsyncIterator, Sequence
-from typing import Any
-from uuid import uuid4
+from collections.abc import Sequence
 
 import grpc
-from google.protobuf.message import DecodeError
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_health.v1 import health_pb2
 
-from nearfield.v1 import admin_pb2 as pb
-from server.errors import InvalidRequestError, PortTakenError, Violation
-from server.methods import ADMIN_METHODS, ADMIN_SERVICE
-from server.security.gate import Gate, open_gate
-from server.security.roles import check_role, role_needed
+from server.app import KEEPALIVE_MIN_MS
+from server.errors import PortTakenError
+from server.health import Health
+from server.message_reader import READING_OPTIONS, MessageReader
+from server.methods import ADMIN_METHODS, ADMIN_SERVICE, Method
+from server.request_memory import RequestMemory
+from server.security.gate import open_gate
 from server.settings import Settings
 from server.supervision.admin_service import AdminService
 from server.supervision.supervisor import Supervisor
-from server.surround import NO_MESSAGE, Context, Surround, Watcher, abort, handler_of
+from server.surround import RpcHandler, Surround, Watcher, handler_of
 
 log = logging.getLogger(__name__)
 
-PUBLISH = "PublishGeneration"
 DEADLINE_MS = 600_000
 """Of calls that come without one: a large generation takes minutes to be tried."""
 
@@ -35,24 +33,25 @@ class AdminApp:
         self._settings = settings
         self._gate = open_gate(settings.security, settings.host)
         self._service = AdminService(supervisor)
-        self._health = health.aio.HealthServicer()
+        limits = settings.limits.model_copy(update={"default_deadline_ms": DEADLINE_MS})
         self._server = grpc.aio.server(
             options=[
-                ("grpc.max_receive_message_length", settings.limits.max_request_bytes),
+                ("grpc.max_receive_message_length", limits.max_request_bytes),
+                *READING_OPTIONS,
                 ("grpc.so_reuseport", 0),
+                ("grpc.keepalive_permit_without_calls", 1),
+                ("grpc.http2.min_ping_interval_without_data_ms", KEEPALIVE_MIN_MS),
             ]
         )
-        limits = settings.limits.model_copy(update={"default_deadline_ms": DEADLINE_MS})
-        surround = Surround(limits, self._gate, watchers)
+        reader = MessageReader(limits.max_request_bytes, settings.message_timeout_s)
+        memory = RequestMemory(settings.request_memory_bytes)
+        surround = Surround(limits, self._gate, reader, memory, watchers)
         handlers = {
-            method.name: surround.wrap(method, handler_of(getattr(self._service, method.name)))
-            for method in ADMIN_METHODS.values()
+            method.name: self._wrapped(surround, method) for method in ADMIN_METHODS.values()
         }
-        handlers[PUBLISH] = _publish_handler(self._service, self._gate)
         generic = grpc.method_handlers_generic_handler(ADMIN_SERVICE, handlers)
-        self._server.add_generic_rpc_handlers((generic,))
-        add_health: Any = health_pb2_grpc.add_HealthServicer_to_server  # has no types
-        add_health(self._health, self._server)
+        self._health = Health(reader)
+        self._server.add_generic_rpc_handlers((generic, self._health.handlers()))
         self.port = 0
         """Where it listens, once it does."""
 
@@ -77,45 +76,8 @@ class AdminApp:
         await self._health.enter_graceful_shutdown()
         await self._server.stop(self._settings.grace_s)
 
-
-def _publish_handler(service: AdminService, gate: Gate) -> "grpc.RpcMethodHandler[Any, Any]":
-    """Surround the one call that is a stream: who calls, and what becomes of errors."""
-    needed = role_needed(f"/{ADMIN_SERVICE}/{PUBLISH}")
-
-    async def publish(
-        requests: AsyncIterator[pb.PublishGenerationRequest | None], context: Context
-    ) -> pb.PublishGenerationResponse:
-        try:
-            metadata = context.invocation_metadata()
-            caller = gate.authenticator.authenticate(metadata, context.auth_context)
-            check_role(caller, needed)
-            return await service.publish(_readable(requests))
-        except grpc.aio.AbortError:
-            raise
-        except Exception as error:  # noqa: BLE001 - the table has a row for the unexpected
-            await abort(context, error, uuid4().hex)
-        raise AssertionError("abort raises")
-
-    behavior: Any = publish  # a coroutine function, which the stubs cannot say
-    return grpc.stream_unary_rpc_method_handler(
-        behavior,
-        _read,
-        pb.PublishGenerationResponse.SerializeToString,
-    )
-
-
-def _read(data: bytes) -> pb.PublishGenerationRequest | None:
-    """Read a message of the stream; gRPC would call one that is none a fault of ours."""
-    try:
-        return pb.PublishGenerationRequest.FromString(data)
-    except DecodeError:
-        return None
-
-
-async def _readable(
-    requests: AsyncIterator[pb.PublishGenerationRequest | None],
-) -> AsyncIterator[pb.PublishGenerationRequest]:
-    async for request in requests:
-        if request is None:
-            raise InvalidRequestError((Violation("request", NO_MESSAGE),))
-        yield request
+    def _wrapped(self, surround: Surround, method: Method) -> RpcHandler:
+        behavior = getattr(self._service, method.name)
+        if method.streaming:
+            return surround.wrap_stream(method, behavior)
+        return surround.wrap(method, handler_of(behavior))

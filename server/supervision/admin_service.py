@@ -2,19 +2,27 @@
 """AdminService: what an operator may ask of the supervisor."""
 
 import asyncio
+import errno
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import ExitStack
 from pathlib import Path
 
-from export.generation import GenerationError
+from export.generation import GenerationBusyError, GenerationError
 from export.generation.incoming import Incoming, receive
 from nearfield.v1 import admin_pb2 as pb
-from server.errors import GenerationInvalidError, InvalidRequestError, Violation
+from server.errors import (
+    GenerationInvalidError,
+    GenerationsBusyError,
+    InvalidRequestError,
+    StorageFullError,
+    Violation,
+)
 from server.supervision.changing import Change
 from server.supervision.store import Entry
 from server.supervision.supervisor import Supervisor
 from server.wire import write_moment
 
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 NO_STORE = "this server has one generation alone; start it with an output folder to change it"
 
 
@@ -66,13 +74,15 @@ class AdminService:
             ]
         )
 
-    async def publish(
+    async def PublishGeneration(
         self, requests: AsyncIterator[pb.PublishGenerationRequest]
     ) -> pb.PublishGenerationResponse:
         """Take a generation in, and activate it where that was asked for.
 
         Raises:
             GenerationInvalidError: what came is no generation.
+            GenerationsBusyError: another one is being written there.
+            StorageFullError: there is no room for it.
             InvalidRequestError: the messages are not a head and then pieces.
         """
         out = self._supervisor.store.out
@@ -83,8 +93,14 @@ class AdminService:
             raise InvalidRequestError((Violation("head", "expected a head first"),))
         try:
             name = await _take_in(out, head.head.manifest, requests)
-        except (GenerationError, OSError) as error:
+        except GenerationBusyError as error:
+            raise GenerationsBusyError from error
+        except GenerationError as error:
             raise GenerationInvalidError(str(error)) from error
+        except OSError as error:
+            if error.errno in NO_ROOM:
+                raise StorageFullError from error
+            raise
         if head.head.activate:
             await self._whole(self._supervisor.activate(name))
         return pb.PublishGenerationResponse(generation=await self._entry(name))

@@ -16,10 +16,12 @@ from pathlib import Path
 from pydantic_settings import CliApp
 
 from retrieval import kernels
+from server import message_cost
 from server.app import App
 from server.batcher import SWITCH_S
 from server.engine import Engine
 from server.holder import set_aside
+from server.security.caller_table import Sharing
 from server.served import Served
 from server.settings import Settings
 from server.supervision.control import Question, Told, answer_all
@@ -29,6 +31,9 @@ from server.telemetry.process import Telemetry
 from server.texts import Texts
 
 log = logging.getLogger(__name__)
+
+CALLERS_FILE = "callers"
+"""In the folder of a run: what each caller has had, over all workers."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,8 +54,15 @@ class NotOpenError(Exception):
 class Worker:
     """Does what the supervisor asks; for one event loop."""
 
-    def __init__(self, settings: Settings, read: Read, telemetry: Telemetry) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        read: Read,
+        telemetry: Telemetry,
+        sharing: Sharing | None = None,
+    ) -> None:
         self._settings = settings
+        self._sharing = sharing
         self._telemetry = telemetry
         self._looking = AsyncExitStack()
         self._read = read
@@ -103,6 +115,7 @@ class Worker:
             settings,
             watchers=self._telemetry.watchers(asyncio.get_running_loop().time),
             metrics=self._telemetry.metrics,
+            sharing=self._sharing,
         )
         await app.start()
         self._app = app
@@ -128,13 +141,19 @@ class Worker:
         return self._open.pop(name)
 
 
-async def work(settings: Settings, end: socket.socket, read: Read, telemetry: Telemetry) -> None:
+async def work(
+    settings: Settings,
+    end: socket.socket,
+    read: Read,
+    telemetry: Telemetry,
+    sharing: Sharing | None,
+) -> None:
     """Answer the supervisor until it closes its end, then drain."""
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         # The supervisor hears of these too, and drains its workers.
         loop.add_signal_handler(number, lambda: None)
-    worker = Worker(settings, read, telemetry)
+    worker = Worker(settings, read, telemetry, sharing)
     await answer_all(end, worker.answer)
     await worker.drain()
 
@@ -143,13 +162,16 @@ def main(arguments: list[str], *, read: Read = read_generation) -> int:
     """Run a worker: the number of its end's file, its own number, then the flags of the server."""
     end = socket.socket(fileno=int(arguments[0]))
     settings = CliApp.run(Settings, cli_args=arguments[2:])
-    with Telemetry(
-        settings.telemetry, worker=int(arguments[1]), folder=folder_of_run()
-    ) as telemetry:
+    number, folder = int(arguments[1]), folder_of_run()
+    sharing = None
+    if folder is not None:
+        sharing = Sharing(folder / CALLERS_FILE, number, settings.workers)
+    with Telemetry(settings.telemetry, worker=number, folder=folder) as telemetry:
         kernels.load()
+        message_cost.load()
         set_aside()
         sys.setswitchinterval(SWITCH_S)
-        asyncio.run(work(settings, end, read, telemetry))
+        asyncio.run(work(settings, end, read, telemetry, sharing))
     return 0
 
 

@@ -45,7 +45,8 @@ def guarded(gate: Gate, reply: Reply = name_of) -> grpc.GenericRpcHandler:
         try:
             caller = gate.authenticator.authenticate(metadata, context.auth_context)
             check_role(caller, needed)
-            with gate.rates.take(caller):
+            with gate.rates.admit(caller) as account:
+                account.charge(1)
                 return reply(caller)
         except ServiceError as error:
             status = to_status(error, "")

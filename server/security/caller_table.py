@@ -1,0 +1,119 @@
+"""What each caller has had, in memory that the workers of a node share.
+
+A row for each caller: the moment at which its bucket will be full again, and how many of its calls
+are under way in each worker. Words of eight bytes are written whole, so nobody reads half of one. A
+worker writes its own count of calls alone. The moment is everybody's: where two workers charge a
+caller in the same microsecond, one charge may be lost.
+"""
+
+import fcntl
+import mmap
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+
+import numpy as np
+
+PROBED = 16
+"""Rows in which a caller may be; where all of them are taken, the quietest makes way."""
+_WORD = 8
+_KEY, _FULL_AT, _CALLS = 0, 2, 3
+"""Words of a row: two of the key, one of the moment, then one for each worker."""
+
+
+@dataclass(frozen=True)
+class Sharing:
+    """Which worker of a node this is."""
+
+    file: Path
+    """The same for all workers, made by whoever comes first."""
+    worker: int
+    workers: int
+
+
+class CallerTable:
+    """Rows of callers, found by name. For one event loop of each worker."""
+
+    def __init__(self, rows: int, sharing: Sharing | None = None) -> None:
+        self._rows = rows
+        self._worker, self._workers = (sharing.worker, sharing.workers) if sharing else (0, 1)
+        self._words = _CALLS + self._workers
+        size = rows * self._words * _WORD
+        self._file = -1
+        if sharing is not None:
+            self._file = os.open(sharing.file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            os.ftruncate(self._file, size)
+        memory = mmap.mmap(self._file, size)
+        self._ints = memoryview(memory).cast("q")
+        self._floats = memoryview(memory).cast("d")
+        if sharing is not None:  # calls of this worker's former life are under way no more
+            table = np.frombuffer(memory, np.int64).reshape(rows, self._words)
+            table[:, _CALLS + self._worker] = 0
+
+    def find(self, name: str) -> int | None:
+        """Find the row of a caller, or take one; None where all that it may have are busy."""
+        digest = blake2b(name.encode(), digest_size=2 * _WORD).digest()
+        first = int.from_bytes(digest[:_WORD], "little", signed=True) or 1  # 0 marks a free row
+        second = int.from_bytes(digest[_WORD:], "little", signed=True)
+        found = self._look_up(first, second)
+        return self._insert(first, second) if found is None else found
+
+    def full_at(self, row: int) -> float:
+        """Return when the caller's bucket will be full, in seconds of the monotonic clock."""
+        return self._floats[row * self._words + _FULL_AT]
+
+    def set_full_at(self, row: int, moment: float) -> None:
+        """Move that moment."""
+        self._floats[row * self._words + _FULL_AT] = moment
+
+    def calls(self, row: int) -> int:
+        """Count the caller's calls under way in all workers."""
+        start = row * self._words + _CALLS
+        return sum(self._ints[start : start + self._workers])
+
+    def count(self, row: int, calls: int) -> None:
+        """Add to the calls under way here."""
+        self._ints[row * self._words + _CALLS + self._worker] += calls
+
+    def _look_up(self, first: int, second: int) -> int | None:
+        for row in self._probed(first):
+            start = row * self._words + _KEY
+            if self._ints[start] == first and self._ints[start + 1] == second:
+                return row
+        return None
+
+    def _insert(self, first: int, second: int) -> int | None:
+        with self._locked():
+            found = self._look_up(first, second)  # by another worker, meanwhile
+            if found is not None:
+                return found
+            idle = [row for row in self._probed(first) if not self.calls(row)]
+            if not idle:
+                return None
+            row = min(idle, key=self.full_at)  # one that is free was never full
+            start = row * self._words
+            self._ints[start + _KEY] = 0
+            self._floats[start + _FULL_AT] = 0.0
+            self._ints[start + _KEY + 1] = second
+            self._ints[start + _KEY] = first
+            return row
+
+    def _probed(self, first: int) -> Iterator[int]:
+        begin = first % self._rows
+        for step in range(min(PROBED, self._rows)):
+            yield (begin + step) % self._rows
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Keep other workers from taking rows."""
+        if self._file < 0:
+            yield
+            return
+        fcntl.flock(self._file, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            fcntl.flock(self._file, fcntl.LOCK_UN)
