@@ -58,7 +58,7 @@ class App:
         """What answers, and what still finishes."""
         limits = settings.limits
         reader = MessageReader(limits.max_request_bytes, settings.message_timeout_s)
-        self._health = Health(reader)
+        self._health = Health(limits.max_request_bytes, settings.message_timeout_s)
         self._gate = open_gate(settings.security, settings.host, sharing=sharing)
         self._server = _grpc_server(settings)
         memory = RequestMemory(settings.request_memory_bytes)

@@ -1,6 +1,6 @@
 """grpc.health.v1, which everybody may ask without credentials, and so in few words."""
 
-from typing import Any
+from typing import Any, NoReturn
 
 import grpc
 from google.protobuf.message import DecodeError
@@ -18,8 +18,9 @@ MOST_WATCHERS = 1000
 class Health:
     """Says what serves; for one event loop."""
 
-    def __init__(self, reader: MessageReader) -> None:
-        self._reader = reader
+    def __init__(self, max_bytes: int, timeout_s: float) -> None:
+        # Anybody may send a long message here, so that the others do not wait for these.
+        self._reader = MessageReader(max_bytes, timeout_s, at_once=1, slow=1)
         self._servicer: Any = health.aio.HealthServicer()  # has no types
         self._watchers = 0
 
@@ -45,12 +46,12 @@ class Health:
         )
 
     async def _check(self, messages: object, context: Context) -> health_pb2.HealthCheckResponse:
-        request = await self._request(context)
+        request = await self._request(context) or await _refuse(context)
         answer: health_pb2.HealthCheckResponse = await self._servicer.Check(request, context)
         return answer
 
     async def _watch(self, messages: object, context: Context) -> None:
-        request = await self._request(context)
+        request = await self._request(context) or await _refuse(context)
         if self._watchers >= MOST_WATCHERS:
             code = grpc.StatusCode.RESOURCE_EXHAUSTED
             await context.abort(code, f"all {MOST_WATCHERS} places of Watch are taken")
@@ -60,13 +61,18 @@ class Health:
         finally:
             self._watchers -= 1
 
-    async def _request(self, context: Context) -> health_pb2.HealthCheckRequest:
+    async def _request(self, context: Context) -> health_pb2.HealthCheckRequest | None:
+        """Read a request; None where it is none."""
         data = await self._reader.read(context)
-        if data is not None and len(data) <= MOST_BYTES:
-            try:
-                return health_pb2.HealthCheckRequest.FromString(data)
-            except DecodeError:
-                pass
-        problem = f"expected a HealthCheckRequest of at most {MOST_BYTES} bytes"
-        await context.abort(grpc.StatusCode.INVALID_ARGUMENT, problem)
-        raise AssertionError("abort raises")
+        if data is None or len(data) > MOST_BYTES:
+            return None
+        try:
+            return health_pb2.HealthCheckRequest.FromString(data)
+        except DecodeError:
+            return None
+
+
+async def _refuse(context: Context) -> NoReturn:
+    problem = f"expected a HealthCheckRequest of at most {MOST_BYTES} bytes"
+    await context.abort(grpc.StatusCode.INVALID_ARGUMENT, problem)
+    raise AssertionError("abort raises")

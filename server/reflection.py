@@ -11,7 +11,7 @@ from server.errors import ServiceError
 from server.message_reader import Context
 from server.security.gate import Gate
 from server.security.roles import check_role, role_needed
-from server.surround import abort
+from server.surround import abort, refusal_of
 
 METHOD = f"/{reflection.SERVICE_NAME}/ServerReflectionInfo"
 
@@ -31,11 +31,14 @@ class Reflection(_Servicer):  # type: ignore[misc]  # for the same reason
         self, requests: AsyncIterable[reflection_pb2.ServerReflectionRequest], context: Context
     ) -> AsyncIterator[reflection_pb2.ServerReflectionResponse]:
         """Answer questions about the services."""
+        refusal = None
         try:
             metadata = context.invocation_metadata()
             caller = self._gate.authenticator.authenticate(metadata, context.auth_context)
             check_role(caller, self._needed)
         except ServiceError as error:
-            await abort(context, error, uuid4().hex)
+            refusal = refusal_of(error, uuid4().hex)
+        if refusal is not None:
+            await abort(context, refusal)
         async for response in super().ServerReflectionInfo(requests, context):
             yield response

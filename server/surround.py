@@ -14,7 +14,7 @@ import inspect
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing, suppress
 from functools import partial
-from typing import Any, NamedTuple, Protocol, TypeAlias
+from typing import Any, NamedTuple, NoReturn, Protocol, TypeAlias
 from uuid import uuid4
 
 import grpc
@@ -73,6 +73,14 @@ class Watcher(Protocol):
         ...
 
 
+class Refusal(NamedTuple):
+    """How a call ends that is not answered."""
+
+    code: grpc.StatusCode
+    message: str
+    trailers: tuple[tuple[str, str | bytes], ...]
+
+
 class Admitted(NamedTuple):
     """A call that was let in."""
 
@@ -126,16 +134,17 @@ class Surround:
             metadata = context.invocation_metadata() or ()
             for watcher in self._watchers:
                 watcher.began(call, metadata)
+            refusal = None
+            data = b""
             try:
                 data = await self._admit(call, context, metadata, answer)
-            except grpc.aio.AbortError:
-                raise
             except asyncio.CancelledError:
                 self._end(call, grpc.StatusCode.CANCELLED)
                 raise
-            except Exception as error:
-                await self._refuse(call, context, error)
-                raise AssertionError("abort raises") from error
+            except Exception as error:  # noqa: BLE001 - the table has a row for the unexpected
+                refusal = self._refusal(call, error)
+            if refusal is not None:
+                await abort(context, refusal)
             self._end(call, grpc.StatusCode.OK)
             return data
 
@@ -209,11 +218,11 @@ class Surround:
             with parser.hold(data, call.caller):
                 yield parser.parse(data)
 
-    async def _refuse(self, call: Call, context: Context, error: Exception) -> None:
+    def _refusal(self, call: Call, error: Exception) -> Refusal:
         row = row_of(error)
         call.reason = reason_of(row)
         self._end(call, row.code)
-        await abort(context, error, call.request_id)
+        return refusal_of(error, call.request_id)
 
     def _deadline(self, context: Context, call: Call) -> float:
         remaining = context.time_remaining()
@@ -267,11 +276,20 @@ def _settle(account: Account, charged: float, error: ServiceError) -> None:
             account.charge(1.0)
 
 
-async def abort(context: Context, error: Exception, request_id: str) -> None:
-    """End a call with the rich status of an error. Raises, as gRPC does."""
-    status = to_status(error, request_id)
-    row = row_of(error)
+def refusal_of(error: Exception, request_id: str) -> Refusal:
+    """Write what the caller hears of an error, and log it where it is a fault."""
+    status, row = to_status(error, request_id), row_of(error)
     trailers: list[tuple[str, str | bytes]] = [(STATUS_KEY, status.SerializeToString())]
     if row.pushed_back:
         trailers.append(NO_RETRY)
-    await context.abort(row.code, status.message, trailing_metadata=tuple(trailers))
+    return Refusal(row.code, status.message, tuple(trailers))
+
+
+async def abort(context: Context, refusal: Refusal) -> NoReturn:
+    """End a call. Raises, as gRPC does.
+
+    Not to be called while an error is handled: gRPC keeps what it raises here, with all frames and
+    so with the request, until the garbage collector finds it.
+    """
+    await context.abort(*refusal)
+    raise AssertionError("abort raises")

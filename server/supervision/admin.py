@@ -50,7 +50,7 @@ class AdminApp:
             method.name: self._wrapped(surround, method) for method in ADMIN_METHODS.values()
         }
         generic = grpc.method_handlers_generic_handler(ADMIN_SERVICE, handlers)
-        self._health = Health(reader)
+        self._health = Health(limits.max_request_bytes, settings.message_timeout_s)
         self._server.add_generic_rpc_handlers((generic, self._health.handlers()))
         self.port = 0
         """Where it listens, once it does."""

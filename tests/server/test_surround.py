@@ -63,7 +63,7 @@ class Waiting:
     def invocation_metadata(self) -> tuple[tuple[str, str], ...]:
         return self._metadata
 
-    async def abort(self, code: grpc.StatusCode, details: str, trailing_metadata: object) -> None:
+    async def abort(self, code: grpc.StatusCode, details: str, trailers: object) -> None:
         self.code = code
         raise Aborted(details)
 
