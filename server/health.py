@@ -1,5 +1,6 @@
 """grpc.health.v1, which everybody may ask without credentials, and so in few words."""
 
+import asyncio
 from typing import Any
 
 import grpc
@@ -15,21 +16,47 @@ MOST_WATCHERS = 1000
 """Calls of Watch at once; one stays open for as long as its caller likes."""
 
 
+Status = health_pb2.HealthCheckResponse.ServingStatus
+SERVING, NOT_SERVING, UNKNOWN = (
+    health_pb2.HealthCheckResponse.SERVING,
+    health_pb2.HealthCheckResponse.NOT_SERVING,
+    health_pb2.HealthCheckResponse.SERVICE_UNKNOWN,
+)
+
+
 class Health:
-    """Says what serves; for one event loop."""
+    """Says what serves; for one event loop.
+
+    grpcio's own servicer writes to a watcher under a lock that every change of the status needs, so
+    that one client that does not read would keep others from hearing of a drain, and the drain from
+    going on. Here nothing waits for a watcher.
+    """
 
     def __init__(self, reader: MessageReader) -> None:
         self._reader = reader
-        self._servicer: Any = health.aio.HealthServicer()  # has no types
+        self._statuses: dict[str, Status] = {"": SERVING}
+        self._changed = asyncio.Event()
+        self._over = False
         self._watchers = 0
 
-    async def set(self, service: str, status: health_pb2.HealthCheckResponse.ServingStatus) -> None:
+    def set(self, service: str, status: Status) -> None:
         """Set the status of a service."""
-        await self._servicer.set(service, status)
+        self._statuses[service] = status
+        self._tell()
 
-    async def enter_graceful_shutdown(self) -> None:
+    def enter_graceful_shutdown(self) -> None:
         """Say NOT_SERVING of every service from now on."""
-        await self._servicer.enter_graceful_shutdown()
+        self._statuses = dict.fromkeys(self._statuses, NOT_SERVING)
+        self._tell()
+
+    def end_watches(self) -> None:
+        """Let the calls of Watch end, once they have told the last status."""
+        self._over = True
+        self._tell()
+
+    def _tell(self) -> None:
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()
 
     def handlers(self) -> grpc.GenericRpcHandler:
         """Make what gRPC calls."""
@@ -46,8 +73,10 @@ class Health:
 
     async def _check(self, messages: object, context: Context) -> health_pb2.HealthCheckResponse:
         request = await self._request(context)
-        answer: health_pb2.HealthCheckResponse = await self._servicer.Check(request, context)
-        return answer
+        status = self._statuses.get(request.service)
+        if status is None:
+            await context.abort(grpc.StatusCode.NOT_FOUND, "expected the name of a service")
+        return health_pb2.HealthCheckResponse(status=status)
 
     async def _watch(self, messages: object, context: Context) -> None:
         request = await self._request(context)
@@ -56,9 +85,21 @@ class Health:
             await context.abort(code, f"all {MOST_WATCHERS} places of Watch are taken")
         self._watchers += 1
         try:
-            await self._servicer.Watch(request, context)
+            await self._tell_changes(request.service, context)
         finally:
             self._watchers -= 1
+
+    async def _tell_changes(self, service: str, context: Context) -> None:
+        told: Status | None = None
+        while True:
+            changed, status = self._changed, self._statuses.get(service, UNKNOWN)
+            if status != told:
+                await context.write(health_pb2.HealthCheckResponse(status=status))
+                told = status
+            elif self._over:
+                return
+            else:
+                await changed.wait()
 
     async def _request(self, context: Context) -> health_pb2.HealthCheckRequest:
         data = await self._reader.read(context)
