@@ -134,7 +134,7 @@ class VllmFeaturizer:
         return vectors
 
     def close(self) -> None:
-        """End waiting retries, threads and connections; closing twice is harmless."""
+        """End questions, retries, threads and connections; closing twice is harmless."""
         self._http.close()
         self._threads.shutdown(cancel_futures=True)
 

@@ -1,9 +1,13 @@
 """Questions to a vLLM server over HTTP: timeouts, bearer token, retries with backoff."""
 
+import socket
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from ipaddress import ip_address
+from typing import Any
+from weakref import WeakSet
 
 import httpx
 import numpy as np
@@ -114,6 +118,7 @@ class VllmHttp:
         self._headers = headers
         self._rng = rng
         self._closed = threading.Event()
+        self._connections = _Connections()
         self._client = httpx.Client(
             timeout=settings.timeout_s,
             trust_env=False,
@@ -148,12 +153,15 @@ class VllmHttp:
 
     def _send(self, method: str, url: str, body: object) -> httpx.Response:
         attempts = 0
+        traced = {"trace": self._connections.trace}
         failure = FeaturizerUnavailable
         reason = "nothing was sent: closed"
         while attempts <= self._settings.retries and not self._closed.wait(self._pause_s(attempts)):
             attempts += 1
             try:
-                response = self._client.request(method, url, json=body, headers=self._headers())
+                response = self._client.request(
+                    method, url, json=body, headers=self._headers(), extensions=traced
+                )
             except _CONNECTION_ERRORS as error:
                 failure, reason = _kind(error), f"{type(error).__name__}: {error}"
                 continue
@@ -175,9 +183,46 @@ class VllmHttp:
         return longest * float(self._rng.uniform(0.5, 1.0))
 
     def close(self) -> None:
-        """End waiting retries and close connections; closing twice is harmless."""
+        """End questions and waiting retries, close connections; closing twice is harmless."""
         self._closed.set()
+        self._connections.shut_down()
         self._client.close()
+
+
+class _Connections:
+    """The sockets of a client's connections.
+
+    A thread that waits for an answer does not notice that another one closed its socket; it notices
+    that the socket was shut down.
+    """
+
+    def __init__(self) -> None:
+        self._sockets: WeakSet[socket.socket] = WeakSet()
+        self._lock = threading.Lock()
+        self._over = False
+
+    def trace(self, event: str, info: Mapping[str, Any]) -> None:
+        """Take note of a connection; httpcore tells of all that it does for a request."""
+        if event in {"connection.connect_tcp.complete", "connection.start_tls.complete"}:
+            made = info["return_value"].get_extra_info("socket")
+            with self._lock:
+                self._sockets.add(made)
+                over = self._over
+            if over:
+                _shut_down(made)
+
+    def shut_down(self) -> None:
+        """Let nothing more come or go."""
+        with self._lock:
+            self._over = True
+            sockets = list(self._sockets)
+        for each in sockets:
+            _shut_down(each)
+
+
+def _shut_down(connection: socket.socket) -> None:
+    with suppress(OSError):  # it is closed
+        socket.socket.shutdown(connection, socket.SHUT_RDWR)  # under TLS, too
 
 
 def _kind(error: httpx.TransportError) -> type[FeaturizerUnavailable]:

@@ -7,14 +7,13 @@ from functools import partial
 from typing import Any
 
 import grpc
-from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection
 from grpc_reflection.v1alpha.reflection_pb2_grpc import add_ServerReflectionServicer_to_server
 
 from server.engine import Engine
 from server.errors import PortTakenError
 from server.health import SERVICE as HEALTH_SERVICE
-from server.health import Health
+from server.health import SERVING, Health
 from server.holder import Holder
 from server.message_reader import READING_OPTIONS, MessageReader
 from server.methods import METHODS, SERVICES
@@ -92,14 +91,15 @@ class App:
             raise PortTakenError(self.address) from error
         await self._server.start()
         for service in ("", *SERVICES):
-            await self._health.set(service, health_pb2.HealthCheckResponse.SERVING)
+            self._health.set(service, SERVING)
         self.missing = ""
 
     async def stop(self) -> None:
         """Report NOT_SERVING, let balancers notice, finish what has begun, then close."""
         self.missing = "draining"
-        await self._health.enter_graceful_shutdown()
+        self._health.enter_graceful_shutdown()
         await asyncio.sleep(self._settings.drain_wait_s)
+        self._health.end_watches()
         await self._server.stop(self._settings.grace_s)
         await self.generations.close()
 

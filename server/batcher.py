@@ -6,6 +6,7 @@ threads that compute take their jobs themselves, instead of being sent them from
 """
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Executor
@@ -16,6 +17,8 @@ from typing import Generic, TypeVar
 
 from server.errors import DeadlinePassedError, FaultError, ShuttingDownError
 from server.stopwatch import NO_TIMES, Stopwatch, Times
+
+log = logging.getLogger(__name__)
 
 SWITCH_S = 0.0005
 """Python's switch interval in a process that answers; its default of 0.005 is longer than most
@@ -80,7 +83,9 @@ class MicroBatcher(Generic[JobT, AnswerT]):
     gather company), with whatever has come by then, at most `most` jobs. So an idle
     server answers at once, and a busy one batches without being told to. A job whose
     caller has left is dropped, and one whose deadline has passed is failed, before
-    they cost anything. A batch that raises fails every job in it.
+    they cost anything. A batch that raises fails every job in it: with what was
+    raised where that is an Exception, else with a FaultError, as for a panic of a
+    library in Rust. Whatever goes wrong, its place is given back.
 
     Belongs to the event loop it was made in. Batchers that share an executor get their turns in
     it batch by batch.
@@ -149,31 +154,46 @@ class MicroBatcher(Generic[JobT, AnswerT]):
     async def close(self) -> None:
         """Fail what is queued, and wait for what is being computed. Closing twice is harmless."""
         self._closed = True
+        self._fail_queued(ShuttingDownError)
+        await self._idle.wait()
+
+    def _fail_queued(self, kind: type[Exception]) -> None:
         with suppress(IndexError):  # a thread may take what is left
             while True:
                 future = self._queue.popleft().future
                 self._unanswered -= 1
                 if not future.done():
-                    future.set_exception(ShuttingDownError())
-        await self._idle.wait()
+                    future.set_exception(kind())
 
     def _start(self) -> None:
         """Take a place, after a turn of the loop, so that jobs submitted together end together."""
         self._free -= 1
         self._idle.clear()
         if self._wait_s:
-            self._loop.call_later(self._wait_s, self._executor.submit, self._turn)
+            self._loop.call_later(self._wait_s, self._begin)
         else:
-            self._loop.call_soon(self._executor.submit, self._turn)
+            self._loop.call_soon(self._begin)
+
+    def _begin(self) -> None:
+        """Have a thread take a turn; without one, nothing that is queued would be answered."""
+        if not self._line_up():
+            self._fail_queued(FaultError)
+            self._give_back()
+
+    def _line_up(self) -> bool:
+        try:
+            self._executor.submit(self._turn)
+        except RuntimeError:  # no thread could be started, or the executor is shut down
+            log.exception("a micro-batch could not begin")
+            return False
+        return True
 
     def _turn(self) -> None:
         """Compute one batch, in a thread of the executor, and line up for the next."""
         batch = self._take()
         if batch.entries:
             self._compute(batch)
-        batch.last = not self._queue
-        if not batch.last:
-            self._executor.submit(self._turn)
+        batch.last = not self._queue or not self._line_up()
         self._loop.call_soon_threadsafe(self._answer, batch)
 
     def _take(self) -> _Batch[JobT, AnswerT]:
@@ -200,9 +220,13 @@ class MicroBatcher(Generic[JobT, AnswerT]):
         jobs = [entry.job for entry in batch.entries]
         try:
             batch.answers = self._work(jobs, watch)
+            if len(batch.answers) != len(jobs):
+                log.error("%d jobs got %d answers", len(jobs), len(batch.answers))
+                batch.answers = [FaultError()] * len(jobs)
         except Exception as error:  # noqa: BLE001 - whatever it was, each caller hears of it
             batch.answers = [error] * len(jobs)
-        if len(batch.answers) != len(jobs):
+        except BaseException:  # such as pyo3's PanicException; an executor would swallow it
+            log.exception("a micro-batch of %d jobs failed", len(jobs))
             batch.answers = [FaultError()] * len(jobs)
         batch.times = watch.times()
         batch.job_s = (perf_counter() - batch.began) / len(jobs)
@@ -210,22 +234,27 @@ class MicroBatcher(Generic[JobT, AnswerT]):
     def _answer(self, batch: _Batch[JobT, AnswerT]) -> None:
         """Tell the callers, on the event loop."""
         self._unanswered -= len(batch.entries) + len(batch.late) + batch.left
-        for entry in batch.late:
-            if not entry.future.done():
-                entry.future.set_exception(DeadlinePassedError())
-        for entry, answer in zip(batch.entries, batch.answers, strict=True):
-            if entry.future.done():
-                continue
-            if isinstance(answer, Exception):
-                entry.future.set_exception(answer)
-            else:
-                times = batch.times.plus_queue(batch.began - entry.queued)
-                entry.future.set_result(Timed(answer, times))
+        try:
+            for entry in batch.late:
+                _settle(entry.future, DeadlinePassedError())
+            for entry, answer in zip(batch.entries, batch.answers, strict=True):
+                if isinstance(answer, BaseException):
+                    _settle(entry.future, answer)
+                elif not entry.future.done():
+                    times = batch.times.plus_queue(batch.began - entry.queued)
+                    entry.future.set_result(Timed(answer, times))
+        finally:
+            if batch.last:
+                self._give_back()
         if batch.entries:
             self._learn(batch.job_s)
-            self._taken(len(batch.entries), batch.waiting)
-        if batch.last:
-            self._give_back()
+            self._tell(len(batch.entries), batch.waiting)
+
+    def _tell(self, jobs: int, waiting: int) -> None:
+        try:
+            self._taken(jobs, waiting)
+        except Exception:
+            log.exception("a micro-batch could not be counted")
 
     def _give_back(self) -> None:
         """Free a place, unless jobs came since its thread looked."""
@@ -240,3 +269,16 @@ class MicroBatcher(Generic[JobT, AnswerT]):
         weight = LEARNING if self._job_s else 1.0
         self._job_s += weight * (job_s - self._job_s)
         self._learned = self._loop.time()
+
+
+def _settle(future: asyncio.Future[Timed[AnswerT]], error: BaseException) -> None:
+    """Fail a job that somebody still waits for, with what a future can be given."""
+    if future.done():
+        return
+    # A StopIteration cannot be raised into a coroutine, and what is no Exception would end it
+    # unseen.
+    if isinstance(error, Exception) and not isinstance(error, StopIteration):
+        future.set_exception(error)
+    else:
+        log.error("a job failed", exc_info=error)
+        future.set_exception(FaultError())

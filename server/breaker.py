@@ -1,5 +1,6 @@
 """A circuit breaker: what keeps failing is left alone for a while, then asked with one probe."""
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,6 +18,8 @@ from pydantic import (
     field_validator,
 )
 from pydantic_core import PydanticCustomError
+
+log = logging.getLogger(__name__)
 
 State = Literal["closed", "half_open", "open"]
 Verdict = Literal["answered", "failed", "hopeless", "unclear"]
@@ -169,4 +172,7 @@ class Breaker:
     def _change(self, change: Change) -> None:
         self.state = change.state
         self._era += 1
-        self._told(change)
+        try:
+            self._told(change)
+        except Exception:  # else a probe that began would never end
+            log.exception("nobody could be told that a circuit breaker is %s", change.state)

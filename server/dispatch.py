@@ -138,10 +138,11 @@ class Dispatcher:
 
     async def close(self) -> None:
         """Let what is being computed finish, fail what is queued, and end the threads."""
-        await self._texts.close()
-        for batcher in (self._items, self._users, self._recommend, self._similar):
-            await batcher.close()
-        self._workers.shutdown()
+        batchers = (self._items, self._users, self._recommend, self._similar)
+        try:
+            await asyncio.gather(self._texts.close(), *(each.close() for each in batchers))
+        finally:
+            self._workers.shutdown(wait=False)
 
     def _admit(self, batcher: MicroBatcher[JobT, AnswerT], deadline: float, what: str) -> None:
         """Refuse at once what would take too long.

@@ -1,4 +1,9 @@
-"""Which featurizers a server runs with, by its settings."""
+"""Which featurizers a server runs with, by its settings; and how it parts from them."""
+
+import asyncio
+import logging
+import threading
+from contextlib import suppress
 
 from export.generation import FeaturizerInfo
 from features.errors import FeatureError
@@ -12,12 +17,16 @@ from server.telemetry.metrics import Metrics
 from server.telemetry.traces import headers_to_send_on
 from server.texts import CheckedFeaturizer, MakeFeaturizer, Texts
 
+log = logging.getLogger(__name__)
+
 SERVING_BATCH_SIZE, SERVING_BATCH_BYTES = 32, 8192
 """Texts in one request and their bytes: many short texts or a few long ones, which are answered
 soon, so that a vLLM with much to do is told from one that hangs."""
 SERVING_RETRIES = 1
 """A caller is waiting: better to say soon that vLLM is away than to insist."""
 SERVING_BACKOFF_S = 0.1
+CLOSING_S = 3.0
+"""Seconds that closing is waited for. Well below what a supervisor waits for a worker's end."""
 
 
 def open_texts(
@@ -48,6 +57,28 @@ def open_texts(
     except (FeatureError, FeaturizerMismatchError) as error:
         raise WrongFeaturizerError(f"featurizer {settings.featurizer}: {error}") from error
     return texts
+
+
+async def close_texts(texts: Texts, *, within_s: float = CLOSING_S) -> None:
+    """Close featurizers, off the event loop; one that hangs is left behind after a while."""
+    loop, ended = asyncio.get_running_loop(), asyncio.Event()
+
+    def close() -> None:
+        try:
+            texts.close()
+        except Exception:
+            log.exception("featurizer %s could not be closed", texts.serving)
+        finally:
+            with suppress(RuntimeError):  # nobody waits any more, the loop is closed
+                loop.call_soon_threadsafe(ended.set)
+
+    # A daemon: neither asyncio nor Python waits for it at the end.
+    threading.Thread(target=close, name="closing", daemon=True).start()
+    try:
+        async with asyncio.timeout(within_s):
+            await ended.wait()
+    except TimeoutError:
+        log.warning("featurizer %s: not closed after %.0f s, left behind", texts.serving, within_s)
 
 
 def _open(

@@ -1,11 +1,13 @@
 """grpc.health.v1, which everybody may ask without credentials, and so in few words."""
 
+import asyncio
 from typing import Any, NoReturn
 
 import grpc
 from google.protobuf.message import DecodeError
 from grpc_health.v1 import health, health_pb2
 
+from server.errors import ServiceError
 from server.message_reader import Context, MessageReader
 
 SERVICE: str = health.SERVICE_NAME
@@ -15,22 +17,48 @@ MOST_WATCHERS = 1000
 """Calls of Watch at once; one stays open for as long as its caller likes."""
 
 
+Status = health_pb2.HealthCheckResponse.ServingStatus
+SERVING, NOT_SERVING, UNKNOWN = (
+    health_pb2.HealthCheckResponse.SERVING,
+    health_pb2.HealthCheckResponse.NOT_SERVING,
+    health_pb2.HealthCheckResponse.SERVICE_UNKNOWN,
+)
+
+
 class Health:
-    """Says what serves; for one event loop."""
+    """Says what serves; for one event loop.
+
+    grpcio's own servicer writes to a watcher under a lock that every change of the status needs, so
+    that one client that does not read would keep others from hearing of a drain, and the drain from
+    going on. Here nothing waits for a watcher.
+    """
 
     def __init__(self, max_bytes: int, timeout_s: float) -> None:
-        # Anybody may send a long message here, so that the others do not wait for these.
-        self._reader = MessageReader(max_bytes, timeout_s, at_once=1, slow=1)
-        self._servicer: Any = health.aio.HealthServicer()  # has no types
+        # Its own: anybody may send long messages here, and known callers do not wait for them.
+        self._reader = MessageReader(max_bytes, timeout_s)
+        self._statuses: dict[str, Status] = {"": SERVING}
+        self._changed = asyncio.Event()
+        self._over = False
         self._watchers = 0
 
-    async def set(self, service: str, status: health_pb2.HealthCheckResponse.ServingStatus) -> None:
+    def set(self, service: str, status: Status) -> None:
         """Set the status of a service."""
-        await self._servicer.set(service, status)
+        self._statuses[service] = status
+        self._tell()
 
-    async def enter_graceful_shutdown(self) -> None:
+    def enter_graceful_shutdown(self) -> None:
         """Say NOT_SERVING of every service from now on."""
-        await self._servicer.enter_graceful_shutdown()
+        self._statuses = dict.fromkeys(self._statuses, NOT_SERVING)
+        self._tell()
+
+    def end_watches(self) -> None:
+        """Let the calls of Watch end, once they have told the last status."""
+        self._over = True
+        self._tell()
+
+    def _tell(self) -> None:
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()
 
     def handlers(self) -> grpc.GenericRpcHandler:
         """Make what gRPC calls."""
@@ -47,8 +75,10 @@ class Health:
 
     async def _check(self, messages: object, context: Context) -> health_pb2.HealthCheckResponse:
         request = await self._request(context) or await _refuse(context)
-        answer: health_pb2.HealthCheckResponse = await self._servicer.Check(request, context)
-        return answer
+        status = self._statuses.get(request.service)
+        if status is None:
+            await context.abort(grpc.StatusCode.NOT_FOUND, "expected the name of a service")
+        return health_pb2.HealthCheckResponse(status=status)
 
     async def _watch(self, messages: object, context: Context) -> None:
         request = await self._request(context) or await _refuse(context)
@@ -57,13 +87,28 @@ class Health:
             await context.abort(code, f"all {MOST_WATCHERS} places of Watch are taken")
         self._watchers += 1
         try:
-            await self._servicer.Watch(request, context)
+            await self._tell_changes(request.service, context)
         finally:
             self._watchers -= 1
 
+    async def _tell_changes(self, service: str, context: Context) -> None:
+        told: Status | None = None
+        while True:
+            changed, status = self._changed, self._statuses.get(service, UNKNOWN)
+            if status != told:
+                await context.write(health_pb2.HealthCheckResponse(status=status))
+                told = status
+            elif self._over:
+                return
+            else:
+                await changed.wait()
+
     async def _request(self, context: Context) -> health_pb2.HealthCheckRequest | None:
-        """Read a request; None where it is none."""
-        data = await self._reader.read(context)
+        """Read a request; None where it is none, or does not come."""
+        try:
+            data = await self._reader.read(context)
+        except ServiceError:
+            return None
         if data is None or len(data) > MOST_BYTES:
             return None
         try:
@@ -73,6 +118,7 @@ class Health:
 
 
 async def _refuse(context: Context) -> NoReturn:
+    """End a call, with no request in any frame that gRPC keeps; see `server.surround.abort`."""
     problem = f"expected a HealthCheckRequest of at most {MOST_BYTES} bytes"
     await context.abort(grpc.StatusCode.INVALID_ARGUMENT, problem)
     raise AssertionError("abort raises")

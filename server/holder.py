@@ -22,6 +22,8 @@ class Holder:
         self.current = served
         self._page_hold_s = page_hold_s
         self._hurry = asyncio.Event()
+        self._paging: Served | None = None
+        """What still gives the next pages of its lists."""
         self._leaving: dict[asyncio.Task[None], Served] = {}
 
     @property
@@ -32,25 +34,25 @@ class Holder:
     def answer(self, method: Method, request: Any) -> Answer | Later:  # noqa: ANN401
         """Answer a call from the generation of this moment.
 
-        A page of a list that an older generation began is cut by that one, while it is here.
+        A page of a list that the generation before began is cut by that one, while it is held; the
+        current one says of others that they have expired.
         """
-        name = generation_of(getattr(request, "page_token", ""))
-        if name is not None and name != self.current.name:
-            for served in self._leaving.values():
-                if served.name == name:
-                    return served.answer(method, request)
-        return self.current.answer(method, request)
+        name, served = generation_of(getattr(request, "page_token", "")), self.current
+        if name not in {None, served.name} and self._paging and self._paging.name == name:
+            served = self._paging
+        return served.answer(method, request)
 
     def swap(self, served: Served) -> None:
         """Let another generation answer from the next call on.
 
         What was begun on the old one is finished there, and so are the pages of its lists, for
-        `page_hold_s` or until it is replaced again; then it is closed and its memory given back.
+        `page_hold_s` or until another swap; then it is closed and its memory given back.
         """
         old, self.current = self.current, served
         log.info("generation %s answers instead of %s", served.name, old.name)
         self._hurry.set()
         self._hurry = asyncio.Event()
+        self._paging = old
         leaving = asyncio.get_running_loop().create_task(self._let_go(old, self._hurry))
         self._leaving[leaving] = old
         leaving.add_done_callback(self._leaving.pop)
@@ -60,12 +62,13 @@ class Holder:
         leaving = dict(self._leaving)
         for task in leaving:
             task.cancel()
-        for served in (self.current, *leaving.values()):
-            await served.close()
+        await asyncio.gather(*(each.close() for each in (self.current, *leaving.values())))
 
     async def _let_go(self, old: Served, hurry: asyncio.Event) -> None:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(hurry.wait(), self._page_hold_s)
+        if self._paging is old:
+            self._paging = None
         await old.finished()
         await old.close()
         log.info("generation %s is let go of", old.name)

@@ -52,20 +52,17 @@ class _Turn:
 class MessageReader:
     """Reads raw messages; for one event loop.
 
-    At most `at_once` messages are read at once, in the order in which they were asked for. One that
-    takes longer than BRISK_S makes way for the next and is read on beside it. Where `slow` of them
+    At most AT_ONCE messages are read at once, in the order in which they were asked for. One that
+    takes longer than BRISK_S makes way for the next and is read on beside it. Where SLOW of them
     are there already, it is refused.
     """
 
-    def __init__(
-        self, max_bytes: int, timeout_s: float, *, at_once: int = AT_ONCE, slow: int = SLOW
-    ) -> None:
+    def __init__(self, max_bytes: int, timeout_s: float) -> None:
         self._max_bytes = max_bytes
         self._timeout_s = timeout_s
         self._loop = asyncio.get_running_loop()
-        self._free = at_once
-        self._free_slow = slow
-        self._slow = slow
+        self._free = AT_ONCE
+        self._free_slow = SLOW
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._turns: set[_Turn] = set()
         self._looking = False
@@ -148,7 +145,7 @@ class MessageReader:
             turn.slow = True
             self._next()
         elif self._waiting:
-            self._refuse(turn, OverloadedError(self._slow, "messages that come slowly"))
+            self._refuse(turn, OverloadedError(SLOW, "messages that come slowly"))
 
     def _refuse(self, turn: _Turn, refusal: Exception) -> None:
         if turn.refusal is None:

@@ -1,6 +1,7 @@
 """One generation, open and able to answer, with all that belongs to it alone."""
 
 import asyncio
+import logging
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
@@ -10,6 +11,7 @@ from server.calls import CURRENT
 from server.dispatch import Dispatcher
 from server.embedding_service import EmbeddingService
 from server.engine import Engine
+from server.featurizers import CLOSING_S, close_texts
 from server.info_service import InfoService
 from server.methods import METHODS, Method
 from server.ready import ReadyAnswers
@@ -19,6 +21,8 @@ from server.surround import Answer, Handler, Later, handler_of
 from server.telemetry.metrics import Metrics
 from server.texts import Texts
 from server.validation import RequestReader
+
+log = logging.getLogger(__name__)
 
 
 class Served:
@@ -77,9 +81,18 @@ class Served:
         await self._idle.wait()
 
     async def close(self) -> None:
-        """Let what is being computed finish, fail what is queued, and give back what is held."""
-        self._texts.close()
-        await self._dispatcher.close()
+        """Fail what is queued, let what is being computed finish, and give back what is held.
+
+        Questions to featurizers are broken off. What hangs is left behind after a while.
+        """
+        await asyncio.gather(self._stop_computing(), close_texts(self._texts))
+
+    async def _stop_computing(self) -> None:
+        try:
+            async with asyncio.timeout(CLOSING_S):
+                await self._dispatcher.close()
+        except TimeoutError:
+            log.error("generation %s: what it computes does not end, left behind", self.name)
 
     async def _held(self, later: Later) -> Answer:
         """Wait for an answer, and count it as under way until it is there."""

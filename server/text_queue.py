@@ -88,10 +88,11 @@ class TextQueue:
 
     async def close(self) -> None:
         """Let what is being embedded finish, fail what is queued, and end the threads."""
-        for batcher in (self._main, self._other):
-            await batcher.close()
-        for pool in self._pools:
-            pool.shutdown()
+        try:
+            await asyncio.gather(self._main.close(), self._other.close())
+        finally:
+            for pool in self._pools:
+                pool.shutdown(wait=False)
 
     async def _in_time(self, job: _Text, deadline: float) -> Timed[TextVector]:
         patience_s = patience(deadline - self._loop.time())

@@ -60,6 +60,7 @@ class CheckedFeaturizer:
         self._make = make
         self._expected = expected
         self._featurizer = make()
+        self._open = {self._featurizer}
         self._asked = False
         self._checked = False
         self.name = self._featurizer.name
@@ -91,16 +92,19 @@ class CheckedFeaturizer:
             return self._featurizer.embed(texts)
 
     def close(self) -> None:
-        """Give back what the featurizer holds."""
-        self._featurizer.close()
+        """Give back what the featurizer holds, and end what it is asked."""
+        for featurizer in tuple(self._open):
+            featurizer.close()
 
     def _compare(self) -> None:
         asked = self._make() if self._asked else self._featurizer
+        self._open.add(asked)
         try:
             revision, dimensions = asked.revision, asked.dimensions
         finally:
             if asked is not self._featurizer:
                 asked.close()
+                self._open.discard(asked)
         self._asked = True
         if revision != self._expected.revision:
             raise FeaturizerMismatchError("revision", self._expected.revision, revision)
@@ -125,9 +129,10 @@ class CheckedFeaturizer:
     @contextmanager
     def _measured(self) -> Iterator[None]:
         started = time.perf_counter()
-        outcome: FeaturizerOutcome = "answered"
+        outcome: FeaturizerOutcome = "other"
         try:
             yield
+            outcome = "answered"
         except Exception as error:
             outcome = outcome_of(error)
             if outcome in {"unavailable", "bad_answer"}:

@@ -4,7 +4,6 @@ import logging
 from collections.abc import Sequence
 
 import grpc
-from grpc_health.v1 import health_pb2
 
 from server.app import KEEPALIVE_MIN_MS
 from server.errors import PortTakenError
@@ -68,12 +67,12 @@ class AdminApp:
         except RuntimeError as error:
             raise PortTakenError(address) from error
         await self._server.start()
-        await self._health.set("", health_pb2.HealthCheckResponse.SERVING)
         log.info("operators are served on port %d", self.port)
 
     async def stop(self) -> None:
         """Finish what has begun, then close."""
-        await self._health.enter_graceful_shutdown()
+        self._health.enter_graceful_shutdown()
+        self._health.end_watches()
         await self._server.stop(self._settings.grace_s)
 
     def _wrapped(self, surround: Surround, method: Method) -> RpcHandler:

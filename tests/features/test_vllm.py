@@ -2,6 +2,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -167,6 +168,25 @@ def test_a_server_that_comes_back_is_found(settings: VllmSettings) -> None:
         featurizer = VllmFeaturizer(replace(settings, base_url=stub.url))
         assert featurizer.embed(TEXTS[:3]).shape == (3, DIMENSIONS)
         featurizer.close()
+
+
+@pytest.mark.parametrize("texts", [TEXTS[:1], TEXTS])
+def test_closing_ends_what_is_asked_of_a_server_that_hangs(
+    settings: VllmSettings, stub: EmbeddingsStub, texts: list[str]
+) -> None:
+    patient = VllmFeaturizer(replace(settings, timeout_s=60))
+    patient.embed(TEXTS[:1])  # so that a connection is there already
+    stub.fail_always(Fault(delay_s=60))
+    before = len(stub.requests)
+    with ThreadPoolExecutor(1) as caller:
+        asked = caller.submit(patient.embed, texts)
+        while len(stub.requests) == before:
+            time.sleep(0.01)
+        start = time.monotonic()
+        patient.close()
+        with pytest.raises(FeaturizerUnavailable):
+            asked.result()
+    assert time.monotonic() - start < 20
 
 
 def test_a_slow_answer_is_given_up_and_not_asked_for_again(

@@ -1,6 +1,7 @@
 import asyncio
 import contextlib
 import itertools
+import struct
 import time
 from typing import Any
 
@@ -83,6 +84,61 @@ async def test_watch_hears_of_the_drain_while_calls_under_way_are_finished(
             await _embed(channel, KNOWN)
     assert seen == [SERVING, NOT_SERVING]
     assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+
+
+WATCH = (
+    (":method", "POST"),
+    (":scheme", "http"),
+    (":path", "/grpc.health.v1.Health/Watch"),
+    (":authority", "localhost"),
+    ("te", "trailers"),
+    ("content-type", "application/grpc"),
+)
+
+
+def _frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
+    """Write a frame of HTTP/2. Source: RFC 9113, section 4.1."""
+    return struct.pack(">I", len(payload))[1:] + struct.pack(">BBI", kind, flags, stream) + payload
+
+
+def _literal(text: str) -> bytes:
+    return bytes([len(text)]) + text.encode()
+
+
+async def _watch_without_reading(port: int) -> asyncio.StreamWriter:
+    """Ask for Watch and give the server no room to answer; returns once the call is answered."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    no_window = _frame(0x4, 0, 0, struct.pack(">HI", 0x4, 0))  # SETTINGS_INITIAL_WINDOW_SIZE
+    headers = b"".join(b"\0" + _literal(name) + _literal(value) for name, value in WATCH)
+    request = b"\0" + struct.pack(">I", 0)  # an empty message: the server as a whole
+    writer.write(
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+        + no_window
+        + _frame(0x1, 0x4, 1, headers)
+        + _frame(0x0, 0x1, 1, request)
+    )
+    kind = None
+    while kind != 0x1:  # the answer's headers, which need no window
+        head = await reader.readexactly(9)
+        kind = head[3]
+        await reader.readexactly(int.from_bytes(head[:3]))
+    return writer
+
+
+async def test_watcher_that_does_not_read_keeps_nobody_from_hearing_and_no_drain_from_ending(
+    engine: Engine,
+) -> None:
+    app = App(engine, make_texts(engine, FlakyFeaturizer()), make_settings(grace_s=0.2))
+    await app.start()
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{app.port}") as channel:
+        silent = await asyncio.wait_for(_watch_without_reading(app.port), 10)
+        watch = make_health_stub(channel).Watch(health_pb2.HealthCheckRequest())
+        seen = [(await watch.read()).status]
+        await asyncio.wait_for(app.stop(), 10)
+        seen.append((await watch.read()).status)
+        assert await watch.read() is grpc.aio.EOF
+    silent.close()
+    assert seen == [SERVING, NOT_SERVING]
 
 
 async def _embed(

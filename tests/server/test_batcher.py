@@ -98,6 +98,61 @@ async def test_batch_that_raises_fails_every_job_and_the_next_one_works(
     await batcher.close()
 
 
+class Panic(BaseException):
+    """As pyo3's PanicException: no Exception."""
+
+
+class Panics:
+    """Fails its first batch, and answers the next ones."""
+
+    def __init__(self, failure: BaseException | list[int | Exception] | None) -> None:
+        self._failures = [failure]
+
+    def __call__(self, jobs: Sequence[int], watch: Stopwatch) -> list[int | Exception]:
+        if not self._failures:
+            return list(jobs)
+        failure = self._failures.pop()
+        if isinstance(failure, BaseException):
+            raise failure
+        return failure  # type: ignore[return-value]  # None is the wrong kind on purpose
+
+
+@pytest.mark.parametrize(
+    "failure", [Panic(), SystemExit(), asyncio.CancelledError(), None, [StopIteration()]]
+)
+async def test_whatever_work_raises_fails_its_jobs_and_leaves_the_place_free(
+    executor: ThreadPoolExecutor, failure: BaseException | list[int | Exception] | None
+) -> None:
+    batcher = MicroBatcher(Panics(failure), executor, most=8, at_once=1)
+    async with asyncio.timeout(10):
+        with pytest.raises(FaultError if failure else TypeError):
+            await batcher.submit(1, deadline=later())
+        assert (await batcher.submit(2, deadline=later())).answer == 2
+        await batcher.close()
+
+
+async def test_metrics_that_raise_harm_no_job(executor: ThreadPoolExecutor) -> None:
+    def broken(jobs: int, left: int) -> None:
+        raise OSError("no space left for metrics")
+
+    batcher = MicroBatcher(Doubler(), executor, most=1, at_once=1, taken=broken)
+    async with asyncio.timeout(10):
+        for _ in range(2):
+            jobs = [batcher.submit(n, deadline=later()) for n in range(3)]
+            assert [each.answer for each in await asyncio.gather(*jobs)] == [0, 2, 4]
+        await batcher.close()
+
+
+async def test_jobs_fail_where_no_thread_can_compute_them(executor: ThreadPoolExecutor) -> None:
+    batcher = MicroBatcher(Doubler(), executor, most=8, at_once=1)
+    executor.shutdown()
+    async with asyncio.timeout(10):
+        for _ in range(2):
+            with pytest.raises(FaultError):
+                await batcher.submit(1, deadline=later())
+        await batcher.close()
+
+
 async def test_wrong_number_of_answers_is_a_fault(executor: ThreadPoolExecutor) -> None:
     def forgetful(jobs: Sequence[int], watch: Stopwatch) -> list[int | Exception]:
         return [1]

@@ -132,6 +132,20 @@ def test_probe_that_is_broken_off_leaves_the_next_one_its_turn(bench: Bench) -> 
     assert bench.state == "closed"
 
 
+def test_probe_begins_and_ends_though_nobody_can_be_told() -> None:
+    def broken(change: Change) -> None:
+        raise OSError("no space left for metrics")
+
+    now = 0.0
+    breaker = Breaker(SETTINGS, judge, told=broken, clock=lambda: now)
+    with suppress(TroubleError), breaker.question():
+        raise TroubleError("hopeless")
+    now += SETTINGS.first_rest_s
+    with breaker.question():
+        pass
+    assert breaker.state == "closed"
+
+
 def test_answer_to_an_old_question_changes_nothing(bench: Bench) -> None:
     with bench.breaker.question():  # it will be answered after others have failed
         bench.fail("hopeless")

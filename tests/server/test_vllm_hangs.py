@@ -1,6 +1,7 @@
 """A vLLM that takes requests and never answers, over real sockets, seen through the real client."""
 
 import asyncio
+import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -9,12 +10,15 @@ from dataclasses import replace
 import pytest
 
 from export.generation import FeaturizerInfo
+from features.errors import FeaturizerUnavailable
 from features.vllm import VllmFeaturizer, VllmSettings
 from nearfield import AsyncClient, NewItem, Provenance, Reason, Timeouts, UnavailableError
 from nearfield import WarningCode as Code
 from server.app import App
 from server.engine import Engine
-from server.featurizers import open_texts
+from server.featurizers import close_texts, open_texts
+from server.served import Served
+from server.stopwatch import Stopwatch
 from server.texts import CheckedFeaturizer, Texts
 from tests.server.support import FlakyFeaturizer, make_settings
 from tests.support.embeddings_stub import MODEL, EmbeddingsStub, Fault
@@ -103,3 +107,45 @@ async def test_the_other_featurizer_answers_before_the_caller_gives_up(
     assert [each.featurizer for each in (new, first, again)] == ["spare"] * 3
     assert known.provenance is Provenance.GRAPH
     assert [each.code for each in again.warnings] == [Code.FALLBACK_FEATURIZER]
+
+
+async def longest_turn_s(until: asyncio.Task[None]) -> float:
+    """Tell for how long the event loop came to nothing else."""
+    loop, longest_s = asyncio.get_running_loop(), 0.0
+    while not until.done():
+        began = loop.time()
+        await asyncio.sleep(0.01)
+        longest_s = max(longest_s, loop.time() - began)
+    return longest_s
+
+
+async def test_parting_from_a_generation_breaks_off_what_hangs_and_holds_nobody_up(
+    engine: Engine, stub: EmbeddingsStub
+) -> None:
+    settings = make_settings(vllm_url=stub.url, vllm_timeout_s=60)
+    texts = open_texts(settings, featurizer_of(engine, stub))
+    served = Served(engine, texts, settings)
+    stub.fail_always(Fault(delay_s=60.0))
+    many = [f"Out on day {day}" for day in range(40)]  # in several requests
+    asked = asyncio.ensure_future(asyncio.to_thread(texts.embed, many, Stopwatch()))
+    async with asyncio.timeout(30):
+        while not stub.requests:  # noqa: ASYNC110 - another thread sets no event
+            await asyncio.sleep(0.01)
+        closing = asyncio.ensure_future(served.close())
+        assert await longest_turn_s(closing) < 5.0
+        with pytest.raises(FeaturizerUnavailable):
+            await asked
+
+
+async def test_featurizer_that_cannot_be_closed_is_left_behind(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    let = threading.Event()
+
+    class Stuck(Texts):
+        def close(self) -> None:
+            let.wait(30)
+
+    await close_texts(Stuck(None, None), within_s=0.05)
+    assert "left behind" in caplog.text
+    let.set()
