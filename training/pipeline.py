@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.schema import TEXT_RECIPE
-from graph.read import check_folder
 from graph.stage import StageResult, hash_files, run_stage
 from retrieval.evidence import Catalogue
 from retrieval.pairwise import PairTable
+from tables.read import check_folder
 from training.errors import TrainingError
 from training.featurizers import FeaturizerSource
 from training.inputs import Inputs

@@ -116,14 +116,14 @@ def test_failed_work_that_left_nothing_leaves_no_folder(tmp_path: Path) -> None:
 
 def test_other_code_counts_as_other_inputs(tmp_path: Path) -> None:
     work = Work()
-    run_stage(tmp_path / "step", {}, work, code=("graph.order",), say=quiet)
+    run_stage(tmp_path / "step", {}, work, code=("tables.order",), say=quiet)
     run_stage(tmp_path / "step", {}, work, code=("graph.relations",), say=quiet)
     assert work.calls == 2
 
 
 def test_a_module_that_is_none_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StageError, match=r"code: expected modules.*, got 'graph\.ordre'"):
-        run_stage(tmp_path / "step", {}, Work(), code=("graph.order", "graph.ordre"), say=quiet)
+        run_stage(tmp_path / "step", {}, Work(), code=("tables.order", "graph.ordre"), say=quiet)
     assert not (tmp_path / "step").exists()
 
 

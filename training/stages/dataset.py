@@ -5,8 +5,8 @@ from typing import Any
 
 from tqdm import tqdm
 
-from graph.dataset import save_dataset
-from graph.tables import read_dataset
+from tables.dataset import save_dataset
+from tables.folder import read_dataset
 
 
 def write_dataset(

@@ -6,9 +6,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from graph.errors import DataError
-from graph.tables import read_dataset
-from tests.graph.folders import (
+from tables.errors import DataError
+from tables.folder import read_dataset
+from tests.tables.folders import (
     NOW,
     dataset_of,
     events_table,

@@ -6,7 +6,7 @@ from typing import Literal
 
 import polars as pl
 
-from graph.errors import DataError
+from tables.errors import DataError
 
 Kind = Literal["id", "text", "integer", "number", "genres"]
 ROW = "row"

@@ -7,9 +7,9 @@ import polars as pl
 
 from features.errors import TextError
 from features.schema import TEXT_FIELDS, ItemRecord, compose_text
-from graph.problems import EXAMPLES_SHOWN, Problem, Problems
-from graph.read import ROW, UNREADABLE, Table
-from graph.roles import SignalRoles
+from tables.problems import EXAMPLES_SHOWN, Problem, Problems
+from tables.read import ROW, UNREADABLE, Table
+from tables.roles import SignalRoles
 
 PROBLEM = "problem"
 _NEVER = pl.lit(value=False)

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import polars as pl
 
-from graph.check import Checked, check_interactions, check_items, check_users
-from graph.dataset import Dataset
-from graph.errors import DataError
-from graph.files import replace_file
-from graph.order import in_order
-from graph.problems import Problems
-from graph.read import INTERACTIONS, ITEMS, USERS, check_folder, find_table, read_table
-from graph.roles import DatasetConfig, SignalRoles, read_config
+from tables.check import Checked, check_interactions, check_items, check_users
+from tables.dataset import Dataset
+from tables.errors import DataError
+from tables.files import replace_file
+from tables.order import in_order
+from tables.problems import Problems
+from tables.read import INTERACTIONS, ITEMS, USERS, check_folder, find_table, read_table
+from tables.roles import DatasetConfig, SignalRoles, read_config
 
 TOLD_OF_PEOPLE = ("country", "age_bucket", "gender")
 USER_COLUMNS = ("user_id", *TOLD_OF_PEOPLE)

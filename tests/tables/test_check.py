@@ -6,10 +6,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from graph.dataset import Dataset
-from graph.errors import DataError
-from graph.tables import read_dataset
-from tests.graph.folders import NOW, events_table, items_table, named_events, write_folder
+from tables.dataset import Dataset
+from tables.errors import DataError
+from tables.folder import read_dataset
+from tests.tables.folders import NOW, events_table, items_table, named_events, write_folder
 
 ROLES = '[signals]\nplay = "strong"\n'
 
