@@ -1,171 +1,188 @@
-"""One file of the data contract -> a frame with the contract's columns and types."""
+"""The files of one table -> a frame with the contract's columns and types."""
 
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal
 
 import polars as pl
 
+from tables.cells import (
+    EXPECTED,
+    FLOORED,
+    NAN,
+    TARGET,
+    UNREADABLE,
+    WHOLE,
+    ZONELESS,
+    Cells,
+    as_text,
+    is_text,
+    read_cells,
+)
+from tables.contract import Column
 from tables.errors import DataError
+from tables.moments import prepare_text
+from tables.parts import Part, Parts
 
-Kind = Literal["id", "text", "integer", "number", "genres"]
 ROW = "row"
-"""Number of a row in its file, the first data row being 1."""
-UNREADABLE = "unreadable_"
-"""Prefix of the column that marks values which are not of the column's type."""
-
-
-@dataclass(frozen=True)
-class Column:
-    """One column of the contract."""
-
-    name: str
-    kind: Kind
-    required: bool = False
-
-
-ITEMS = (
-    Column("item_id", "id", required=True),
-    Column("item_type", "text", required=True),
-    Column("title", "text", required=True),
-    Column("description", "text"),
-    Column("language", "text"),
-    Column("genres", "genres"),
-    Column("creator", "text"),
-    Column("year", "integer"),
-)
-USERS = (
-    Column("user_id", "id", required=True),
-    Column("country", "text"),
-    Column("age_bucket", "text"),
-    Column("gender", "text"),
-)
-INTERACTIONS = (
-    Column("user_id", "id", required=True),
-    Column("item_id", "id", required=True),
-    Column("timestamp", "integer"),
-    Column("seq", "integer"),
-    Column("signal", "text"),
-    Column("weight", "number"),
-    Column("split", "text"),
-)
-
-_TARGET: dict[Kind, pl.DataType] = {
-    "id": pl.String(),
-    "text": pl.String(),
-    "integer": pl.Int64(),
-    "number": pl.Float64(),
-    "genres": pl.String(),
-}
-_EXPECTED: dict[Kind, str] = {
-    "id": "text or whole numbers",
-    "text": "text",
-    "integer": "whole numbers",
-    "number": "numbers",
-    "genres": "text such as a|b|c, or lists of text",
+"""Number of a row in its file, the first data row being 1; blank lines of a CSV count."""
+_FILLED = "filled"
+_NOTICES = {
+    NAN: "{count:,} of column {name!r} are NaN and count as gaps",
+    WHOLE: "{count:,} of column {name!r} are stored as 12.0 and read as 12",
+    FLOORED: "{count:,} of column {name!r} have a fraction of a second, which is left out",
+    ZONELESS: "{count:,} of column {name!r} name no time zone and are read as UTC",
 }
 
 
 @dataclass(frozen=True)
 class Table:
-    """One file as read: its name, its typed rows and what was ignored."""
+    """One table as read: its name, its typed rows, and what stood there."""
 
     file: str
     frame: pl.DataFrame
-    present: frozenset[str]
-    """Contract columns that the file really has; the others are all null."""
-    ignored: tuple[str, ...]
-    """Columns outside the contract."""
+    """`ROW`, every column of the contract (all null where the file has none), and the marks of
+    `UNREADABLE` and `DATED` cells where there are any."""
+    raw: pl.LazyFrame
+    """`ROW` and the contract's columns that the file has, as text as it stands there."""
+    columns: tuple[str, ...]
+    """Columns of the contract, whether the file has them or not."""
+    notices: tuple[str, ...] = ()
+
+    def marked(self, mark: str, name: str) -> pl.Expr:
+        """Tell which cells of a column have a mark."""
+        known = _mark(mark, name) in self.frame.columns
+        return pl.col(_mark(mark, name)) if known else pl.lit(value=False)
 
 
-def check_folder(folder: Path) -> None:
-    """Refuse a data folder that is not there.
+def read_table(parts: Parts, columns: Sequence[Column]) -> Table:
+    """Read the files of a table and bring its columns to the contract's types.
 
-    Raises:
-        DataError: no such folder, or not a folder.
-    """
-    if not folder.is_dir():
-        raise DataError(f"{folder}: not a folder")
-
-
-def find_table(folder: Path, name: str) -> Path | None:
-    """Find the parquet or CSV file of a table.
-
-    Raises:
-        DataError: both are there, so it is unclear which one counts.
-    """
-    found = [path for path in (folder / f"{name}.parquet", folder / f"{name}.csv") if path.exists()]
-    if len(found) > 1:
-        raise DataError(f"{folder}: both {found[0].name} and {found[1].name}, expected one of them")
-    return found[0] if found else None
-
-
-def read_table(path: Path, columns: tuple[Column, ...]) -> Table:
-    """Read one file and bring its columns to the contract's types.
-
-    A value that cannot be read as its column's type becomes null and is marked in a
-    boolean column `unreadable_<name>`; it is for the row checks to name it.
+    A value that cannot be read as its column's type becomes null and is marked; it is for the row
+    checks to name it, with the text that stood there.
 
     Raises:
-        DataError: the file cannot be read, a required column is missing, or a column has
+        DataError: a file cannot be read, a required column is missing, or a column has
             a type that cannot be meant.
     """
-    raw = _read(path)
-    missing = [one.name for one in columns if one.required and one.name not in raw.columns]
+    try:
+        return _read(parts, columns)
+    except pl.exceptions.NoDataError as error:
+        raise DataError(f"{parts.name}: the file is empty, not even a header line") from error
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise DataError(f"{parts.name}: cannot be read: {error}") from error
+
+
+def _read(parts: Parts, columns: Sequence[Column]) -> Table:
+    scan, there = _scan(parts)
+    schema = scan.collect_schema()
+    missing = [one.name for one in columns if one.required and one.name not in there]
     if missing:
         raise DataError(
-            f"{path.name}: column {missing[0]!r} is missing; it has {', '.join(raw.columns)}"
+            f"{parts.name}: column {missing[0]!r} is missing; it has {', '.join(there)}"
         )
-    exprs = [pl.int_range(1, pl.len() + 1, dtype=pl.Int64).alias(ROW)]
-    for column in columns:
-        if column.name in raw.columns:
-            exprs += _typed(column, raw.schema[column.name], path.name)
-        else:
-            exprs.append(pl.lit(None, dtype=_TARGET[column.kind]).alias(column.name))
-    known = {column.name for column in columns}
+    known = [column for column in columns if column.name in there]
+    cells = {column.name: _cells(parts, column, schema[column.name]) for column in known}
+    marks = {(mark, name): expr for name in cells for mark, expr in cells[name].marks.items()}
+    frame = (
+        scan.pipe(_prepared, known, schema)
+        .select(
+            ROW,
+            *(_value(column, cells.get(column.name)) for column in columns),
+            *(expr.alias(_mark(*key)) for key, expr in marks.items()),
+        )
+        .collect()
+    )
+    counts = {key: int(frame[_mark(*key)].sum()) for key in marks}
+    for column in known:
+        if column.kind == "id" and counts.get((UNREADABLE, column.name)):
+            raise _wrong_type(parts, column, schema[column.name])
+    done = [key for key in marks if key[0] in _NOTICES or not counts[key]]
+    ignored = [name for name in there if name not in {column.name for column in columns}]
     return Table(
-        path.name,
-        raw.select(exprs),
-        frozenset(known & set(raw.columns)),
-        tuple(name for name in raw.columns if name not in known),
+        parts.name,
+        frame.drop(_mark(*key) for key in done),
+        scan.select(ROW, *(as_text(one.name, schema[one.name]) for one in known)),
+        tuple(column.name for column in columns),
+        (*_ignored(parts, ignored), *_counted(parts, counts)),
     )
 
 
-def _read(path: Path) -> pl.DataFrame:
-    try:
-        if path.suffix == ".csv":
-            return pl.read_csv(path, infer_schema=False)
-        return pl.read_parquet(path, glob=False)
-    except pl.exceptions.NoDataError as error:
-        raise DataError(f"{path.name}: the file is empty, not even a header line") from error
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise DataError(f"{path.name}: cannot be read: {error}") from error
+def _cells(parts: Parts, column: Column, dtype: pl.DataType) -> Cells:
+    cells = read_cells(column, dtype)
+    if cells is None:
+        raise _wrong_type(parts, column, dtype)
+    return cells
 
 
-def _typed(column: Column, dtype: pl.DataType, file: str) -> list[pl.Expr]:
-    """Expressions for a column in the contract's type, and for its unreadable values."""
-    name = pl.col(column.name)
-    text = isinstance(dtype, pl.String | pl.Categorical | pl.Enum)
-    if isinstance(dtype, pl.Null) or (text and column.kind in ("id", "text", "genres")):
-        return [name.cast(_TARGET[column.kind])]
-    if column.kind == "id" and dtype.is_integer():
-        return [name.cast(pl.String)]
-    if column.kind == "genres" and dtype == pl.List(pl.String):
-        return [name.list.join("|", ignore_nulls=True)]
-    from_csv = file.endswith(".csv")
-    if column.kind in ("integer", "number") and (dtype.is_numeric() or from_csv):
-        return _numeric(column)
-    raise DataError(
-        f"{file}: column {column.name!r}: expected {_EXPECTED[column.kind]}, got {dtype}"
+def _wrong_type(parts: Parts, column: Column, dtype: pl.DataType) -> DataError:
+    return DataError(
+        f"{parts.name}: column {column.name!r}: expected {EXPECTED[column.kind]}, got {dtype}"
     )
 
 
-def _numeric(column: Column) -> list[pl.Expr]:
-    name = pl.col(column.name)
-    value = name.cast(_TARGET[column.kind], strict=False)
-    if column.kind == "integer":  # "12.0" and 12.0 are whole, 12.5 and NaN are not
-        real = name.cast(pl.Float64, strict=False)
-        whole = pl.when(real == real.floor()).then(real.cast(pl.Int64, strict=False))
-        value = pl.coalesce(pl.when(real.is_null() | (real == real.floor())).then(value), whole)
-    unreadable = name.is_not_null() & value.is_null()
-    return [value.alias(column.name), unreadable.alias(UNREADABLE + column.name)]
+def _prepared(scan: pl.LazyFrame, known: Sequence[Column], schema: pl.Schema) -> pl.LazyFrame:
+    for column in known:
+        if column.kind == "moment" and is_text(schema[column.name]):
+            scan = prepare_text(scan, column.name)
+    return scan
+
+
+def _value(column: Column, cells: Cells | None) -> pl.Expr:
+    value = cells.value if cells else pl.lit(None, dtype=TARGET[column.kind])
+    return value.alias(column.name)
+
+
+def _mark(mark: str, name: str) -> str:
+    return f"{mark} {name}"
+
+
+def _ignored(parts: Parts, names: Sequence[str]) -> tuple[str, ...]:
+    if not names:
+        return ()
+    return (f"{parts.name}: ignored columns outside the contract: {', '.join(names)}",)
+
+
+def _counted(parts: Parts, counts: Mapping[tuple[str, str], int]) -> Iterator[str]:
+    for (mark, name), count in counts.items():
+        if count and mark in _NOTICES:
+            yield f"{parts.name}: {_NOTICES[mark].format(count=count, name=name)}"
+
+
+def _scan(parts: Parts) -> tuple[pl.LazyFrame, list[str]]:
+    """Read all parts one after the other, every row with its number; name their columns.
+
+    Blank lines of a CSV are no rows.
+    """
+    if parts.parts[0].format == "parquet":
+        scan = pl.concat([_scan_parquet(part) for part in parts.parts], how="diagonal_relaxed")
+        names = scan.collect_schema().names()
+        return _numbered(scan, names), names
+    files = [part for part in parts.parts if part.path.stat().st_size] or parts.parts[:1]
+    scan = pl.concat([_scan_csv(part) for part in files], how="diagonal")
+    names = scan.collect_schema().names()
+    of_folders = {name for part in parts.parts for name, _ in part.columns}
+    cells = [pl.col(name).str.contains(r"\S") for name in names if name not in of_folders]
+    filled = pl.any_horizontal(cell.fill_null(value=False) for cell in cells)
+    return _numbered(scan.with_columns(filled.alias(_FILLED)), names).filter(_FILLED), names
+
+
+def _numbered(scan: pl.LazyFrame, names: Sequence[str]) -> pl.LazyFrame:
+    """Number the rows; a column of the file that has the number's name makes room."""
+    rest = scan.drop(ROW) if ROW in names else scan
+    return rest.with_row_index(ROW, offset=1).with_columns(pl.col(ROW).cast(pl.Int64))
+
+
+def _scan_parquet(part: Part) -> pl.LazyFrame:
+    scan = pl.scan_parquet(part.path, glob=False, hive_partitioning=False)
+    return _with_columns(scan, part)
+
+
+def _scan_csv(part: Part) -> pl.LazyFrame:
+    return _with_columns(pl.scan_csv(part.path, infer_schema=False, glob=False), part)
+
+
+def _with_columns(scan: pl.LazyFrame, part: Part) -> pl.LazyFrame:
+    """Add the columns that the folders of a part name."""
+    return scan.with_columns(
+        pl.lit(value, dtype=pl.String).alias(name) for name, value in part.columns
+    )

@@ -19,7 +19,7 @@ from features.schema import TEXT_RECIPE
 from graph.stage import StageResult, hash_files, run_stage
 from retrieval.evidence import Catalogue
 from retrieval.pairwise import PairTable
-from tables.read import check_folder
+from tables.parts import check_folder, data_files
 from training.errors import TrainingError
 from training.featurizers import FeaturizerSource
 from training.inputs import Inputs
@@ -90,7 +90,7 @@ class Run(Material):
             "as_of": self.inputs.as_of,
             "seed": self.settings.seed,
         }
-        files = hash_files(sorted(path for path in data.iterdir() if path.is_file()))
+        files = hash_files(data, data_files(data))
         return self.make(
             "dataset",
             {"files": files, **told},

@@ -214,10 +214,10 @@ def test_a_missing_column_is_named_with_its_file(tmp_path: Path, file: str, colu
         ("items", "item_id", 1.5),
         ("items", "title", 3),
         ("items", "genres", 3),
-        ("items", "year", "1999"),
+        ("items", "year", True),
         ("interactions", "user_id", True),
-        ("interactions", "timestamp", "yesterday"),
-        ("interactions", "weight", "1.0"),
+        ("interactions", "timestamp", True),
+        ("interactions", "weight", True),
         ("interactions", "split", 1),
     ],
 )
