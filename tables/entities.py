@@ -3,6 +3,7 @@
 import html
 import re
 from dataclasses import replace
+from html.entities import html5
 
 import polars as pl
 
@@ -32,4 +33,10 @@ def decode_entities(items: Table) -> Table:
 
 
 def _decode(text: str) -> str:
-    return re.sub(_ENTITY, lambda found: html.unescape(found[0]), text)
+    return re.sub(_ENTITY, lambda found: _character(found[0]), text)
+
+
+def _character(entity: str) -> str:
+    """Decode one entity; by itself `unescape` would take `&notit;` for `&not` and `it;`."""
+    known = entity.startswith("&#") or entity[1:] in html5
+    return html.unescape(entity) if known else entity

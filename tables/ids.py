@@ -54,21 +54,24 @@ def what_differs(
 ) -> str | None:
     """Say how ids differ from those of `file`, by an example of each side.
 
-    Where nothing is found that they differ in, `examples` are given all the same. None where at
-    least half of the ids asked for are known there, or one side has none.
+    Where most are unknown and nothing is found that they differ in, `examples` are given all the
+    same. None where there is nothing to say.
     """
     asked, known = asked.drop_nulls(), known.drop_nulls().unique()
     strange = asked.filter(~asked.is_in(known.implode()))
-    if not len(known) or 2 * len(strange) <= len(asked):
+    if not len(known) or not len(strange):
         return None
     unknown = strange.unique(maintain_order=True).head(_MOST_COMPARED)
     pairs = {what: _pairs(unknown, known, form) for what, form in _FORMS.items()}
     pairs["several of white space, letter case and form"] = _pairs(unknown, known, _all_forms)
     what, most = max(pairs.items(), key=lambda each: len(each[1]))
-    if not len(most):
-        return f"for example {unknown[0]!r} here, {known.min()!r} in {file}" if examples else None
-    here, there = most.row(0)
-    return f"the ids differ in {what}: {here!r} here, {there!r} in {file}"
+    mostly_strange = 2 * len(strange) > len(asked)
+    if len(most) and (mostly_strange or 2 * most["here"].n_unique() > len(unknown)):
+        here, there = most.row(0)
+        return f"the ids differ in {what}: {here!r} here, {there!r} in {file}"
+    if examples and mostly_strange:
+        return f"for example {unknown[0]!r} here, {known.min()!r} in {file}"
+    return None
 
 
 def _pairs(unknown: pl.Series, known: pl.Series, form: _Form) -> pl.DataFrame:
