@@ -28,6 +28,7 @@ EXPECTED: dict[Kind, str] = {
 }
 UNREADABLE, DATED = "unreadable", "dated"
 NAN, WHOLE, FLOORED, ZONELESS = "nan", "whole", "floored", "zoneless"
+BRACKETED = "bracketed"
 _EXACT = 2**53
 """Whole numbers from here on may have been rounded when they were stored as floats."""
 
@@ -86,7 +87,7 @@ def _visible(text: pl.Expr) -> pl.Expr:
 def _ids(name: str, dtype: pl.DataType) -> Cells | None:
     column = pl.col(name)
     if is_text(dtype) or dtype.is_integer() or _is_whole_decimal(dtype):
-        return Cells(column.cast(pl.String))
+        return Cells(_visible(column.cast(pl.String)))
     if not dtype.is_float():
         return None
     there = column.is_not_null() & column.is_not_nan()
@@ -106,9 +107,11 @@ def _genres(name: str, dtype: pl.DataType) -> Cells | None:
             return Cells(pl.lit(None, dtype=pl.String))
         if not is_text(inner) and not inner.is_numeric():
             return None
-    elif not is_text(dtype):
+        return Cells(_visible(as_text(name, dtype)))
+    if not is_text(dtype):
         return None
-    return Cells(_visible(as_text(name, dtype)))
+    text = _visible(as_text(name, dtype))
+    return Cells(text, {BRACKETED: text.str.contains(r"^\s*\[.*\]\s*$")})
 
 
 def _moments(name: str, dtype: pl.DataType) -> Cells | None:

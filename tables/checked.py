@@ -99,7 +99,7 @@ def _needed(folder: Path, name: str) -> Parts:
 
 def _with_hint(people: Table, events: Table) -> Table:
     """Say where most people of the interactions are not in their own file, if it is seen why."""
-    asked, known = events.frame["user_id"].unique(), people.frame["user_id"]
+    asked, known = events.frame["user_id"].unique(maintain_order=True), people.frame["user_id"]
     why = what_differs(asked, known, people.file, examples=False)
     if why is None:
         return people

@@ -8,6 +8,7 @@ from html.entities import html5
 import polars as pl
 
 from features.schema import TEXT_FIELDS
+from tables.problems import rows_of
 from tables.read import Table
 
 _ENTITY = "&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});"
@@ -25,10 +26,10 @@ def decode_entities(items: Table) -> Table:
         changed = int((texts != texts.replace(now)).sum()) if len(texts) else 0
         if changed:
             frame = frame.with_columns(pl.col(name).replace(now))
-            decoded.append(f"{changed:,} of column {name!r}")
+            decoded.append(f"{name} in {rows_of(changed)}")
     if not decoded:
         return items
-    notice = f"{items.file}: HTML entities decoded in {', '.join(decoded)}"
+    notice = f"{items.file}: HTML entities decoded: {', '.join(decoded)}"
     return replace(items, frame=frame, notices=(*items.notices, notice))
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import polars as pl
 
+from tables.problems import rows_of
 from tables.read import Table
 
 _WHOLE = r"^-?[0-9]+(\.0+)?$"
@@ -45,7 +46,7 @@ def _without_decimals(table: Table, name: str, known: pl.Series) -> Table:
     if not ids.is_in(known.implode()).any():
         return table
     count = int((ids != table.frame[name]).sum())
-    notice = f"{table.file}: {count:,} of column {name!r} are written as 12.0 and read as 12"
+    notice = f"{table.file}: {name} written as 12.0 and read as 12: {rows_of(count)}"
     return replace(table, frame=table.frame.with_columns(ids), notices=(*table.notices, notice))
 
 
@@ -57,7 +58,7 @@ def what_differs(
     Where most are unknown and nothing is found that they differ in, `examples` are given all the
     same. None where there is nothing to say.
     """
-    asked, known = asked.drop_nulls(), known.drop_nulls().unique()
+    asked, known = asked.drop_nulls(), known.drop_nulls().unique().sort()
     strange = asked.filter(~asked.is_in(known.implode()))
     if not len(known) or not len(strange):
         return None
@@ -70,7 +71,7 @@ def what_differs(
         here, there = most.row(0)
         return f"the ids differ in {what}: {here!r} here, {there!r} in {file}"
     if examples and mostly_strange:
-        return f"for example {unknown[0]!r} here, {known.min()!r} in {file}"
+        return f"for example {unknown[0]!r} here, {known[0]!r} in {file}"
     return None
 
 

@@ -10,6 +10,11 @@ REASON_EXAMPLES = 2
 """Kinds in a summary, and rows that it shows of each."""
 
 
+def rows_of(count: int) -> str:
+    """Write how many rows, for a report."""
+    return f"{count:,} {'row' if count == 1 else 'rows'}"
+
+
 @dataclass(frozen=True)
 class Problem:
     """One kind of bad row in one file."""
@@ -29,8 +34,8 @@ class Problem:
 
     def render(self, examples: int = EXAMPLES_SHOWN) -> str:
         """Write the kind as one line, some of its examples below it."""
-        rows, shown = "row" if self.count == 1 else "rows", self.examples[:examples]
-        head = f"{self.file}: {self.count:,} {rows} with {self.kind} ({self.field})"
+        shown = self.examples[:examples]
+        head = f"{self.file}: {rows_of(self.count)} with {self.kind} ({self.field})"
         return "\n".join([f"{head}: {self.explanation}", *(f"    {one}" for one in shown)])
 
 
@@ -77,7 +82,7 @@ class Problems:
             lines += [f"  {line}" for line in problem.render(REASON_EXAMPLES).splitlines()]
         if kinds[REASONS_SHOWN:]:
             rest = sum(problem.count for problem in kinds[REASONS_SHOWN:])
-            lines.append(f"  and {rest:,} rows for {len(kinds) - REASONS_SHOWN} other reasons")
+            lines.append(f"  and {rows_of(rest)} for other reasons")
         return "\n".join([*lines, *(f"note: {notice}" for notice in self.notices)])
 
     def to_json(self) -> dict[str, object]:

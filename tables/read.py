@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from tables.cells import (
+    BRACKETED,
     EXPECTED,
     FLOORED,
     NAN,
@@ -22,15 +23,17 @@ from tables.contract import Column
 from tables.errors import DataError
 from tables.moments import prepare_text
 from tables.parts import Part, Parts
+from tables.problems import rows_of
 
 ROW = "row"
 """Number of a row in its file, the first data row being 1; blank lines of a CSV count."""
 _FILLED = "filled"
 _NOTICES = {
-    NAN: "{count:,} of column {name!r} are NaN and count as gaps",
-    WHOLE: "{count:,} of column {name!r} are stored as 12.0 and read as 12",
-    FLOORED: "{count:,} of column {name!r} have a fraction of a second, which is left out",
-    ZONELESS: "{count:,} of column {name!r} name no time zone and are read as UTC",
+    NAN: "is NaN and counts as a gap",
+    WHOLE: "stored as 12.0 and read as 12",
+    FLOORED: "with a fraction of a second, which is left out",
+    ZONELESS: "without a time zone, read as UTC",
+    BRACKETED: "written like ['a', 'b'] and read as one; expected a|b",
 }
 
 
@@ -77,9 +80,7 @@ def _read(parts: Parts, columns: Sequence[Column]) -> Table:
     schema = scan.collect_schema()
     missing = [one.name for one in columns if one.required and one.name not in there]
     if missing:
-        raise DataError(
-            f"{parts.name}: column {missing[0]!r} is missing; it has {', '.join(there)}"
-        )
+        raise DataError(f"{parts.name}: column {missing[0]!r} is missing; {_header(there)}")
     known = [column for column in columns if column.name in there]
     cells = {column.name: _cells(parts, column, schema[column.name]) for column in known}
     marks = {(mark, name): expr for name in cells for mark, expr in cells[name].marks.items()}
@@ -105,6 +106,16 @@ def _read(parts: Parts, columns: Sequence[Column]) -> Table:
         tuple(column.name for column in columns),
         (*_ignored(parts, ignored), *_counted(parts, counts)),
     )
+
+
+def _header(there: Sequence[str]) -> str:
+    """Say which columns a file has, and why one that has the right ones may seem not to."""
+    has = f"it has {', '.join(there)}"
+    if any("\ufffd" in name for name in there):
+        return f"{has}: it is not UTF-8"
+    if len(there) == 1 and any(mark in there[0] for mark in ";\t|"):
+        return f"{has}: expected commas between the cells"
+    return has
 
 
 def _cells(parts: Parts, column: Column, dtype: pl.DataType) -> Cells:
@@ -145,7 +156,7 @@ def _ignored(parts: Parts, names: Sequence[str]) -> tuple[str, ...]:
 def _counted(parts: Parts, counts: Mapping[tuple[str, str], int]) -> Iterator[str]:
     for (mark, name), count in counts.items():
         if count and mark in _NOTICES:
-            yield f"{parts.name}: {_NOTICES[mark].format(count=count, name=name)}"
+            yield f"{parts.name}: {name} {_NOTICES[mark]}: {rows_of(count)}"
 
 
 def _scan(parts: Parts) -> tuple[pl.LazyFrame, list[str]]:

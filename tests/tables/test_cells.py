@@ -144,7 +144,7 @@ def test_nan_in_parquet_is_a_gap_and_told_of(tmp_path: Path, dtype: type[pl.Data
         (1, 1, 1.0),
         (None, None, 1.0),
     ]
-    assert "items.parquet: 1 of column 'year' are NaN and count as gaps" in dataset.problems.notices
+    assert "items.parquet: year is NaN and counts as a gap: 1 row" in dataset.problems.notices
 
 
 @pytest.mark.parametrize(
@@ -181,7 +181,7 @@ def test_a_gap_among_ids_stored_as_floats_is_a_row_without_id(tmp_path: Path) ->
     dataset = read(write_folder(tmp_path, items=items, interactions=events))
     assert dataset.problems.count("null_item_id") == 2
     assert named_events(dataset) == [("ann", "12")]
-    assert "interactions.parquet: 1 of column 'item_id' are stored as 12.0 and read as 12" in (
+    assert "interactions.parquet: item_id stored as 12.0 and read as 12: 1 row" in (
         dataset.problems.notices
     )
 
@@ -210,6 +210,25 @@ def test_genres_that_are_lists_of_records_are_refused(tmp_path: Path) -> None:
         read_items(tmp_path, genres=pl.Series([[{"id": 18}], [{"id": 35}]]))
 
 
+def test_lists_written_as_text_are_told_of(tmp_path: Path) -> None:
+    dataset = read_items(tmp_path, genres=pl.Series(["['a', 'b']", "[1999]s|b"]))
+    notice = next(one for one in dataset.problems.notices if "genres" in one)
+    assert notice.endswith("genres written like ['a', 'b'] and read as one; expected a|b: 1 row")
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (b"item_id;item_type;title\n", "expected commas between the cells"),
+        ("item_id,item_type,title\n".encode("utf-16"), "it is not UTF-8"),
+    ],
+)
+def test_a_header_that_cannot_be_read_says_why(tmp_path: Path, data: bytes, why: str) -> None:
+    (tmp_path / "items.csv").write_bytes(data)
+    with pytest.raises(DataError, match=rf"items\.csv: column 'item_id' is missing; .*: {why}"):
+        read(tmp_path)
+
+
 MOMENT = datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC)
 SECONDS = 1_700_000_000
 
@@ -230,7 +249,7 @@ def test_a_datetime_is_the_moment_it_is(
     dataset = read_times(tmp_path, times)
     assert dataset.interactions["timestamp"].to_list() == [SECONDS]
     told = [notice for notice in dataset.problems.notices if "UTC" in notice]
-    said = "interactions.parquet: 1 of column 'timestamp' name no time zone and are read as UTC"
+    said = "interactions.parquet: timestamp without a time zone, read as UTC: 1 row"
     assert told == ([] if zone else [said])
 
 
@@ -275,7 +294,10 @@ def test_iso_8601_in_a_csv_is_the_moment_it_is(
 def test_a_fraction_of_a_second_is_left_out_and_told_of(tmp_path: Path, times: pl.Series) -> None:
     dataset = read_times(tmp_path, times)
     assert dataset.interactions["timestamp"].to_list() == [SECONDS]
-    assert "1 of column 'timestamp' have a fraction of a second" in dataset.problems.render()
+    assert (
+        "timestamp with a fraction of a second, which is left out: 1 row"
+        in dataset.problems.render()
+    )
 
 
 def test_days_are_moments_too(tmp_path: Path) -> None:

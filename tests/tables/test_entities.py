@@ -25,8 +25,8 @@ def test_entities_are_decoded_in_the_text_and_in_the_title_that_is_shown(tmp_pat
     assert text == "Tom & Jerry 's. Children's, Drama. Simon & Garfunkel. <b> &lt; é."
     (notice,) = dataset.problems.notices
     assert notice == (
-        "items.parquet: HTML entities decoded in 1 of column 'title', 1 of column 'genres', "
-        "1 of column 'creator', 1 of column 'description'"
+        "items.parquet: HTML entities decoded: title in 1 row, genres in 1 row, creator in 1 row, "
+        "description in 1 row"
     )
 
 

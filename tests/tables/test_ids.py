@@ -39,8 +39,16 @@ def test_12_0_and_12_are_joined_where_all_are_whole_and_it_is_said(
     assert dataset.problems.kinds == ()
     assert {item for _, item in named_events(dataset)} == set(PLAIN)
     file = "items.csv" if items == FLOAT else "interactions.csv"
-    said = f"{file}: 3 of column 'item_id' are written as 12.0 and read as 12"
+    said = f"{file}: item_id written as 12.0 and read as 12: 3 rows"
     assert said in dataset.problems.notices
+
+
+@pytest.mark.parametrize("gap", ["", '""'])
+def test_a_gap_among_them_keeps_nothing_apart(tmp_path: Path, gap: str) -> None:
+    (tmp_path / "items.csv").write_text("item_id,item_type,title\n12,film,one\n")
+    (tmp_path / "interactions.csv").write_text(f'user_id,item_id\nann,"12.0"\nann,{gap}\n')
+    dataset = read_dataset(tmp_path, strict=False, now=NOW)
+    assert named_events(dataset) == [("ann", "12")]
 
 
 def test_people_are_joined_likewise(tmp_path: Path) -> None:
@@ -48,7 +56,7 @@ def test_people_are_joined_likewise(tmp_path: Path) -> None:
     assert dataset.users.select("user_id", "country").rows() == [
         (user, "DE") for user in sorted(PLAIN)
     ]
-    assert "users.csv: 3 of column 'user_id' are written as 12.0" in dataset.problems.render()
+    assert "users.csv: user_id written as 12.0" in dataset.problems.render()
 
 
 def test_ids_in_float_form_on_both_sides_stay_as_they_are(tmp_path: Path) -> None:

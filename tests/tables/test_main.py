@@ -32,8 +32,8 @@ items; 2 of them name an item whose row was set aside
   items.csv: 1 row with null_item_type (item_type): an item needs a type, such as film; of one \
 type only, it is the same in every row
       row 2, item_id 'b2', item_type None
-  and 1 rows for 1 other reasons
-note: interactions.csv: 1 of column 'timestamp' name no time zone and are read as UTC
+  and 1 row for other reasons
+note: interactions.csv: timestamp without a time zone, read as UTC: 1 row
 """
 
 
