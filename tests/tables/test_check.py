@@ -58,6 +58,14 @@ BAD_ITEMS: list[tuple[str, str, Mapping[str, object]]] = [
 ]
 
 
+PAGE = Path(__file__).parents[2] / "docs" / "data.md"
+
+
+@pytest.mark.parametrize("kind", sorted({kind for kind, *_ in (*BAD_EVENTS, *BAD_ITEMS)}))
+def test_every_kind_stands_on_the_page_of_the_data_contract(kind: str) -> None:
+    assert f"`{kind}`" in PAGE.read_text(encoding="utf-8")
+
+
 def folder_with(
     folder: Path,
     *,
