@@ -32,11 +32,13 @@ from graph.errors import GraphError
 from models.checkpoint import CheckpointError
 from retrieval.errors import RetrievalError
 from retrieval.store import load_index
+from tables.errors import TableError
 
 _ERRORS = (
     ExportError,
     GenerationError,
     FeatureError,
+    TableError,
     GraphError,
     CheckpointError,
     RetrievalError,

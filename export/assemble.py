@@ -16,9 +16,9 @@ from export.ready import LISTED, Known, make_ready
 from export.run import RunParts
 from features.encode import UserRecord
 from graph.build import popularity
-from graph.dataset import Dataset
 from retrieval.evidence import Catalogue
 from retrieval.index import VectorIndex
+from tables.dataset import Dataset
 
 SPACE_CHARS = 16
 SPACE_FILES = (

@@ -14,7 +14,6 @@ from export.generation import FeaturizerInfo
 from features.encode import ItemEncoder, UserEncoder
 from features.schema import ItemRecord
 from features.years import join_years
-from graph.dataset import Dataset, load_dataset
 from graph.item_graph import ItemGraph
 from models.hgnn import HGNN
 from models.hgnn_checkpoint import load_hgnn
@@ -24,6 +23,7 @@ from models.tower_checkpoint import load_two_tower
 from models.towers import TwoTower
 from retrieval.calibrate import Calibration
 from retrieval.pairwise import PairTable
+from tables.dataset import Dataset, load_dataset
 
 STAGES = ("dataset", "text", "graph", "foundation", "adaptation", "fusion")
 STAGE_RECORD = "stage.json"
@@ -78,7 +78,8 @@ def read_run(folder: Path) -> RunParts:
     Raises:
         RunError: a stage has not finished or was made to be evaluated, a file is missing, or two
             stages do not fit.
-        GraphError: the data set or the graph cannot be read.
+        TableError: the data set cannot be read.
+        GraphError: the graph cannot be read.
         CheckpointError: a network cannot be read.
         FeatureError: an encoder cannot be read.
     """

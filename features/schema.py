@@ -20,6 +20,10 @@ TEXT_FIELDS = (TITLE, GENRES, CREATOR, DESCRIPTION)
 
 GENRE_SEPARATOR = "|"
 
+MAX_ID_BYTES = 512
+"""Longest id of an item or a person, in bytes of UTF-8: what a data set may hold, and what the
+server may be asked for unless it is set otherwise."""
+
 TEXT_RECIPE = "title, genres, creator, description; v1"
 """Names what `compose_text` does. Vectors made under another recipe are other vectors, so it is
 part of every cache key and of the generation's manifest. Change it with the function."""

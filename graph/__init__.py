@@ -1,1 +1,1 @@
-"""Offline: the data contract, splits in time, the item-item graph and its samplers."""
+"""Offline: what is held out, the item-item graph and its samplers."""

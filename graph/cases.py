@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from graph.dataset import Dataset
+from tables.dataset import Dataset
 
 
 @dataclass(frozen=True)

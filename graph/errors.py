@@ -1,27 +1,15 @@
 """Errors of the graph room, one tree.
 
 GraphError
-├── DataError        the data folder cannot be used, or strict reading refuses its rows
 ├── SplitError       nothing can be held out, or nothing would be left to learn from
 ├── EmptyGraphError  there is no edge to learn from
-├── GraphFileError   a stored graph or data set is missing, damaged or of another format
+├── GraphFileError   a stored graph is missing, damaged or of another format
 └── StageError       a stage did not leave the outputs it promised
 """
 
-from graph.problems import Problems
-
 
 class GraphError(Exception):
-    """Root of everything that goes wrong between the data folder and the samplers."""
-
-
-class DataError(GraphError):
-    """A data folder breaks the contract; `problems` holds the report so far."""
-
-    def __init__(self, message: str, problems: Problems | None = None) -> None:
-        """Keep the report beside the message, so that a caller may show or store it."""
-        super().__init__(message)
-        self.problems = problems if problems is not None else Problems()
+    """Root of everything that goes wrong between the data set and the samplers."""
 
 
 class SplitError(GraphError):
@@ -33,7 +21,7 @@ class EmptyGraphError(GraphError):
 
 
 class GraphFileError(GraphError):
-    """A stored graph or data set is missing, damaged or written by another format."""
+    """A stored graph is missing, damaged or written by another format."""
 
 
 class StageError(GraphError):

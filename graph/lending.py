@@ -7,8 +7,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from graph.cases import Cases, Visible, after, before, make_cases
-from graph.dataset import Dataset
-from graph.order import hash_ids, mix
+from tables.dataset import Dataset
+from tables.order import hash_ids, mix
 
 VALID_SHARE = 0.1
 """Share of people who lend their last interaction to early stopping, where no rule says whom."""

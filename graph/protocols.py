@@ -7,10 +7,10 @@ import polars as pl
 from numpy.typing import NDArray
 
 from graph.cases import Visible, before, case_rows, make_cases
-from graph.dataset import Dataset
 from graph.errors import SplitError
 from graph.lending import Split, draw, lend_last, rank_from_last, strong_positions
-from graph.order import hash_ids, tie_hash, without_order
+from tables.dataset import Dataset
+from tables.order import hash_ids, tie_hash, without_order
 
 HELD_SHARE = 0.1
 """Share of each person's interactions, of the people or of the items that is reported."""

@@ -7,7 +7,6 @@ import polars as pl
 from numpy.typing import NDArray
 
 from graph.cases import Cases, Visible, after, before, case_rows, make_cases
-from graph.dataset import Dataset
 from graph.errors import SplitError
 from graph.lending import (
     Split,
@@ -16,8 +15,9 @@ from graph.lending import (
     strong_positions,
 )
 from graph.protocols import random_rows, unseen_items, unseen_people
-from graph.roles import FILE as CONFIG_FILE
-from graph.roles import HoldOutRule
+from tables.dataset import Dataset
+from tables.roles import FILE as CONFIG_FILE
+from tables.roles import HoldOutRule
 
 __all__ = [
     "Cases",

@@ -155,14 +155,11 @@ def _link(folder: Path, shelved: Path) -> None:
     folder.symlink_to(target, target_is_directory=True)
 
 
-def hash_files(paths: Sequence[Path]) -> dict[str, str]:
-    """Hash the content of files, by file name, with a progress bar where they are large.
+def hash_files(folder: Path, paths: Sequence[Path]) -> dict[str, str]:
+    """Hash the content of files in a folder, by their path from there.
 
-    Raises:
-        StageError: two of the files have the same name.
+    A progress bar shows where they are large.
     """
-    if len({path.name for path in paths}) < len(paths):
-        raise StageError(f"hash_files: two files of one name among {[str(path) for path in paths]}")
     total = sum(path.stat().st_size for path in paths)
     hashes = {}
     with tqdm(total=total, desc="hash files", unit="B", unit_scale=True, delay=2) as bar:
@@ -172,7 +169,7 @@ def hash_files(paths: Sequence[Path]) -> dict[str, str]:
                 while block := file.read(_BLOCK_BYTES):
                     digest.update(block)
                     bar.update(len(block))
-            hashes[path.name] = digest.hexdigest()
+            hashes[path.relative_to(folder).as_posix()] = digest.hexdigest()
     return hashes
 
 

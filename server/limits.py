@@ -10,6 +10,8 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from features.schema import MAX_ID_BYTES
+
 MIN_WEIGHT, MAX_WEIGHT = 1e-3, 1e3
 """Bounds of an event's weight, whoever gives it."""
 
@@ -43,7 +45,7 @@ class Limits(BaseModel):
     """Most related items of a new item."""
     max_neighbours_per_relation: PositiveInt = 30
     """Most neighbours of one kind that go into a new item's vector; the graph's own cap."""
-    max_id_bytes: PositiveInt = 512
+    max_id_bytes: PositiveInt = MAX_ID_BYTES
     """Longest id, in bytes of UTF-8."""
     max_title_chars: PositiveInt = 1000
     """Longest title and creator, in Unicode code points."""

@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-ROOMS = ("features", "graph", "models", "training", "retrieval", "export", "server")
+ROOMS = ("features", "tables", "graph", "models", "training", "retrieval", "export", "server")
 FLAT_NAMES = (*ROOMS, "demo", "benchmarks", "tests")
 
 

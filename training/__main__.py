@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import get_args
 
-from graph.roles import Rule
+from tables.roles import Rule
 from training.comparison import MODELS, choose_models
 from training.errors import TrainingError
 from training.measurement import Measurement

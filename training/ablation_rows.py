@@ -10,9 +10,9 @@ from dataclasses import replace
 import polars as pl
 
 from features.years import YearEncoder
-from graph.dataset import Dataset
 from graph.item_graph import ItemGraph
-from graph.tables import TOLD_OF_PEOPLE
+from tables.dataset import Dataset
+from tables.folder import TOLD_OF_PEOPLE
 from training.records import item_records
 from training.variants import DEFAULT, TOWERS, Variant
 from training.view import View

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import get_args
 
-from graph.roles import Rule
+from tables.roles import Rule
 from training.ablation_rows import ablations
 from training.comparing import add_options, base_of, conclude, default_run
 from training.options import guarded

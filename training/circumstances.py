@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-from graph.files import replace_text
+from tables.files import replace_text
 from training.evaluate import Evaluation
 from training.metrics import UNRANKED
 from training.pipeline import Run

@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 
 import polars as pl
 
-from graph.dataset import Dataset
 from graph.errors import SplitError
 from graph.item_graph import ItemGraph
+from tables.dataset import Dataset
 from training.variants import DEFAULT, Variant
 from training.view import View
 

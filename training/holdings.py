@@ -5,9 +5,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import get_args
 
-from graph.dataset import Dataset
-from graph.roles import Rule
 from graph.split import Split, hold_out, keep_all
+from tables.dataset import Dataset
+from tables.roles import Rule
 
 Holding = Callable[[Dataset, int], Split]
 """How a run cuts its data set: data set and seed -> split."""
@@ -24,4 +24,4 @@ HOLDINGS: dict[str, Holding] = {
     **{f"test by {rule}": partial(_hold_out_by, rule) for rule in get_args(Rule)},
 }
 """`nothing` learns from all that may be learned from; `test` keeps the cases to report, as the data
-set says or by a rule of `graph.roles`."""
+set says or by a rule of `tables.roles`."""

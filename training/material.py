@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from features.encode import ItemEncoder
 from features.years import join_years
 from graph.cases import Cases
-from graph.dataset import Dataset, load_dataset
 from graph.item_graph import ItemGraph
-from graph.roles import HoldOutRule
 from graph.split import Split, hold_out
+from tables.dataset import Dataset, load_dataset
+from tables.roles import HoldOutRule
 from training.centring import centred
 from training.holdings import HOLDINGS
 from training.records import item_records

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from graph.files import replace_text
+from tables.files import replace_text
 from training import metrics
 
 CASES = "(cases)"

@@ -13,10 +13,11 @@ from features.vllm import VllmSettings
 from features.vllm_process import VllmProcessSettings
 from graph.errors import GraphError
 from models.checkpoint import CheckpointError
+from tables.errors import TableError
 from training.errors import TrainingError
 from training.featurizers import FeaturizerSource, RunningVllm, StartedVllm
 
-_ERRORS = (FeatureError, GraphError, CheckpointError, TrainingError, OSError)
+_ERRORS = (FeatureError, TableError, GraphError, CheckpointError, TrainingError, OSError)
 
 
 def guarded(program: str, work: Callable[[], None]) -> int:

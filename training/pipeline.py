@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.schema import TEXT_RECIPE
-from graph.read import check_folder
 from graph.stage import StageResult, hash_files, run_stage
 from retrieval.evidence import Catalogue
 from retrieval.pairwise import PairTable
+from tables.parts import check_folder, data_files
 from training.errors import TrainingError
 from training.featurizers import FeaturizerSource
 from training.inputs import Inputs
@@ -90,7 +90,7 @@ class Run(Material):
             "as_of": self.inputs.as_of,
             "seed": self.settings.seed,
         }
-        files = hash_files(sorted(path for path in data.iterdir() if path.is_file()))
+        files = hash_files(data, data_files(data))
         return self.make(
             "dataset",
             {"files": files, **told},

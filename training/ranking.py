@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from graph.build import popularity
 from graph.cases import Cases, learned_items
-from graph.dataset import Dataset
+from tables.dataset import Dataset
 from training.errors import TrainingError
 from training.metrics import DEPTH, UNRANKED
 

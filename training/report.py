@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from graph.files import replace_text
+from tables.files import replace_text
 from training import metrics
 from training.measurement import (
     CASES,

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from graph.files import replace_text
+from tables.files import replace_text
 from training.measurement import CASES, COMPARED, Measurement
 from training.report import BLANK, Table, headlines, to_markdown
 

@@ -5,8 +5,8 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-from graph.files import replace_text
 from graph.stage import StageResult, run_stage
+from tables.files import replace_text
 from training.fallback import or_popular
 from training.library_peers import LIBRARY_SCRIPT, library_versions, peers_python
 from training.peers import PEERS, candidates, tune_peer

@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from graph.cases import Cases
 from graph.errors import GraphError
+from tables.errors import TableError
 from training.errors import TrainingError
 from training.featurizers import FeaturizerSource
 from training.pipeline import Inputs, Run
@@ -90,7 +91,7 @@ def compare(
     is so far.
 
     Raises:
-        GraphError, TrainingError: the default cannot be made.
+        TableError, GraphError, TrainingError: the default cannot be made.
     """
     default = next(variant for variant in variants if variant.name == DEFAULT)
     run = base.run(default, seeds[0])
@@ -104,7 +105,7 @@ def compare(
             continue
         try:
             _take_part(base, variant, found)
-        except (GraphError, TrainingError) as error:
+        except (TableError, GraphError, TrainingError) as error:
             if variant is default:
                 raise
             found.problems[variant.name] = str(error)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from graph.files import replace_text
+from tables.files import replace_text
 from training.report import Table, counted, to_markdown
 from training.slices import SEPARATOR, UNSEEN_ALONE
 from training.variant_figures import METRICS, Figure, Row

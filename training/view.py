@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from features.schema import YEAR
 from graph.cases import Cases
-from graph.dataset import Dataset
 from graph.errors import SplitError
 from graph.lending import Split, lend_last
-from graph.tables import TOLD_OF_PEOPLE
+from tables.dataset import Dataset
+from tables.folder import TOLD_OF_PEOPLE
 
 
 @dataclass(frozen=True, kw_only=True)

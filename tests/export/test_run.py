@@ -14,6 +14,7 @@ from features.years import PLACES
 from graph.errors import GraphError
 from graph.worlds import two_communities
 from models.checkpoint import CheckpointError
+from tables.errors import TableError
 from tests.support.runs import QUICK, make_run
 
 
@@ -97,7 +98,7 @@ def test_items_other_than_those_of_the_vectors_are_refused(copy: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "error"),
     [
-        ("dataset/items.parquet", GraphError),
+        ("dataset/items.parquet", TableError),
         ("text/vectors.npy", RunError),
         ("text/featurizer.json", RunError),
         ("graph/neighbours.npy", GraphError),

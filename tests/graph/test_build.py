@@ -11,11 +11,11 @@ import polars as pl
 import pytest
 
 from graph.build import GraphSettings, build_graph, popularity
-from graph.dataset import Dataset
 from graph.errors import GraphError
 from graph.item_graph import ItemGraph
-from graph.tables import read_dataset
-from tests.graph.folders import NOW, Event, dataset_of, events_table, items_table, write_folder
+from tables.dataset import Dataset
+from tables.folder import read_dataset
+from tests.tables.folders import NOW, Event, dataset_of, events_table, items_table, write_folder
 
 DAY = 86_400
 IDS = ["b0", "b1", "b2", "f0", "f1", "f2", "f3"]

@@ -7,11 +7,11 @@ import pytest
 from numpy.typing import NDArray
 
 from graph.cases import Cases
-from graph.dataset import Dataset
-from graph.roles import HoldOutRule
 from graph.split import hold_out
-from tests.graph.folders import Event, dataset_of
+from tables.dataset import Dataset
+from tables.roles import HoldOutRule
 from tests.support.cases import cases_of
+from tests.tables.folders import Event, dataset_of
 
 DAY = 86_400
 ROLES = '[signals]\nplay = "strong"\nfollow = "weak"\nskip = "negative"\n'

@@ -8,13 +8,13 @@ import polars as pl
 import pytest
 
 from graph.cases import Cases
-from graph.dataset import Dataset
 from graph.errors import SplitError
 from graph.lending import Split
 from graph.protocols import random_rows, unseen_items, unseen_people
-from graph.roles import HoldOutRule
 from graph.split import hold_out
-from tests.graph.folders import Event, dataset_of
+from tables.dataset import Dataset
+from tables.roles import HoldOutRule
+from tests.tables.folders import Event, dataset_of
 
 IDS = [f"{'bf'[item % 2]}{item}" for item in range(40)]
 PROTOCOLS = (random_rows, unseen_people, unseen_items)

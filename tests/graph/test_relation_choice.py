@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 from graph.build import build_graph
-from graph.dataset import Dataset
 from graph.errors import GraphError
 from graph.item_graph import ItemGraph
 from graph.settings import GraphSettings
-from graph.tables import read_dataset
 from graph.worlds import two_communities, write_world
-from tests.graph.folders import dataset_of
+from tables.dataset import Dataset
+from tables.folder import read_dataset
 from tests.graph.graphs import random_graph
+from tests.tables.folders import dataset_of
 
 
 @pytest.fixture(scope="module")

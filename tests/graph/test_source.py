@@ -94,5 +94,5 @@ def test_entries_that_are_no_modules_of_ours_are_refused(tmp_path: Path, entry: 
 
 def test_all_our_packages_are_read() -> None:
     packages = {path.parent.name for path in ROOT.glob("*/__init__.py")}
-    assert {"features", "graph", "models", "retrieval", "training", "export"} <= packages
+    assert {"features", "tables", "graph", "models", "retrieval", "training", "export"} <= packages
     assert {name for name in read_modules() if "." not in name} == packages

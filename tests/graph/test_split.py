@@ -7,10 +7,8 @@ import pytest
 
 from graph.build import GraphSettings, build_graph
 from graph.cases import Cases, ranges
-from graph.dataset import Dataset
 from graph.errors import SplitError
 from graph.item_graph import ItemGraph
-from graph.roles import HoldOutRule
 from graph.split import (
     Split,
     dataset_split,
@@ -20,7 +18,9 @@ from graph.split import (
     time_cut,
     time_last,
 )
-from tests.graph.folders import Event, dataset_of
+from tables.dataset import Dataset
+from tables.roles import HoldOutRule
+from tests.tables.folders import Event, dataset_of
 
 DAY = 86_400
 ROLES = '[signals]\nplay = "strong"\nfollow = "weak"\nskip = "negative"\n'

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from graph.build import build_graph
-from graph.tables import read_dataset
 from graph.worlds import World, checkerboard, two_communities, write_world
-from tests.graph.folders import NOW
+from tables.folder import read_dataset
+from tests.tables.folders import NOW
 
 WORLDS = [two_communities(), checkerboard(), two_communities(item_types=("a", "b", "c"), seed=3)]
 

@@ -2,6 +2,7 @@ import pytest
 from pydantic import ValidationError
 from pydantic_settings import CliApp
 
+from features.schema import MAX_ID_BYTES
 from nearfield.v1.info_pb2 import Limits as LimitsMessage
 from server.limits import Limits
 from server.settings import Settings
@@ -21,6 +22,10 @@ def test_every_limit_is_published() -> None:
     published = set(LimitsMessage.DESCRIPTOR.fields_by_name)
     of_the_generation = {"max_model_history_events"}
     assert published == Limits.model_fields.keys() | of_the_generation
+
+
+def test_the_longest_id_of_a_data_set_may_be_asked_for() -> None:
+    assert Limits().max_id_bytes == MAX_ID_BYTES
 
 
 def test_flags_are_stronger_than_variables_which_are_stronger_than_defaults(

@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from graph.cases import Cases
-from graph.tables import read_dataset
+from tables.folder import read_dataset
 from tests.support.cases import cases_of
 from training.comparison import SERVED, compare_served
 from training.evaluate import (

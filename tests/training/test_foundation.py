@@ -15,8 +15,8 @@ from features.text import HashFeaturizer
 from graph.build import build_graph
 from graph.item_graph import ItemGraph
 from graph.sample import Block
-from graph.tables import read_dataset
 from graph.worlds import two_communities, write_world
+from tables.folder import read_dataset
 from training.errors import TrainingError
 from training.foundation import FoundationSettings, train_foundation, without_neighbourhoods
 from training.inference import embed_catalogue

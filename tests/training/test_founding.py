@@ -14,8 +14,8 @@ from features.text import HashFeaturizer
 from graph.build import build_graph
 from graph.item_graph import ItemGraph
 from graph.links import SAMPLERS, LinkSampler
-from graph.tables import read_dataset
 from graph.worlds import two_communities, write_world
+from tables.folder import read_dataset
 from tests.support.runs import SMALL
 from training.foundation import FoundationSettings
 from training.founding import found

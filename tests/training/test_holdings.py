@@ -6,8 +6,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from graph.roles import HoldOutRule
-from graph.tables import read_dataset
+from tables.folder import read_dataset
+from tables.roles import HoldOutRule
 from training.holdings import HOLDINGS
 
 DAY_S = 86_400

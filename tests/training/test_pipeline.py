@@ -121,6 +121,46 @@ def test_new_interactions_train_the_towers_anew_on_the_same_foundation(tmp_path:
     assert not Run(made.folder, made.inputs).make_adaptation().ran
 
 
+def test_parts_that_come_and_go_make_the_dataset_anew(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    write_world(WORLD, data)
+    table = data / "interactions.parquet"
+    table.unlink()
+    for name, rows in WORLD.interactions.partition_by("user_id", as_dict=True).items():
+        (table / f"user={name[0]}").mkdir(parents=True)
+        rows.write_parquet(table / f"user={name[0]}" / "part-0.parquet")
+    (table / "_SUCCESS").touch()
+
+    def make() -> tuple[bool, int]:
+        made = Run(tmp_path / "run", Inputs(data=data, holding="test", settings=QUICK))
+        return made.make_dataset().ran, made.dataset.interactions["user_row"].n_unique()
+
+    assert make() == (True, 60)
+    (data / "notes.txt").touch()
+    (table / "_committed").touch()
+    assert make() == (False, 60)  # nothing of it is read
+    (table / "user=u000" / "part-0.parquet").rename(table / "user=u000" / "part-1.parquet")
+    assert make() == (True, 60)
+    (table / "user=u000" / "part-1.parquet").unlink()
+    assert make() == (True, 59)
+
+
+def test_the_dataset_stage_ends_with_a_summary(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_world(WORLD, tmp_path / "data")
+    path = tmp_path / "data" / "interactions.parquet"
+    grow(path, WORLD.interactions.head(3).with_columns(item_id=pl.lit("nothing")))
+    Run(
+        tmp_path / "run", Inputs(data=tmp_path / "data", holding="test", settings=QUICK)
+    ).make_dataset()
+    told = capsys.readouterr().out.splitlines()
+    assert told[0].startswith("rows read: items.parquet 48, users.parquet 60, interactions.parquet")
+    assert told[1].startswith("rows set aside: 3 of ")
+    assert "3 rows with unknown_item (item_id)" in told[2]
+    assert told[-1] == "problems.json and rejected.parquet of the stage have all of them"
+
+
 def test_towers_of_another_holding_are_made_anew(tmp_path: Path) -> None:
     made = make_run(tmp_path, WORLD, holding="nothing", settings=QUICK)
     other = Run(made.folder, dataclasses.replace(made.inputs, holding="test"))

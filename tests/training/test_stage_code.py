@@ -19,7 +19,7 @@ from training.tripartite import make_tripartite
 
 STAGES = ("dataset", "text", "graph", "foundation", "adaptation", "fusion", "tripartite")
 WITHIN = {
-    "dataset": ("graph.tables", "graph.check", "features.schema"),
+    "dataset": ("tables.folder", "tables.check", "features.schema"),
     "text": ("features.text_cache", "features.vllm", "features.schema", "training.records"),
     "graph": ("graph.build", "graph.co_interaction", "graph.split", "training.view"),
     "foundation": (
@@ -56,7 +56,7 @@ WITHIN = {
 }
 _LATER = ("models.scorer", "retrieval.evidence", "training.fusion", "training.pairs")
 BEYOND = {
-    "dataset": ("graph.build", "models", "training.loop"),
+    "dataset": ("graph", "models", "training.loop"),
     "text": ("graph", "models", "training.loop"),
     "graph": ("models", "training.loop", "training.foundation", *_LATER),
     "foundation": ("models.towers", "training.adaptation", "graph.influence", *_LATER),

@@ -7,11 +7,11 @@ import polars as pl
 import pytest
 
 from graph.build import build_graph
-from graph.dataset import Dataset
 from graph.errors import SplitError
-from graph.tables import read_dataset
 from graph.worlds import World, two_communities, write_world
-from tests.graph.folders import dataset_of
+from tables.dataset import Dataset
+from tables.folder import read_dataset
+from tests.tables.folders import dataset_of
 from training.ablation_rows import ablations
 from training.curve_rows import Windows, foundation_age, unseen_items
 from training.errors import TrainingError

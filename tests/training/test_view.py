@@ -8,12 +8,12 @@ import polars as pl
 import pytest
 
 from features.years import PLACES
-from graph.dataset import Dataset
 from graph.errors import SplitError
 from graph.lending import Split
 from graph.split import hold_out
-from graph.tables import read_dataset
 from graph.worlds import FIRST_TIME, STEP_S, two_communities, write_world
+from tables.dataset import Dataset
+from tables.folder import read_dataset
 from tests.support.runs import QUICK, make_run, make_stages
 from training.pipeline import Inputs, Run
 from training.view import View

@@ -8,7 +8,6 @@ import torch
 from numpy.typing import NDArray
 
 from graph.cases import Cases
-from graph.dataset import Dataset
 from retrieval.evidence import (
     DECAYS,
     EDGE_KINDS,
@@ -19,6 +18,7 @@ from retrieval.evidence import (
     say_again,
 )
 from retrieval.pairwise import FAINTEST
+from tables.dataset import Dataset
 from training.fusion import FusedRanker, people_of
 from training.metrics import UNRANKED
 from training.ranking import Candidates, Ranker, Scope, rank

@@ -9,7 +9,7 @@ import jinja2
 import numpy as np
 from markupsafe import Markup
 
-from graph.files import replace_text
+from tables.files import replace_text
 from training.comparison import MODELS, SERVED
 from training.evaluate import Evaluation
 from training.measurement import COVERAGE, TIED, Measurement

@@ -5,8 +5,8 @@ from typing import Any
 
 from tqdm import tqdm
 
-from graph.dataset import save_dataset
-from graph.tables import read_dataset
+from tables.dataset import save_dataset
+from tables.folder import read_dataset
 
 
 def write_dataset(
@@ -21,7 +21,7 @@ def write_dataset(
         data, strict=strict, as_of=as_of, rejected_path=folder / "rejected.parquet", seed=seed
     )
     save_dataset(dataset, folder)
-    report = dataset.problems.render()
-    if report:
-        tqdm.write(report)
+    tqdm.write(dataset.problems.summary())
+    if dataset.problems.total:
+        tqdm.write("problems.json and rejected.parquet of the stage have all of them")
     return {"items": len(dataset.items), "interactions": len(dataset.interactions)}

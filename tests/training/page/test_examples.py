@@ -10,11 +10,11 @@ import torch
 from numpy.typing import NDArray
 
 from graph.cases import Cases
-from graph.dataset import Dataset
-from graph.tables import read_dataset
 from models.scorer import Scorer
 from retrieval.evidence import DECAYS, EDGE_KINDS, NAMES, Catalogue, gather, reach
 from retrieval.pairwise import PairTable
+from tables.dataset import Dataset
+from tables.folder import read_dataset
 from tests.support.cases import cases_of
 from training.fusion import FusedRanker, people_of
 from training.page.examples import SHOWN, draw_examples, path_strengths

@@ -7,11 +7,11 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from graph.dataset import Dataset, load_dataset, save_dataset
-from graph.errors import GraphFileError
-from graph.tables import read_dataset
 from graph.worlds import two_communities, write_world
-from tests.graph.folders import NOW
+from tables.dataset import Dataset, load_dataset, save_dataset
+from tables.errors import DatasetFileError
+from tables.folder import read_dataset
+from tests.tables.folders import NOW
 
 
 def world_dataset(folder: Path) -> Dataset:
@@ -64,7 +64,7 @@ def test_the_catalogue_is_named_by_what_vectors_are_made_of(tmp_path: Path) -> N
 def test_a_missing_file_of_a_dataset_is_named(tmp_path: Path, name: str) -> None:
     save_dataset(world_dataset(tmp_path / "data"), tmp_path)
     (tmp_path / name).unlink()
-    with pytest.raises(GraphFileError, match=name):
+    with pytest.raises(DatasetFileError, match=name):
         load_dataset(tmp_path)
 
 
@@ -72,5 +72,5 @@ def test_a_dataset_of_a_later_format_is_refused(tmp_path: Path) -> None:
     save_dataset(world_dataset(tmp_path / "data"), tmp_path)
     header = json.loads((tmp_path / "dataset.json").read_text())
     (tmp_path / "dataset.json").write_text(json.dumps({**header, "format": 9}))
-    with pytest.raises(GraphFileError, match="format 9, expected 1"):
+    with pytest.raises(DatasetFileError, match="format 9, expected 1"):
         load_dataset(tmp_path)

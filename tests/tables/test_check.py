@@ -6,10 +6,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from graph.dataset import Dataset
-from graph.errors import DataError
-from graph.tables import read_dataset
-from tests.graph.folders import NOW, events_table, items_table, named_events, write_folder
+from tables.dataset import Dataset
+from tables.errors import DataError
+from tables.folder import read_dataset
+from tests.tables.folders import NOW, events_table, items_table, named_events, write_folder
 
 ROLES = '[signals]\nplay = "strong"\n'
 
@@ -29,12 +29,15 @@ BAD_EVENTS: list[tuple[str, str, Mapping[str, object]]] = [
     ("null_item_id", "item_id", {"item_id": None}),
     ("unknown_item", "item_id", {"item_id": "b9"}),
     ("future", "timestamp", {"timestamp": NOW + 1}),
-    ("future", "timestamp", {"timestamp": NOW * 1000}),
+    ("milliseconds", "timestamp", {"timestamp": NOW * 1000}),
+    ("microseconds", "timestamp", {"timestamp": NOW * 1_000_000}),
+    ("nanoseconds", "timestamp", {"timestamp": NOW * 1_000_000_000}),
     ("bad_timestamp", "timestamp", {"timestamp": -5}),
-    ("bad_weight", "weight", {"weight": float("nan")}),
     ("bad_weight", "weight", {"weight": float("inf")}),
     ("bad_weight", "weight", {"weight": -1.0}),
-    ("bad_weight", "weight", {"weight": 0.0}),
+    ("zero_weight", "weight", {"weight": 0.0}),
+    ("long_user_id", "user_id", {"user_id": "é" * 257}),
+    ("long_item_id", "item_id", {"item_id": "b" * 513}),
     ("bad_weight", "weight", {"weight": 1e39}),
     ("bad_weight", "weight", {"weight": 1e-50}),
     ("unknown_signal", "signal", {"signal": "stare"}),
@@ -46,11 +49,21 @@ BAD_ITEMS: list[tuple[str, str, Mapping[str, object]]] = [
     ("null_item_id", "item_id", {"item_id": None}),
     ("null_item_id", "item_id", {"item_id": ""}),
     ("null_item_type", "item_type", {"item_type": None}),
+    ("null_item_type", "item_type", {"item_type": " "}),
+    ("long_item_id", "item_id", {"item_id": "b" * 513}),
     ("duplicate_item", "item_id", {"item_id": "b1"}),
     ("item_without_text", "title", {"title": ""}),
     ("item_without_text", "title", {"title": None}),
     ("item_without_text", "title", {"title": "\x00\x07 \u200b"}),
 ]
+
+
+PAGE = Path(__file__).parents[2] / "docs" / "data.md"
+
+
+@pytest.mark.parametrize("kind", sorted({kind for kind, *_ in (*BAD_EVENTS, *BAD_ITEMS)}))
+def test_every_kind_stands_on_the_page_of_the_data_contract(kind: str) -> None:
+    assert f"`{kind}`" in PAGE.read_text(encoding="utf-8")
 
 
 def folder_with(
@@ -151,7 +164,7 @@ def test_an_interaction_with_an_item_that_was_set_aside_is_set_aside_too(tmp_pat
 
 
 def test_a_row_with_two_problems_counts_once(tmp_path: Path) -> None:
-    folder = folder_with(tmp_path, events={"item_id": "b9", "weight": float("nan")})
+    folder = folder_with(tmp_path, events={"item_id": "b9", "weight": -1.0})
     dataset = read_dataset(folder, strict=False, now=NOW)
     assert dataset.problems.total == 1
     assert dataset.problems.count("unknown_item") == 1
@@ -163,7 +176,7 @@ def test_values_of_a_csv_that_cannot_be_read_are_bad_rows(tmp_path: Path) -> Non
         "user_id,item_id,timestamp,weight,seq\n"
         "ann,b1,10,1.5,1\n"
         "ann,b1,yesterday,1,2\n"
-        "ann,b1,12.5,1,3\n"
+        "ann,b1,noon,1,3\n"
         "ann,b1,13.0,1,4\n"
         "ann,b1,14,heavy,5\n"
         "ann,b1,15,1,first\n",

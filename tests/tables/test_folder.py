@@ -6,9 +6,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from graph.errors import DataError
-from graph.tables import read_dataset
-from tests.graph.folders import (
+from tables.errors import DataError
+from tables.folder import read_dataset
+from tests.tables.folders import (
     NOW,
     dataset_of,
     events_table,
@@ -214,10 +214,10 @@ def test_a_missing_column_is_named_with_its_file(tmp_path: Path, file: str, colu
         ("items", "item_id", 1.5),
         ("items", "title", 3),
         ("items", "genres", 3),
-        ("items", "year", "1999"),
+        ("items", "year", True),
         ("interactions", "user_id", True),
-        ("interactions", "timestamp", "yesterday"),
-        ("interactions", "weight", "1.0"),
+        ("interactions", "timestamp", True),
+        ("interactions", "weight", True),
         ("interactions", "split", 1),
     ],
 )

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
 
-from graph.errors import DataError
+from tables.errors import DataError
 
 Role = Literal["strong", "weak", "negative"]
 Rule = Literal["leave-last-out", "time", "time-last", "random", "unseen-people", "unseen-items"]

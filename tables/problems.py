@@ -5,6 +5,14 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
 EXAMPLES_SHOWN = 5
+REASONS_SHOWN = 3
+REASON_EXAMPLES = 2
+"""Kinds in a summary, and rows that it shows of each."""
+
+
+def rows_of(count: int) -> str:
+    """Write how many rows, for a report."""
+    return f"{count:,} {'row' if count == 1 else 'rows'}"
 
 
 @dataclass(frozen=True)
@@ -24,11 +32,11 @@ class Problem:
     examples: tuple[str, ...]
     """Up to five rows: where they stand and what they hold."""
 
-    def render(self) -> str:
-        """Write the kind as one line, its examples below it."""
-        rows = "row" if self.count == 1 else "rows"
-        head = f"{self.file}: {self.count:,} {rows} with {self.kind} ({self.field})"
-        return "\n".join([f"{head}: {self.explanation}", *(f"    {one}" for one in self.examples)])
+    def render(self, examples: int = EXAMPLES_SHOWN) -> str:
+        """Write the kind as one line, some of its examples below it."""
+        shown = self.examples[:examples]
+        head = f"{self.file}: {rows_of(self.count)} with {self.kind} ({self.field})"
+        return "\n".join([f"{head}: {self.explanation}", *(f"    {one}" for one in shown)])
 
 
 @dataclass(frozen=True)
@@ -63,6 +71,19 @@ class Problems:
         """Write the whole report for a person to read; empty when nothing was found."""
         notices = [f"note: {notice}" for notice in self.notices]
         return "\n".join([*(problem.render() for problem in self.kinds), *notices])
+
+    def summary(self) -> str:
+        """Say in a few lines what was read, what was set aside and the likeliest reasons."""
+        read = ", ".join(f"{file} {rows:,}" for file, rows in self.rows_read.items())
+        lines = [f"rows read: {read}"]
+        lines.append(f"rows set aside: {self.total:,} of {sum(self.rows_read.values()):,}")
+        kinds = sorted(self.kinds, key=lambda problem: -problem.count)  # equal ones as they came
+        for problem in kinds[:REASONS_SHOWN]:
+            lines += [f"  {line}" for line in problem.render(REASON_EXAMPLES).splitlines()]
+        if kinds[REASONS_SHOWN:]:
+            rest = sum(problem.count for problem in kinds[REASONS_SHOWN:])
+            lines.append(f"  and {rows_of(rest)} for other reasons")
+        return "\n".join([*lines, *(f"note: {notice}" for notice in self.notices)])
 
     def to_json(self) -> dict[str, object]:
         """Turn the report into what `problems.json` holds."""

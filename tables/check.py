@@ -2,17 +2,24 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import polars as pl
 
 from features.errors import TextError
-from features.schema import TEXT_FIELDS, ItemRecord, compose_text
-from graph.problems import EXAMPLES_SHOWN, Problem, Problems
-from graph.read import ROW, UNREADABLE, Table
-from graph.roles import SignalRoles
+from features.schema import MAX_ID_BYTES, TEXT_FIELDS, ItemRecord, compose_text
+from tables.cells import DATED, UNREADABLE
+from tables.errors import DataError
+from tables.problems import EXAMPLES_SHOWN, Problem, Problems
+from tables.read import ROW, Table
+from tables.roles import FILE as CONFIG_FILE
+from tables.roles import SignalRoles
 
 PROBLEM = "problem"
 _NEVER = pl.lit(value=False)
+_YEAR_2100 = 4_102_444_800
+_UNITS = {"nanoseconds": 1_000_000_000, "microseconds": 1_000_000, "milliseconds": 1_000}
+"""By how many make a second. The largest comes first, since a row is named by its first problem."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +39,8 @@ class Checked:
 
     sound: pl.DataFrame
     rejected: pl.DataFrame
-    """Bad rows as text, with `problem`, `file` and `row` in front."""
+    """Bad rows as text, just as they stand in the file, with `problem`, `file` and `row` in
+    front."""
     problems: Problems
 
 
@@ -43,25 +51,34 @@ def run_checks(table: Table, checks: Sequence[Check]) -> Checked:
         pl.lit(None, dtype=pl.String),
     )
     marked = table.frame.with_columns(kind.alias(PROBLEM))
-    shown = [name for name in table.frame.columns if not name.startswith(UNREADABLE)]
-    sound = marked.filter(pl.col(PROBLEM).is_null()).select(shown)
-    bad = marked.filter(pl.col(PROBLEM).is_not_null()).select(
-        PROBLEM,
-        pl.lit(table.file).alias("file"),
-        ROW,
-        *(pl.col(name).cast(pl.String) for name in shown if name != ROW),
-    )
+    sound = marked.filter(pl.col(PROBLEM).is_null()).select(ROW, *table.columns)
+    bad = _as_they_stand(table, marked.filter(pl.col(PROBLEM).is_not_null()).select(ROW, PROBLEM))
     kinds = tuple(
         _describe(table, check, rows)
         for check in checks
         if len(rows := bad.filter(pl.col(PROBLEM) == check.kind))
     )
-    notices = (
-        (f"{table.file}: ignored columns outside the contract: {', '.join(table.ignored)}",)
-        if table.ignored
-        else ()
+    return Checked(sound, bad, Problems(kinds, table.notices, {table.file: len(table.frame)}))
+
+
+def _as_they_stand(table: Table, named: pl.DataFrame) -> pl.DataFrame:
+    """Fetch bad rows from the file once more, as text; null where it has no such column.
+
+    Raises:
+        DataError: the file can no longer be read.
+    """
+    there = table.raw.collect_schema().names()
+    columns = (
+        pl.col(name) if name in there else pl.lit(None, dtype=pl.String).alias(name)
+        for name in table.columns
     )
-    return Checked(sound, bad, Problems(kinds, notices, {table.file: len(table.frame)}))
+    rows = named.lazy().join(table.raw, on=ROW, how="left", maintain_order="left")
+    if not len(named):
+        rows = rows.clear()
+    try:
+        return rows.select(PROBLEM, pl.lit(table.file).alias("file"), ROW, *columns).collect()
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise DataError(f"{table.file}: cannot be read: {error}") from error
 
 
 def _describe(table: Table, check: Check, rows: pl.DataFrame) -> Problem:
@@ -79,9 +96,13 @@ def _blank(name: str) -> pl.Expr:
     return pl.col(name).is_null() | ~pl.col(name).str.contains(r"[^\s\p{Cc}]")
 
 
-def _unreadable(table: Table, name: str) -> pl.Expr:
-    marker = UNREADABLE + name
-    return pl.col(marker) if marker in table.frame.columns else _NEVER
+def _too_long(name: str) -> Check:
+    return Check(
+        f"long_{name}",
+        name,
+        f"an id has {MAX_ID_BYTES} bytes of UTF-8 at most, or the server could not be asked for it",
+        pl.col(name).str.len_bytes() > MAX_ID_BYTES,
+    )
 
 
 def _repeated(name: str) -> pl.Expr:
@@ -96,7 +117,13 @@ def check_items(table: Table) -> Checked:
         table,
         [
             Check("null_item_id", "item_id", "an item needs an id", _blank("item_id")),
-            Check("null_item_type", "item_type", "an item needs a type", _blank("item_type")),
+            _too_long("item_id"),
+            Check(
+                "null_item_type",
+                "item_type",
+                "an item needs a type, such as film; of one type only, it is the same in every row",
+                _blank("item_type"),
+            ),
             Check(
                 "duplicate_item",
                 "item_id",
@@ -109,7 +136,7 @@ def check_items(table: Table) -> Checked:
                 "at least one of title, description, genres and creator must say something",
                 pl.col(ROW).is_in(mute.implode()),
             ),
-            Check("bad_year", "year", "expected a whole number", _unreadable(table, "year")),
+            Check("bad_year", "year", "expected a whole number", table.marked(UNREADABLE, "year")),
         ],
     )
 
@@ -138,6 +165,7 @@ def check_users(table: Table) -> Checked:
         table,
         [
             Check("null_user_id", "user_id", "a user needs an id", _blank("user_id")),
+            _too_long("user_id"),
             Check(
                 "duplicate_user",
                 "user_id",
@@ -149,11 +177,12 @@ def check_users(table: Table) -> Checked:
 
 
 def check_interactions(
-    table: Table, item_ids: pl.Series, roles: SignalRoles, *, now: int
+    table: Table, item_ids: pl.Series, roles: SignalRoles, *, now: int, hint: str | None = None
 ) -> Checked:
     """Check the interactions against the catalogue, the clock and the declared signals.
 
-    The same person with the same item again is no problem: people listen twice.
+    `hint` says why items may be unknown. The same person with the same item again is no problem:
+    people listen twice.
     """
     time, weight = pl.col("timestamp"), pl.col("weight").cast(pl.Float32)
     split = pl.col("split")
@@ -162,30 +191,36 @@ def check_interactions(
         [
             Check("null_user_id", "user_id", "an interaction needs a user", _blank("user_id")),
             Check("null_item_id", "item_id", "an interaction needs an item", _blank("item_id")),
+            _too_long("user_id"),
+            _too_long("item_id"),
             Check(
                 "unknown_item",
                 "item_id",
-                "the item is not among the sound rows of the items",
+                "; ".join(filter(None, ("the item is not among the sound rows of items", hint))),
                 ~pl.col("item_id").is_in(item_ids.implode()),
             ),
             Check(
                 "bad_timestamp",
                 "timestamp",
-                "expected whole unix seconds since 1970",
-                _unreadable(table, "timestamp") | (time < 0),
+                "expected unix seconds or ISO 8601, from 1970 on",
+                table.marked(UNREADABLE, "timestamp") | (time < 0),
             ),
+            *_other_units(table),
+            Check("future", "timestamp", f"later than now ({_written(now)})", time > now),
+            Check("bad_seq", "seq", "expected a whole number", table.marked(UNREADABLE, "seq")),
             Check(
-                "future",
-                "timestamp",
-                f"later than now ({now}); unix seconds are meant, not milliseconds",
-                time > now,
+                "zero_weight",
+                "weight",
+                "a weight is above 0; where 0 means disliked, give these rows a signal that "
+                f"{CONFIG_FILE} calls negative and leave the weight empty; where it means not "
+                "rated, leave it empty",
+                pl.col("weight") == 0,
             ),
-            Check("bad_seq", "seq", "expected a whole number", _unreadable(table, "seq")),
             Check(
                 "bad_weight",
                 "weight",
                 "expected a finite number above 0 that float32 can hold",
-                _unreadable(table, "weight") | ~weight.is_finite() | (weight <= 0),
+                table.marked(UNREADABLE, "weight") | ~weight.is_finite() | (weight <= 0),
             ),
             Check(
                 "unknown_signal",
@@ -209,3 +244,21 @@ def check_interactions(
 def _without_role(declared: Collection[str]) -> pl.Expr:
     known = pl.Series(list(declared), dtype=pl.String)
     return ~pl.col("signal").fill_null("").is_in(known.implode()) if declared else _NEVER
+
+
+def _other_units(table: Table) -> list[Check]:
+    """Name the unit of times which as seconds lie past the year 2100."""
+    time, number = pl.col("timestamp"), ~table.marked(DATED, "timestamp")
+    return [
+        Check(
+            unit,
+            "timestamp",
+            f"past the year 2100 as unix seconds; likely {unit}: divide by {factor:,}",
+            number & (time >= _YEAR_2100 * factor // 1_000),
+        )
+        for unit, factor in _UNITS.items()
+    ]
+
+
+def _written(moment: int) -> str:
+    return datetime.fromtimestamp(moment, UTC).isoformat()

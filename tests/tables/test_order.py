@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from graph.order import hash_ids, mix, tie_hash, without_order
-from tests.graph.folders import dataset_of, named_events
+from tables.order import hash_ids, mix, tie_hash, without_order
+from tests.tables.folders import dataset_of, named_events
 
 IDS = [f"b{number}" for number in range(8)]
 

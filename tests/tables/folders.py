@@ -5,8 +5,8 @@ from pathlib import Path
 
 import polars as pl
 
-from graph.dataset import Dataset
-from graph.tables import read_dataset
+from tables.dataset import Dataset
+from tables.folder import read_dataset
 
 NOW = 2_000_000_000
 

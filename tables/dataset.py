@@ -10,9 +10,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from features.schema import TEXT_FIELDS, YEAR
-from graph.errors import GraphFileError
-from graph.problems import Problems
-from graph.roles import HoldOutRule, SignalRoles
+from tables.errors import DatasetFileError
+from tables.problems import Problems
+from tables.roles import HoldOutRule, SignalRoles
 
 FORMAT = 1
 _TABLES = ("items", "users", "interactions")
@@ -83,13 +83,13 @@ def load_dataset(folder: Path) -> Dataset:
     """Read what `save_dataset` wrote.
 
     Raises:
-        GraphFileError: a file is missing or damaged, or comes from another format.
+        DatasetFileError: a file is missing or damaged, or comes from another format.
     """
     path = folder / "dataset.json"
     try:
         header = json.loads(path.read_text(encoding="utf-8"))
         if header["format"] != FORMAT:
-            raise GraphFileError(f"{path}: format {header['format']}, expected {FORMAT}")
+            raise DatasetFileError(f"{path}: format {header['format']}, expected {FORMAT}")
         items, users, interactions = (
             pl.read_parquet(folder / f"{name}.parquet") for name in _TABLES
         )
@@ -102,7 +102,7 @@ def load_dataset(folder: Path) -> Dataset:
             Problems.from_json(header["problems"]),
         )
     except (OSError, pl.exceptions.PolarsError, ValueError, KeyError, TypeError) as error:
-        raise GraphFileError(f"{folder}: not a readable data set: {error}") from error
+        raise DatasetFileError(f"{folder}: not a readable data set: {error}") from error
 
 
 def _frames(dataset: Dataset) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:

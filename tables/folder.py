@@ -1,19 +1,15 @@
 """A data folder -> one validated Dataset, in the order and the types all later steps rely on."""
 
-import time
-from collections.abc import Sequence
 from pathlib import Path
 
 import polars as pl
 
-from graph.check import Checked, check_interactions, check_items, check_users
-from graph.dataset import Dataset
-from graph.errors import DataError
-from graph.files import replace_file
-from graph.order import in_order
-from graph.problems import Problems
-from graph.read import INTERACTIONS, ITEMS, USERS, check_folder, find_table, read_table
-from graph.roles import DatasetConfig, SignalRoles, read_config
+from tables.checked import CheckedTables, check_tables, refuse_nothing_left
+from tables.dataset import Dataset
+from tables.files import replace_file
+from tables.order import in_order
+from tables.problems import Problems
+from tables.roles import SignalRoles
 
 TOLD_OF_PEOPLE = ("country", "age_bucket", "gender")
 USER_COLUMNS = ("user_id", *TOLD_OF_PEOPLE)
@@ -42,47 +38,15 @@ def read_dataset(
         DataError: a file or a required column is missing, a column has a wrong type,
             dataset.toml is unclear, no sound item or interaction is left, or `strict`.
     """
-    check_folder(folder)
-    config = read_config(folder)
-    items = check_items(read_table(_needed(folder, "items"), ITEMS))
-    path = find_table(folder, "users")
-    users = check_users(read_table(path, USERS)) if path else None
-    interactions = check_interactions(
-        read_table(_needed(folder, "interactions"), INTERACTIONS),
-        items.sound["item_id"],
-        config.roles,
-        now=int(time.time()) if now is None else now,
-    )
-    parts = [items, *([users] if users else []), interactions]
-    problems = _report(parts, strict=strict)
-    visible, notices = _as_of(interactions.sound, as_of)
-    problems = problems.merged(Problems(notices=notices))
-    for part, rows in (("items", items.sound), ("interactions", visible)):
-        if not len(rows):
-            raise DataError(f"{part}: no sound row left\n{problems.render()}".rstrip(), problems)
-    dataset = _assemble(
-        items.sound, users.sound if users else None, visible, config, problems, seed
-    )
+    tables = check_tables(folder, now=now, strict=strict)
+    visible, notices = _as_of(tables.interactions.sound, as_of)
+    problems = tables.problems.merged(Problems(notices=notices))
+    refuse_nothing_left(tables.items.sound, visible, problems)
+    dataset = _assemble(tables, visible, problems, seed)
     if rejected_path is not None:
-        rejected = pl.concat([part.rejected for part in parts], how="diagonal")
+        rejected = pl.concat([part.rejected for part in tables.parts], how="diagonal")
         replace_file(rejected_path, rejected.write_parquet)
     return dataset
-
-
-def _needed(folder: Path, name: str) -> Path:
-    path = find_table(folder, name)
-    if path is None:
-        raise DataError(f"{folder}: neither {name}.parquet nor {name}.csv")
-    return path
-
-
-def _report(parts: Sequence[Checked], *, strict: bool) -> Problems:
-    problems = Problems()
-    for part in parts:
-        problems = problems.merged(part.problems)
-    if strict and problems.total:
-        raise DataError(f"strict: {problems.total:,} bad rows\n{problems.render()}", problems)
-    return problems
 
 
 def _as_of(interactions: pl.DataFrame, as_of: int | None) -> tuple[pl.DataFrame, tuple[str, ...]]:
@@ -97,15 +61,11 @@ def _as_of(interactions: pl.DataFrame, as_of: int | None) -> tuple[pl.DataFrame,
 
 
 def _assemble(
-    items: pl.DataFrame,
-    users: pl.DataFrame | None,
-    interactions: pl.DataFrame,
-    config: DatasetConfig,
-    problems: Problems,
-    seed: int,
+    tables: CheckedTables, interactions: pl.DataFrame, problems: Problems, seed: int
 ) -> Dataset:
-    catalogue = _catalogue(items)
-    people = _people(interactions, users)
+    config = tables.config
+    catalogue = _catalogue(tables.items.sound)
+    people = _people(interactions, tables.users.sound if tables.users else None)
     rows = _with_rows(interactions, people["user_id"], catalogue["item_id"], config.roles)
     ordered = in_order(rows, people["user_id"], catalogue["item_id"], seed=seed)
     unknown = ordered["timestamp"].is_null() & ordered["seq"].is_null()

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from graph.errors import DataError
-from graph.roles import DatasetConfig, HoldOutRule, read_config
+from tables.errors import DataError
+from tables.roles import DatasetConfig, HoldOutRule, read_config
 
 
 def test_without_a_file_no_signal_has_a_role_of_its_own_and_the_last_is_held_out(
