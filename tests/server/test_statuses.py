@@ -1,16 +1,27 @@
 from collections.abc import Iterator
+from typing import Any
 
 import grpc
 import pytest
-from google.rpc.error_details_pb2 import RequestInfo
+from google.rpc.error_details_pb2 import ErrorInfo, RequestInfo
 
 from export.generation import GenerationError
 from features.errors import FeatureError
 from nearfield.v1.errors_pb2 import ErrorReason
 from retrieval.errors import QueryError, RetrievalError
-from server.errors import InvalidRequestError, OverloadedError, ServiceError, Violation, shown
-from server.statuses import REASON_PREFIX, TABLE, to_status
-from tests.server.support import detail, reason, retry_s, violated
+from server.errors import (
+    GenerationInvalidError,
+    InvalidRequestError,
+    OverloadedError,
+    ServiceError,
+    UnknownItemError,
+    Violation,
+    shown,
+)
+from server.message_reader import Context
+from server.statuses import REASON_PREFIX, TABLE, row_of, to_status
+from server.surround import abort, refusal_of
+from tests.server.support import detail, reason, retry_s, rich_status, violated
 
 ROOTS = (ServiceError, FeatureError, RetrievalError, GenerationError)
 
@@ -89,3 +100,52 @@ def test_values_are_shown_short_and_in_ascii(value: str) -> None:
     assert text.isascii()
     assert text.isprintable()
     assert len(text) < 1000
+
+
+WIDE = "\U0001f3a7" * 5000
+MANY = tuple(Violation(f"requests[{number}].{WIDE}", f"{WIDE} {number}") for number in range(500))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        InvalidRequestError(MANY),
+        InvalidRequestError((Violation("user.history", "x" * 100_000),)),
+        GenerationInvalidError(WIDE),
+        GenerationInvalidError("/" * 20_000),
+        UnknownItemError("\x00" * 512),
+    ],
+    ids=["violations", "problem", "wide", "long", "id"],
+)
+async def test_status_of_any_length_reaches_the_caller(error: Exception) -> None:
+    """What is longer than 8 KiB, a client of gRPC replaces by "Stream removed"."""
+
+    async def refuse(messages: object, context: Context) -> bytes:
+        await abort(context, refusal_of(error, "r" * 128))
+        return b""
+
+    behavior: Any = refuse
+    server = grpc.aio.server()
+    handler: Any = grpc.stream_unary_rpc_method_handler(behavior)
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("x.X", {"M": handler}),))
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    try:
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+            method: Any = channel.unary_unary("/x.X/M")
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await method(b"", timeout=20)
+    finally:
+        await server.stop(0)
+    status = rich_status(caught.value)
+    assert caught.value.code() is row_of(error).code
+    assert len(status.SerializeToString()) <= 4096
+    assert status.message
+
+
+def test_violations_that_do_not_fit_are_counted() -> None:
+    status = to_status(InvalidRequestError(MANY), "")
+    info = detail(status, ErrorInfo)
+    assert info is not None
+    assert info.metadata["violations"] == "500"
+    assert 1 <= len(violated(status)) < 20

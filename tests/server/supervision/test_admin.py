@@ -1,5 +1,7 @@
 """What operators may ask, over the wire, of a server with real workers."""
 
+import asyncio
+import errno
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -8,11 +10,15 @@ from typing import TYPE_CHECKING
 import grpc
 import pytest
 
+from export.generation.incoming import Incoming
 from export.generation.manifest import MANIFEST_FILE
 from nearfield.v1 import admin_pb2 as pb
 from nearfield.v1.admin_pb2_grpc import AdminServiceStub
+from server.calls import Call
+from server.security.authenticator import Metadata
 from server.supervision.admin import AdminApp
 from server.supervision.supervisor import Supervisor
+from server.surround import Watcher
 from tests.server.supervision.support import damage, supervising, two_generations
 from tests.server.support import make_settings, reason, rich_status, violated
 from tests.support.generation import write_tiny_output
@@ -28,11 +34,27 @@ SERVING, IDLE, REFUSED = (
 PIECE = 1000
 
 
+class Told:
+    """A watcher that remembers."""
+
+    def __init__(self) -> None:
+        self.ended_calls: list[tuple[str, str, str, str]] = []
+
+    def began(self, call: Call, metadata: Metadata) -> None:
+        pass
+
+    def ended(self, call: Call, code: grpc.StatusCode) -> None:
+        self.ended_calls.append((call.method.name, call.caller, call.request_id, code.name))
+
+
 @asynccontextmanager
-async def connected(out: Path) -> AsyncIterator[tuple[grpc.aio.Channel, Supervisor]]:
+async def connected(
+    out: Path, *watchers: Watcher, **changes: object
+) -> AsyncIterator[tuple[grpc.aio.Channel, Supervisor]]:
     """Run a server with a port for operators, and connect to that."""
     async with supervising(out, workers=1) as supervisor:
-        admin = AdminApp(supervisor, make_settings(generation=out, admin_port=0))
+        settings = make_settings(generation=out, admin_port=0, **changes)
+        admin = AdminApp(supervisor, settings, watchers=watchers)
         await admin.start()
         try:
             async with grpc.aio.insecure_channel(f"127.0.0.1:{admin.port}") as channel:
@@ -158,6 +180,72 @@ async def test_bytes_that_are_no_message_of_a_stream_are_the_callers_fault(
         assert await states(AdminServiceStub(channel)) == {first: SERVING}
     assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
     assert reason(rich_status(caught.value)) == "REQUEST_INVALID"
+
+
+async def test_sending_a_generation_goes_the_way_of_every_call(tmp_path: Path) -> None:
+    write_tiny_output(tmp_path / "here", seed=7)
+    there = write_tiny_output(tmp_path / "there", seed=8)
+    told = Told()
+    async with connected(tmp_path / "here", told) as (channel, _):
+        admin = AdminServiceStub(channel)
+        metadata = (("x-request-id", "mine"),)
+        await admin.PublishGeneration(messages(there), metadata=metadata)
+        with pytest.raises(grpc.aio.AioRpcError):
+            await admin.PublishGeneration(iter([]), metadata=metadata)
+    assert told.ended_calls == [
+        ("PublishGeneration", "anybody", "mine", code) for code in ("OK", "INVALID_ARGUMENT")
+    ]
+
+
+async def test_publisher_that_falls_silent_is_let_go_and_others_hear_that_it_is_busy(
+    tmp_path: Path,
+) -> None:
+    first = write_tiny_output(tmp_path / "here", seed=7).name
+    there = write_tiny_output(tmp_path / "there", seed=8)
+    begun = asyncio.Event()
+
+    async def silent() -> AsyncIterator[pb.PublishGenerationRequest]:
+        sent = messages(there)
+        yield next(sent)
+        yield next(sent)
+        begun.set()
+        await asyncio.Event().wait()
+
+    async with connected(tmp_path / "here", message_timeout_s=1.0) as (channel, _):
+        admin = AdminServiceStub(channel)
+        hanging = asyncio.ensure_future(admin.PublishGeneration(silent()))
+        await begun.wait()
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await admin.PublishGeneration(messages(there))
+        assert caught.value.code() is grpc.StatusCode.ABORTED
+        assert reason(rich_status(caught.value)) == "GENERATIONS_BUSY"
+        with pytest.raises(grpc.aio.AioRpcError, match="within 1 s") as caught:
+            await hanging
+        assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+        assert await states(admin) == {first: SERVING}
+        await admin.PublishGeneration(messages(there))
+        assert len(await states(admin)) == 2
+
+
+async def test_full_disk_is_told_as_such_and_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = write_tiny_output(tmp_path / "here", seed=7).name
+    there = write_tiny_output(tmp_path / "there", seed=8)
+
+    def full(incoming: Incoming, path: str, data: bytes) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(tmp_path))
+
+    async with operating(tmp_path / "here") as (admin, _):
+        monkeypatch.setattr(Incoming, "take", full)
+        with pytest.raises(grpc.aio.AioRpcError, match="no room") as caught:
+            await admin.PublishGeneration(messages(there))
+        assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert reason(rich_status(caught.value)) == "STORAGE_FULL"
+        assert str(tmp_path) not in str(caught.value)
+        assert await states(admin) == {first: SERVING}
+    left = {each.name for each in (tmp_path / "here" / "generations").iterdir()}
+    assert left == {first, ".lock"}
 
 
 async def test_refused_generation_is_told_with_why(tmp_path: Path) -> None:
