@@ -51,10 +51,15 @@ class Places:
         Raises:
             OverloadedError: all are taken.
         """
-        if self._taken >= self._most:
+        if self.full:
             raise OverloadedError(self._most, self._kind)
         self._taken += 1
         return Place(self)
+
+    @property
+    def full(self) -> bool:
+        """Whether all are taken."""
+        return self._taken >= self._most
 
     def give_back(self) -> None:
         """Count a place as free."""

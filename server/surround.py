@@ -48,6 +48,7 @@ NO_RETRY = ("grpc-retry-pushback-ms", "-1")
 """Tells the retries of gRPC clients to stay away. Source: gRFC A6."""
 TURNED_AWAY = (grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.UNAVAILABLE)
 """Codes of calls that nothing was done for; they cost their callers nothing."""
+CALLS = "calls"
 OVERLOADED = reason_of(row_of(OverloadedError(0, "")))
 
 Answer = Message | bytes
@@ -70,6 +71,10 @@ class Watcher(Protocol):
 
     def ended(self, call: Call, code: grpc.StatusCode) -> None:
         """Take note of how it ended."""
+        ...
+
+    def turned_away(self, method: Method) -> None:
+        """Take note of a call that was refused before anything was known of it; in no time."""
         ...
 
 
@@ -110,9 +115,11 @@ class Surround:
         self._reader = reader
         self._memory = memory
         self._default_s = limits.default_deadline_ms / 1000
-        self._places = Places(limits.max_concurrent_calls, "calls")
+        self._places = Places(limits.max_concurrent_calls, CALLS)
         self._new_items = Places(limits.max_new_item_calls, "calls with new items")
         self._watchers = tuple(watchers)
+        full = OverloadedError(limits.max_concurrent_calls, CALLS)
+        self._full = refusal_of(full, "")
         self._clock = asyncio.get_running_loop().time
 
     def wrap(self, method: Method, handler: Handler) -> RpcHandler:
@@ -129,6 +136,10 @@ class Surround:
         needed = role_needed(method.path)
 
         async def handle(messages: object, context: Context) -> bytes:
+            if self._places.full:  # whatever else a refusal cost, answers would be late by
+                for watcher in self._watchers:
+                    watcher.turned_away(method)
+                await abort(context, self._full)
             call = Call(method, needed, self._clock(), uuid4().hex)
             CURRENT.set(call)
             metadata = context.invocation_metadata() or ()

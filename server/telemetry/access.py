@@ -8,6 +8,7 @@ from typing import Any
 import grpc
 
 from server.calls import Call
+from server.methods import Method
 from server.security.authenticator import Metadata
 from server.security.redact import redact_text
 from server.stopwatch import NO_TIMES, Times
@@ -44,6 +45,9 @@ class AccessRecords:
 
     def began(self, call: Call, metadata: Metadata) -> None:
         """Do nothing yet."""
+
+    def turned_away(self, method: Method) -> None:
+        """Leave no record: a server that has no time for calls has none to write of each."""
 
     def ended(self, call: Call, code: grpc.StatusCode) -> None:
         """Write the record, where the call is one of those that leave one."""

@@ -13,6 +13,9 @@ from server.stopwatch import NO_TIMES
 from server.telemetry.access import STAGES
 from server.telemetry.metrics import Metrics
 
+OVERLOADED = "OVERLOADED"
+"""The reason of calls that are turned away."""
+
 
 class _MethodMetrics:
     """What is counted of one method. Finding a series by its labels costs as much as counting."""
@@ -23,6 +26,7 @@ class _MethodMetrics:
         self.under_way = metrics.under_way.labels(self.name)
         self.read = metrics.answers.labels(self.name, "read")
         self.computed = metrics.answers.labels(self.name, "computed")
+        self.overloaded = metrics.refusals.labels(self.name, OVERLOADED)
         self.stages = tuple((each, metrics.stages.labels(self.name, each)) for each in STAGES)
         self._metrics = metrics
         self._by_code: dict[grpc.StatusCode, tuple[Histogram, Histogram, Histogram]] = {}
@@ -49,13 +53,17 @@ class CallMetrics:
 
     def began(self, call: Call, metadata: Metadata) -> None:
         """Count it as under way."""
-        method = self._method(call)
+        method = self._of(call.method)
         method.started.inc()
         method.under_way.inc()
 
+    def turned_away(self, method: Method) -> None:
+        """Count it among the refusals alone."""
+        self._of(method).overloaded.inc()
+
     def ended(self, call: Call, code: grpc.StatusCode) -> None:
         """Count how it ended."""
-        method = self._method(call)
+        method = self._of(call.method)
         method.under_way.dec()
         duration, sent, received = method.ended(code)
         duration.observe(self._monotonic() - call.started)
@@ -84,9 +92,8 @@ class CallMetrics:
         for reason, elements in Counter(call.element_reasons).items():
             self._metrics.element_failures.labels(method.name, reason).inc(elements)
 
-    def _method(self, call: Call) -> _MethodMetrics:
-        name = call.method.name
-        found = self._methods.get(name)
+    def _of(self, method: Method) -> _MethodMetrics:
+        found = self._methods.get(method.name)
         if found is None:
-            found = self._methods[name] = _MethodMetrics(self._metrics, call.method)
+            found = self._methods[method.name] = _MethodMetrics(self._metrics, method)
         return found

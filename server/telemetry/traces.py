@@ -18,6 +18,7 @@ from opentelemetry.trace import Link, Span, SpanKind, Status, StatusCode, Tracer
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from server.calls import Call
+from server.methods import Method
 from server.security.authenticator import Metadata
 from server.telemetry.access import STAGES
 
@@ -71,6 +72,9 @@ class CallTraces:
         )
         call.trace_id = f"{span.get_span_context().trace_id:032x}"
         attach(set_value(_TRACER, self._tracer, trace.set_span_in_context(span, Context())))
+
+    def turned_away(self, method: Method) -> None:
+        """Leave no span."""
 
     def ended(self, call: Call, code: grpc.StatusCode) -> None:
         """End the span, with one below it for each stage."""

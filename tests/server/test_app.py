@@ -8,6 +8,7 @@ from typing import Any
 import grpc
 import psutil
 import pytest
+from google.rpc.status_pb2 import Status
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
@@ -31,6 +32,7 @@ from tests.server.support import (
 )
 
 KNOWN = embedding_pb2.EmbedItemRequest(item_id="podcast-01")
+RECOMMEND = "/nearfield.v1.RecommendationService/Recommend"
 EMBED_ITEM = "/nearfield.v1.EmbeddingService/EmbedItem"
 NEW = embedding_pb2.EmbedItemRequest(
     new_item=types_pb2.NewItem(item_type="podcast", title="Out today")
@@ -337,9 +339,32 @@ async def test_however_many_new_items_hang_the_rest_is_answered(
         await asyncio.gather(*hanging, return_exceptions=True)
 
 
-async def test_calls_that_nobody_has_time_to_look_at_are_turned_away(engine: Engine) -> None:
+async def test_burst_is_refused_with_a_time_to_come_back(engine: Engine) -> None:
+    """Nobody looks at calls for a while, and then at many at once."""
+    burst = 500
+    async with running(engine, limits={"max_concurrent_calls": 2}) as client:
+        with grpc.insecure_channel(f"127.0.0.1:{client.app.port}") as channel:
+            call: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(RECOMMEND)
+            history = [types_pb2.HistoryEvent(item_id="podcast-01")]
+            computed = pb.RecommendRequest(user=types_pb2.UserInput(history=history), k=3)
+            data = computed.SerializeToString()
+            await asyncio.to_thread(call, data)
+            calls = [call.future(data) for _ in range(burst)]
+            time.sleep(0.5)  # noqa: ASYNC251 - this is the event loop that has no time
+            codes = [await asyncio.to_thread(each.code) for each in calls]
+            details = [dict(each.trailing_metadata() or ()) for each in calls]
+    assert set(codes) == {grpc.StatusCode.OK, grpc.StatusCode.RESOURCE_EXHAUSTED}
+    for code, trailers in zip(codes, details, strict=True):
+        if code is grpc.StatusCode.RESOURCE_EXHAUSTED:
+            packed = trailers["grpc-status-details-bin"]
+            assert isinstance(packed, bytes)
+            status = Status.FromString(packed)
+            assert reason(status) == "OVERLOADED"
+            assert retry_s(status) == 0.5
+
+
+async def test_calls_beyond_those_that_grpc_keeps_are_turned_away(engine: Engine) -> None:
     async with running(engine, pending_calls=8) as client:
-        await client.embedding.EmbedItem(KNOWN)
         with grpc.insecure_channel(f"127.0.0.1:{client.app.port}") as channel:
             call: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(EMBED_ITEM)
             data = KNOWN.SerializeToString()

@@ -15,7 +15,7 @@ from server.calls import CURRENT, Call
 from server.errors import BusyError, UnknownItemError
 from server.limits import Limits
 from server.message_reader import Context, MessageReader
-from server.methods import METHODS
+from server.methods import METHODS, Method
 from server.request_memory import RequestMemory
 from server.security.authenticator import Authenticator, Metadata
 from server.security.callers import UNLIMITED, Caller, CallerLimits, Role
@@ -91,9 +91,13 @@ class Told:
     def __init__(self) -> None:
         self.began_calls: list[str] = []
         self.ended_calls: list[tuple[str, grpc.StatusCode]] = []
+        self.turned_away_calls: list[str] = []
 
     def began(self, call: Call, metadata: Metadata) -> None:
         self.began_calls.append(call.method.name)
+
+    def turned_away(self, method: Method) -> None:
+        self.turned_away_calls.append(method.name)
 
     def ended(self, call: Call, code: grpc.StatusCode) -> None:
         self.ended_calls.append((call.request_id, code))
@@ -132,7 +136,8 @@ async def test_handler_knows_the_callers_deadline_else_the_servers() -> None:
 
 
 async def test_call_beyond_the_places_is_refused_until_one_is_free() -> None:
-    inner, surround = Inner(), make(Limits(max_concurrent_calls=2))
+    told, inner = Told(), Inner()
+    surround = make(Limits(max_concurrent_calls=2), OPEN, told)
     inner.hold.clear()
     held = [asyncio.ensure_future(ask(surround, inner)) for _ in range(2)]
     await asyncio.sleep(0)
@@ -140,6 +145,7 @@ async def test_call_beyond_the_places_is_refused_until_one_is_free() -> None:
     with pytest.raises(Aborted, match="2 places for calls are taken"):
         await ask(surround, inner, context)
     assert context.code is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert told.turned_away_calls == ["EmbedItem"]
     assert len(inner.deadlines) == 2
     inner.hold.set()
     await asyncio.gather(*held)

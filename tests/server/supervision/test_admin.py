@@ -15,6 +15,7 @@ from export.generation.manifest import MANIFEST_FILE
 from nearfield.v1 import admin_pb2 as pb
 from nearfield.v1.admin_pb2_grpc import AdminServiceStub
 from server.calls import Call
+from server.methods import Method
 from server.security.authenticator import Metadata
 from server.supervision.admin import AdminApp
 from server.supervision.supervisor import Supervisor
@@ -41,6 +42,9 @@ class Told:
         self.ended_calls: list[tuple[str, str, str, str]] = []
 
     def began(self, call: Call, metadata: Metadata) -> None:
+        pass
+
+    def turned_away(self, method: Method) -> None:
         pass
 
     def ended(self, call: Call, code: grpc.StatusCode) -> None:
