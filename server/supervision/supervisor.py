@@ -222,7 +222,7 @@ class Supervisor:
         change = Change(path.name, report, time.monotonic() - began)
         self.refusals.pop(change.name, None)
         self._counts.metrics.swap("done")
-        self.store.record(change.name, before)
+        await asyncio.to_thread(self.store.record, change.name, before)
         log.info("generation %s answers, after %.2f s", change.name, change.total_s)
         return change
 
