@@ -23,7 +23,7 @@ STATUSES: Mapping[type[Exception], int] = {
 """The first class that an error is of decides."""
 
 
-def status_of(error: Exception) -> int:
+def status_of(error: BaseException) -> int:
     """Give the exit status for an error."""
     for kind, status in STATUSES.items():
         if isinstance(error, kind):

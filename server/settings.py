@@ -20,6 +20,7 @@ from features.providers import Choice
 from server.breaker import BreakerSettings
 from server.limits import Limits
 from server.security.settings import SecuritySettings
+from server.supervision.settings import SupervisionSettings
 from server.telemetry.settings import TelemetrySettings
 
 
@@ -144,6 +145,8 @@ class Settings(BaseSettings):
     """Who may call, and how connections are protected."""
     breaker: BreakerSettings = BreakerSettings()
     """When a featurizer that fails is left alone."""
+    supervision: SupervisionSettings = SupervisionSettings()
+    """How long workers and trials may take."""
     telemetry: TelemetrySettings = TelemetrySettings()
     """Logs, metrics and traces."""
 

@@ -26,6 +26,7 @@ from pydantic import (
 
 from server.security.callers import UNLIMITED, Caller, CallerLimits, Role
 from server.security.errors import CallersFileError
+from server.security.watched import read_file
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 KEY_ID = r"^[a-z2-7]{10}$"
@@ -106,8 +107,8 @@ def read_lines(path: Path) -> tuple[Line, ...]:
             nothing of the content.
     """
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        text = read_file(path, CallersFileError).decode()
+    except UnicodeDecodeError as error:
         raise CallersFileError(path, f"cannot be read ({type(error).__name__})") from None
     lines: dict[str, Line] = {}
     for number, written in enumerate(text.split("\n"), start=1):

@@ -26,7 +26,7 @@ from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from server.security.errors import CertificateError
-from server.security.watched import Signature, signature
+from server.security.watched import Signature, read_file, signature
 
 log = logging.getLogger(__name__)
 
@@ -174,10 +174,7 @@ def _is_taken(key: PrivateKeyTypes) -> bool:
 
 
 def _bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise CertificateError(path, f"cannot be read ({type(error).__name__})") from None
+    return read_file(path, CertificateError)
 
 
 def _certificates(path: Path, content: bytes) -> list[x509.Certificate]:

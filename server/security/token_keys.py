@@ -19,6 +19,7 @@ from jwt import PyJWK
 from jwt.exceptions import PyJWTError
 
 from server.security.errors import TokenKeysError
+from server.security.watched import read_file
 
 LEAST_RSA_BITS = 2048
 LEAST_SECRET_BYTES = 32
@@ -61,7 +62,7 @@ def read_public_keys(path: Path) -> TokenKeys:
     Raises:
         TokenKeysError: it cannot be read, holds no key that fits, or a private one.
     """
-    content = _read(path)
+    content = read_file(path, TokenKeysError)
     if content.lstrip().startswith(b"{"):
         return _from_jwks(path, content)
     if content.count(b"-----BEGIN ") != 1:
@@ -79,18 +80,11 @@ def read_secret(path: Path) -> TokenKeys:
     Raises:
         TokenKeysError: it cannot be read, or is too short.
     """
-    secret = _read(path).strip()
+    secret = read_file(path, TokenKeysError).strip()
     if len(secret) < LEAST_SECRET_BYTES:
         text = f"expected a secret of at least {LEAST_SECRET_BYTES} bytes, got {len(secret)}"
         raise TokenKeysError(path, text)
     return TokenKeys({}, TokenKey("HS256", secret))
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise TokenKeysError(path, f"cannot be read ({type(error).__name__})") from None
 
 
 def _from_jwks(path: Path, content: bytes) -> TokenKeys:

@@ -17,9 +17,8 @@ from server.errors import (
     StorageFullError,
     Violation,
 )
-from server.supervision.changing import Change
 from server.supervision.store import Entry
-from server.supervision.supervisor import Supervisor
+from server.supervision.supervisor import Change, Supervisor
 from server.wire import write_moment
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT)

@@ -1,133 +1,169 @@
-"""From one generation to another: tried aside, opened beside, swapped in one step."""
+"""From one generation to another: opened beside in every worker, swapped in one step.
+
+Workers start and die while a generation changes, and nobody waits for anybody: a worker begins with
+what answers when it starts, and where that changed until it was ready, it follows.
+"""
 
 import asyncio
-import contextlib
-import json
 import logging
-import os
-import sys
-import time
-from asyncio.subprocess import PIPE
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 from server.errors import GenerationRefusedError
 from server.supervision.control import WorkerError, WorkerGoneError
-from server.supervision.process import ONE_THREAD, Programs, WorkerProcess
-from server.supervision.report import Report
+from server.supervision.process import WorkerProcess
+from server.supervision.settings import SupervisionSettings
 
 log = logging.getLogger(__name__)
 
-NICENESS = 19
-"""Of a trial: it computes for seconds, and those who answer calls meanwhile come first."""
-
-
-@dataclass(frozen=True)
-class Change:
-    """A change that has happened."""
-
-    name: str
-    report: Report
-    total_s: float
-
 
 class Changer:
-    """Takes all workers of a server from one generation to another."""
+    """Knows what the workers of a server are to answer from, and takes them there.
 
-    def __init__(
-        self, workers: Sequence[WorkerProcess], programs: Programs, flags: list[str]
-    ) -> None:
+    For one event loop. One change at a time is the caller's to see to.
+    """
+
+    def __init__(self, workers: Sequence[WorkerProcess], times: SupervisionSettings) -> None:
         self._workers = workers
-        self._trial = [sys.executable, "-m", programs.trial]
-        self._flags = flags
+        self._times = times
+        self._news = asyncio.Event()
+        self.path = Path()
+        """The generation that answers, with which a worker begins."""
 
-    async def change(self, path: Path) -> Change:
-        """Let the generation at a path answer in every worker, or nothing changes at all.
-
-        A worker that ends meanwhile is no obstacle: its next life begins with what answers then.
-
-        Raises:
-            GenerationRefusedError: it did not pass its trial, or a worker could not open it.
-        """
-        began = time.monotonic()
-        report = await self.try_out(path)
-        await self._prepare(path, report.generation)
-        await asyncio.gather(*(self._swap(each, report.generation) for each in self._answering()))
-        return Change(report.generation, report, time.monotonic() - began)
-
-    async def try_out(self, path: Path) -> Report:
-        """Try a generation in a process of its own.
+    async def open(self, worker: WorkerProcess) -> Path:
+        """Start a worker and let it open what answers; returns that.
 
         Raises:
-            GenerationRefusedError: it did not pass.
+            WorkerError: it could not open it, or not in time.
         """
-        trial = await asyncio.create_subprocess_exec(
-            *self._trial,
-            str(path),
-            *self._flags,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=PIPE,
-            env=ONE_THREAD | os.environ,
+        path = self.path
+        await worker.start()
+        await worker.ask("open", str(path), within_s=self._times.open_timeout_s)
+        return path
+
+    async def listen(self, worker: WorkerProcess, path: Path, port: int) -> None:
+        """Let a worker answer from what it has opened, and follow where something else answers now.
+
+        Raises:
+            WorkerError: it could not listen, or could not follow.
+        """
+        await worker.ask("listen", f"{path.name}:{port}", within_s=self._times.hung_s)
+        self._answers(worker, path)
+        while worker.answers and worker.generation != self.path.name:
+            path = self.path
+            await worker.ask("prepare", str(path), within_s=self._times.open_timeout_s)
+            await worker.ask("swap", path.name, within_s=self._times.hung_s)
+            self._answers(worker, path)
+
+    async def change(self, path: Path) -> None:
+        """Let a generation answer in every worker that lives, or nothing changes at all.
+
+        Returns when a worker answers from it. One that died meanwhile begins its next life with it.
+
+        Raises:
+            GenerationRefusedError: a worker could not open it, or none answers from it.
+        """
+        if not any(each.answers for each in self._workers):
+            await self._begin_with(path)
+            return
+        prepared = await self._prepare(path)
+        asked = [each for each in self._workers if each.answers and prepared.get(each) == each.pid]
+        await asyncio.gather(*(self._swap(each, path) for each in asked))
+        if not self._any_answers_from(path):
+            raise GenerationRefusedError(path.name, "no worker changed to it")
+        self.path = path
+        # Those that came up since the others had prepared; what comes up later follows by itself.
+        behind = [each for each in self._workers if each.answers and each.generation != path.name]
+        await asyncio.gather(*(self._catch_up(each, path) for each in behind))
+
+    async def _begin_with(self, path: Path) -> None:
+        """Let workers that are down begin with a generation, and see whether one answers from it.
+
+        It may be the one before that they cannot live with.
+        """
+        before, self.path = self.path, path
+        answers = await self._until(
+            lambda: self._any_answers_from(path), self._times.open_timeout_s
         )
-        _make_way(trial.pid)
-        try:
-            output, _ = await trial.communicate()
-        except asyncio.CancelledError:
-            trial.kill()
-            raise
-        told = _last_line(output)
-        if told is None:
-            raise GenerationRefusedError(path.name, f"its trial ended with {trial.returncode}")
-        if "error" in told:
-            raise GenerationRefusedError(path.name, str(told["error"]))
-        return Report.read(told)
+        if not answers:
+            self.path = before
+            raise GenerationRefusedError(path.name, "no worker answers from it")
 
-    async def _prepare(self, path: Path, name: str) -> None:
+    async def _prepare(self, path: Path) -> dict[WorkerProcess, int]:
         """Open a generation in every worker; where one cannot, in none.
 
         One after the other: it takes a core for a moment, and calls need the others.
+
+        Returns:
+            the process ids of those that opened it.
         """
-        asked = self._answering()
-        for each in asked:
+        prepared: dict[WorkerProcess, int] = {}
+        for each in self._workers:
             try:
-                await each.ask("prepare", str(path))
-            except WorkerGoneError:
-                continue
-            except Exception as error:
-                await asyncio.gather(
-                    *(each.ask("drop", name) for each in asked), return_exceptions=True
-                )
-                raise GenerationRefusedError(name, str(error)) from error
+                if each.answers:
+                    prepared[each] = await self._open_beside(each, path)
+            except WorkerError as error:
+                await asyncio.gather(*(self._drop(each, path) for each in prepared))
+                why = f"worker {each.number}: {error}"
+                raise GenerationRefusedError(path.name, why) from error
+        return prepared
 
-    async def _swap(self, worker: WorkerProcess, name: str) -> None:
+    async def _open_beside(self, worker: WorkerProcess, path: Path) -> int:
+        """Open a generation beside what a worker answers from; returns its process id.
+
+        A worker that dies of it is asked once more when it is back: once may be chance.
+        """
+        pid, open_s = worker.pid, self._times.open_timeout_s
         try:
-            await worker.ask("swap", name)
+            await worker.ask("prepare", str(path), within_s=open_s)
+        except WorkerGoneError:
+            if not await self._until(lambda: worker.answers and worker.pid != pid, open_s):
+                raise
+            pid = worker.pid
+            await worker.ask("prepare", str(path), within_s=open_s)
+        return pid
+
+    async def _swap(self, worker: WorkerProcess, path: Path) -> None:
+        try:
+            await worker.ask("swap", path.name, within_s=self._times.hung_s)
         except WorkerError as error:
-            # It ended, or began its next life after the others had prepared.
-            log.warning("worker %d did not change: %s", worker.number, error)
-            worker.kill()
+            self._restart(worker, error)
         else:
-            worker.generation = name
+            self._answers(worker, path)
 
-    def _answering(self) -> list[WorkerProcess]:
-        return [each for each in self._workers if each.answers]
+    async def _catch_up(self, worker: WorkerProcess, path: Path) -> None:
+        try:
+            await worker.ask("prepare", str(path), within_s=self._times.open_timeout_s)
+        except WorkerError as error:
+            self._restart(worker, error)
+        else:
+            await self._swap(worker, path)
 
+    def _restart(self, worker: WorkerProcess, error: WorkerError) -> None:
+        """End a worker; its next life begins with what answers then."""
+        log.warning("worker %d did not change: %s", worker.number, error)
+        worker.kill()
 
-def _make_way(pid: int) -> None:
-    """Let a process run only where nobody who answers calls wants to."""
-    with contextlib.suppress(OSError):  # it has ended, or the system does not let us
-        os.setpriority(os.PRIO_PROCESS, pid, os.getpriority(os.PRIO_PROCESS, 0) + NICENESS)
-        if hasattr(os, "SCHED_IDLE"):  # Linux; even the nicest others finish their turns
-            os.sched_setscheduler(pid, os.SCHED_IDLE, os.sched_param(0))
+    async def _drop(self, worker: WorkerProcess, path: Path) -> None:
+        try:
+            await worker.ask("drop", path.name, within_s=self._times.hung_s)
+        except WorkerError as error:
+            log.info("worker %d: %s", worker.number, error)
 
+    def _any_answers_from(self, path: Path) -> bool:
+        return any(each.answers and each.generation == path.name for each in self._workers)
 
-def _last_line(output: bytes) -> dict[str, Any] | None:
-    """Read the JSON object that a trial ends with; None where it never came so far."""
-    lines = output.splitlines()
-    try:
-        told = json.loads(lines[-1])
-    except (IndexError, ValueError):
-        return None
-    return told if isinstance(told, dict) else None
+    def _answers(self, worker: WorkerProcess, path: Path) -> None:
+        worker.generation = path.name
+        news, self._news = self._news, asyncio.Event()
+        news.set()
+
+    async def _until(self, condition: Callable[[], bool], within_s: float) -> bool:
+        """Wait until something holds of what the workers answer from; False where it does not."""
+        try:
+            async with asyncio.timeout(within_s):
+                while not condition():
+                    await self._news.wait()
+        except TimeoutError:
+            return False
+        return True

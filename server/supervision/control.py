@@ -1,12 +1,15 @@
-"""How the supervisor and a worker speak: a JSON object a line, over a pair of sockets.
+"""How the supervisor and a worker speak: JSON objects in frames, over a pair of sockets.
 
-The supervisor asks, the worker answers, each question by its number. When one end dies the other
-reads the end of the stream, whatever killed it.
+A frame is its length, four bytes of it, and a JSON object of at most MOST_BYTES. The supervisor
+asks, the worker answers, each question by its number. When one end dies the other reads the end of
+the stream, whatever killed it; a frame that breaks the form ends the link in the same way.
 """
 
 import asyncio
 import json
+import logging
 import socket
+import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import asdict, dataclass
 from itertools import count
@@ -14,7 +17,15 @@ from typing import Any, Literal
 
 from server.exits import FAULT, status_of
 
-Verb = Literal["open", "listen", "prepare", "swap", "drop", "drain"]
+log = logging.getLogger(__name__)
+
+MOST_BYTES = 1 << 20
+"""Longest frame. What is longer is not read."""
+MOST_ERROR_CHARS = 10_000
+"""Longest text of an error; a character is at most twelve bytes of JSON."""
+_LENGTH = struct.Struct(">I")
+
+Verb = Literal["open", "listen", "prepare", "swap", "drop", "drain", "ping"]
 Told = dict[str, Any]
 
 
@@ -40,10 +51,17 @@ class WorkerError(Exception):
 
 
 class WorkerGoneError(WorkerError):
-    """The worker ended before it answered."""
+    """The worker ended, or its link did, before it answered."""
 
     def __init__(self) -> None:
         super().__init__("the worker ended before it answered")
+
+
+class WorkerHungError(WorkerError):
+    """The worker did not answer in time."""
+
+    def __init__(self, verb: Verb, seconds: float) -> None:
+        super().__init__(f"the worker did not answer to {verb} within {seconds:g} s")
 
 
 class Asking:
@@ -60,15 +78,15 @@ class Asking:
 
         Raises:
             WorkerError: the worker could not do it.
-            WorkerGoneError: it ended.
+            WorkerGoneError: it ended, or the link did.
         """
         question = Question(next(self._numbers), verb, about)
         future: asyncio.Future[Told] = asyncio.get_running_loop().create_future()
-        self._waiting[question.number] = future
         if self._listening.done():
             raise WorkerGoneError
+        self._waiting[question.number] = future
         try:
-            self._writer.write(_line(asdict(question)))
+            self._writer.write(_frame(asdict(question)))
             return await future
         finally:
             self._waiting.pop(question.number, None)
@@ -76,20 +94,27 @@ class Asking:
     async def close(self) -> None:
         """Close this end, which ends a worker that still lives."""
         self._writer.close()
-        await self._listening
+        self._listening.cancel()  # the other end may be stopped, and never close its own
+        await asyncio.gather(self._listening, return_exceptions=True)
 
     async def _listen(self, reader: asyncio.StreamReader) -> None:
-        async for told in _lines(reader):
-            future = self._waiting.get(told["number"])
-            if future is None or future.done():
-                continue
-            if "error" in told:
-                future.set_exception(WorkerError(told["error"], told["status"]))
-            else:
-                future.set_result(told)
-        for future in self._waiting.values():
-            if not future.done():
-                future.set_exception(WorkerGoneError())
+        try:
+            async for told in _frames(reader):
+                self._take(told)
+        finally:
+            self._writer.close()
+            for future in self._waiting.values():
+                if not future.done():
+                    future.set_exception(WorkerGoneError())
+
+    def _take(self, told: Told) -> None:
+        future = self._waiting.get(told.get("number", -1))
+        if future is None or future.done():
+            return
+        if "error" in told:
+            future.set_exception(WorkerError(str(told["error"]), int(told.get("status", FAULT))))
+        else:
+            future.set_result(told)
 
 
 async def answer_all(
@@ -105,12 +130,15 @@ async def answer_all(
         told: Told
         try:
             told = await answer(question) or {}
-        except Exception as error:  # noqa: BLE001 - the supervisor hears of whatever it was
-            told = {"error": str(error) or type(error).__name__, "status": status_of(error)}
-        writer.write(_line({"number": question.number} | told))
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:  # noqa: BLE001 - the supervisor hears of whatever it was
+            text = str(error) or type(error).__name__
+            told = {"error": text[:MOST_ERROR_CHARS], "status": status_of(error)}
+        writer.write(_frame({"number": question.number} | told))
 
     async with asyncio.TaskGroup() as tasks:
-        async for told in _lines(reader):
+        async for told in _frames(reader):
             tasks.create_task(one(Question(**told)))
     writer.close()
 
@@ -120,13 +148,27 @@ async def open_end(end: socket.socket) -> Asking:
     return Asking(*await asyncio.open_connection(sock=end))
 
 
-async def _lines(reader: asyncio.StreamReader) -> AsyncIterator[Told]:
-    try:
-        while line := await reader.readline():
-            yield json.loads(line)
-    except ConnectionError:  # the other end was killed
-        return
+async def _frames(reader: asyncio.StreamReader) -> AsyncIterator[Told]:
+    """Read what the other end says, until it ends or breaks the form."""
+    while True:
+        try:
+            (length,) = _LENGTH.unpack(await reader.readexactly(_LENGTH.size))
+            if length > MOST_BYTES:
+                log.error("a frame of %d bytes, expected at most %d", length, MOST_BYTES)
+                return
+            told = json.loads(await reader.readexactly(length))
+        except (asyncio.IncompleteReadError, ConnectionError):  # the other end was closed or killed
+            return
+        except (ValueError, RecursionError):
+            log.error("a frame is no JSON")
+            return
+        if not isinstance(told, dict):
+            log.error("a frame is no JSON object")
+            return
+        yield told
 
 
-def _line(content: Told) -> bytes:
-    return json.dumps(content).encode() + b"\n"
+def _frame(content: Told) -> bytes:
+    data = json.dumps(content).encode()
+    assert len(data) <= MOST_BYTES, "questions, answers and errors that were cut are shorter"
+    return _LENGTH.pack(len(data)) + data

@@ -1,4 +1,4 @@
-"""A worker as the supervisor sees it: a process, and a line to it."""
+"""A worker as the supervisor sees it: a process, and a link to it."""
 
 import asyncio
 import logging
@@ -8,7 +8,14 @@ import sys
 from asyncio.subprocess import Process
 from dataclasses import dataclass
 
-from server.supervision.control import Asking, Told, Verb, WorkerGoneError, open_end
+from server.supervision.control import (
+    Asking,
+    Told,
+    Verb,
+    WorkerGoneError,
+    WorkerHungError,
+    open_end,
+)
 
 log = logging.getLogger(__name__)
 
@@ -19,6 +26,11 @@ otherwise."""
 FEW_ARENAS = {"MALLOC_ARENA_MAX": "2"}
 """Heaps of glibc in a worker. Each generation brings threads of its own, and heaps that belong to
 threads that come and go keep what was freed in them."""
+
+LAST_LOOK_S = 1.0
+"""Seconds that a worker gets once more when its time is over. Where this process was stopped as
+well, as by a container that is paused, the time of all ends at once, before anybody could answer.
+"""
 
 
 @dataclass(frozen=True)
@@ -40,7 +52,7 @@ class WorkerProcess:
         self._command = [sys.executable, "-m", programs.worker]
         self._flags = flags
         self._process: Process | None = None
-        self._line: Asking | None = None
+        self._link: Asking | None = None
 
     @property
     def pid(self) -> int:
@@ -60,45 +72,67 @@ class WorkerProcess:
         """Start a process; it opens nothing until it is asked to."""
         ours, theirs = socket.socketpair()
         with theirs:
-            self._process = await asyncio.create_subprocess_exec(
-                *self._command,
-                str(theirs.fileno()),
-                str(self.number),
-                *self._flags,
-                stdin=asyncio.subprocess.DEVNULL,
-                env=ONE_THREAD | FEW_ARENAS | os.environ,
-                pass_fds=(theirs.fileno(),),
-            )
-        self._line = await open_end(ours)
+            try:
+                self._process = await asyncio.create_subprocess_exec(
+                    *self._command,
+                    str(theirs.fileno()),
+                    str(self.number),
+                    *self._flags,
+                    stdin=asyncio.subprocess.DEVNULL,
+                    env=ONE_THREAD | FEW_ARENAS | os.environ,
+                    pass_fds=(theirs.fileno(),),
+                )
+            except BaseException:
+                ours.close()
+                raise
+        self._link = await open_end(ours)
 
-    async def ask(self, verb: Verb, about: str = "") -> Told:
-        """Ask for something, and wait until it is done.
+    async def ask(self, verb: Verb, about: str = "", *, within_s: float) -> Told:
+        """Ask for something, and wait until it is done. A worker that takes longer is killed.
 
         Raises:
             WorkerError: it could not be done.
             WorkerGoneError: the process has ended.
+            WorkerHungError: it did not answer in time.
         """
-        if self._line is None:
+        link = self._link
+        if link is None:
             raise WorkerGoneError
-        return await self._line.ask(verb, about)
+        asked = asyncio.ensure_future(link.ask(verb, about))
+        try:
+            for wait_s in (within_s, LAST_LOOK_S):
+                await asyncio.wait({asked}, timeout=wait_s)
+                if asked.done():
+                    return asked.result()
+        except WorkerGoneError:
+            self._give_up(link)  # it may live where its link broke, and hear of nothing any more
+            raise
+        finally:
+            asked.cancel()
+        self._give_up(link)  # what it would still do comes too late
+        raise WorkerHungError(verb, within_s)
 
     async def ended(self) -> int:
         """Wait for the end of the process and return its status, below 0 for a signal."""
         assert self._process is not None, "a worker that was never started does not end"
         status = await self._process.wait()
         self.generation = ""
-        if self._line is not None:
-            line, self._line = self._line, None
-            await line.close()
+        await self.let_go()
         return status
 
     async def let_go(self) -> None:
-        """Close the line, after which a worker drains and ends by itself."""
-        if self._line is not None:
-            line, self._line = self._line, None
-            await line.close()
+        """Close the link, after which a worker drains and ends by itself."""
+        if self._link is not None:
+            link, self._link = self._link, None
+            await link.close()
 
     def kill(self) -> None:
         """End the process at once."""
+        self.generation = ""
         if self.pid and self._process is not None:
             self._process.kill()
+
+    def _give_up(self, link: Asking) -> None:
+        """Kill the process that a link leads to, unless it was let go of or is another by now."""
+        if self._link is link:
+            self.kill()

@@ -3,8 +3,12 @@
 import asyncio
 import logging
 import signal
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any, TypeVar
 
 from export.generation import GenerationError
 from export.generation.folder import locate
@@ -15,14 +19,17 @@ from server.errors import (
     GenerationsBusyError,
     GenerationUnknownError,
     NothingBeforeError,
+    ShuttingDownError,
 )
 from server.settings import Settings
-from server.supervision.changing import Change, Changer
-from server.supervision.control import WorkerError
+from server.supervision.changing import Changer
+from server.supervision.control import WorkerError, WorkerGoneError
 from server.supervision.counts import Counts
 from server.supervision.ports import take_port
 from server.supervision.process import Programs, WorkerProcess
+from server.supervision.report import Report
 from server.supervision.store import Store
+from server.supervision.trying import try_out
 from server.telemetry.metrics import Metrics
 
 log = logging.getLogger(__name__)
@@ -32,11 +39,23 @@ LEAST_LIFE_S = 10.0
 FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 10.0
 
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Change:
+    """A change that has happened."""
+
+    name: str
+    report: Report
+    total_s: float
+
 
 class Supervisor:
     """A server of several processes; `start`, then `stop`. For one event loop.
 
-    `flags` are what the program was called with; workers and trials get them too.
+    `flags` are what the program was called with; workers and trials get them too. One change at a
+    time; workers are started again without waiting for it.
     """
 
     def __init__(
@@ -53,16 +72,20 @@ class Supervisor:
         self.workers = [WorkerProcess(n, programs, flags) for n in range(settings.workers)]
         self.refusals: dict[str, str] = {}
         """Why generations did not pass when they were last tried, by name."""
-        self.path = Path()
-        """The generation that answers."""
         self.port = 0
         """Where the workers listen, once they do."""
-        self._changer = Changer(self.workers, programs, flags)
+        self._programs, self._flags = programs, flags
+        self._changer = Changer(self.workers, settings.supervision)
         self._changing = asyncio.Lock()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
         self._stopping = False
         self._declined = Path()
         """What the link pointed to when it was last refused; not tried again until it moves."""
+
+    @property
+    def path(self) -> Path:
+        """The generation that answers."""
+        return self._changer.path
 
     @property
     def serving(self) -> str:
@@ -96,20 +119,21 @@ class Supervisor:
             PortTakenError: the port is taken.
             WorkerError: a worker could not open the generation or listen.
         """
-        self.path = self.store.current()
+        self._changer.path = self.store.current()
         self._port_kept, self.port = take_port(self._settings.host, self._settings.port)
         try:
             await self._open_first()
             for each in self.workers:
-                await self._listen(each)
+                await self._changer.listen(each, self.path, self.port)
         except (WorkerError, GenerationError):
             await self._end()
             self._port_kept.close()
             raise
         for each in self.workers:
-            self._begin(self._keep(each))
+            self._begin(_lasting(partial(self._keep, each)))
+            self._begin(_lasting(partial(self._ping, each)))
         self._count_workers()
-        self._begin(self._watch())
+        self._begin(_lasting(self._watch))
 
     async def stop(self) -> None:
         """Drain every worker, and return when all have ended."""
@@ -131,7 +155,7 @@ class Supervisor:
                 raise
             log.error("generation %s: %s; trying the one before it", self.serving, error)
             self.refusals[self.serving] = str(error)
-            self._declined, self.path = self.path, path
+            self._declined, self._changer.path = self.path, path
             await self._end()
             await self._open_all()
 
@@ -140,7 +164,7 @@ class Supervisor:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(asyncio.to_thread(self._verify))
                 for each in self.workers:
-                    tasks.create_task(self._open(each))
+                    tasks.create_task(self._changer.open(each))
         except* (WorkerError, GenerationError) as group:
             raise _first(group) from None
 
@@ -151,6 +175,7 @@ class Supervisor:
             GenerationUnknownError: there is none of that name.
             GenerationRefusedError: it did not pass.
             GenerationsBusyError: another change is under way.
+            ShuttingDownError: the server stopped meanwhile.
         """
         path = self.store.find(name)
         if path is None:
@@ -165,7 +190,7 @@ class Supervisor:
 
         Raises:
             NothingBeforeError: there is none.
-            GenerationRefusedError, GenerationsBusyError: as `activate`.
+            GenerationRefusedError, GenerationsBusyError, ShuttingDownError: as `activate`.
         """
         name = self.store.previous()
         if name is None or name == self.serving:
@@ -173,18 +198,31 @@ class Supervisor:
         return await self.activate(name)
 
     async def _change(self, path: Path) -> Change:
-        before = self.serving
+        """Change in a task that ends when the server stops."""
+        task = self._begin(self._try_and_change(path))
         try:
-            change = await self._changer.change(path)
+            return await task
+        except asyncio.CancelledError:
+            if self._stopping and task.cancelled():
+                raise ShuttingDownError from None
+            task.cancel()
+            raise
+
+    async def _try_and_change(self, path: Path) -> Change:
+        began, before = time.monotonic(), self.serving
+        within_s = self._settings.supervision.trial_timeout_s
+        try:
+            report = await try_out(self._programs.trial, path, self._flags, within_s=within_s)
+            await self._changer.change(path)
         except GenerationRefusedError as error:
             self.refusals[error.name] = error.why
             self._counts.metrics.swap("refused")
             log.error("%s", error)
             raise
+        change = Change(path.name, report, time.monotonic() - began)
         self.refusals.pop(change.name, None)
         self._counts.metrics.swap("done")
-        self.path = path
-        self.store.record(change.name, before)
+        await asyncio.to_thread(self.store.record, change.name, before)
         log.info("generation %s answers, after %.2f s", change.name, change.total_s)
         return change
 
@@ -208,13 +246,13 @@ class Supervisor:
                     log.error("generation %s could not be tried: %s", dropped.name, error)
 
     async def _keep(self, worker: WorkerProcess) -> None:
-        """Start a worker again whenever it ends."""
+        """Start a worker again whenever it ends, whatever else is under way."""
         pause_s = FIRST_PAUSE_S
         loop = asyncio.get_running_loop()
         while True:
             began, pid = loop.time(), worker.pid
             status = await worker.ended()
-            self._counts.ended(pid)
+            await asyncio.to_thread(self._counts.ended, pid)
             self._count_workers()
             log.error("worker %d ended with status %d", worker.number, status)
             lived_s = loop.time() - began
@@ -222,9 +260,8 @@ class Supervisor:
             await asyncio.sleep(pause_s)
             worker.restarts += 1
             try:
-                async with self._changing:  # so that it opens what answers when it is ready
-                    await self._open(worker)
-                    await self._listen(worker)
+                path = await self._changer.open(worker)
+                await self._changer.listen(worker, path, self.port)
             except (WorkerError, OSError) as error:
                 log.error("worker %d could not start: %s", worker.number, error)
                 worker.kill()
@@ -232,13 +269,19 @@ class Supervisor:
                 log.info("worker %d answers again", worker.number)
                 self._count_workers()
 
-    async def _open(self, worker: WorkerProcess) -> None:
-        await worker.start()
-        await worker.ask("open", str(self.path))
-
-    async def _listen(self, worker: WorkerProcess) -> None:
-        await worker.ask("listen", f"{self.serving}:{self.port}")
-        worker.generation = self.serving
+    async def _ping(self, worker: WorkerProcess) -> None:
+        """Ask a worker's event loop over and over whether it turns; one that hangs is killed."""
+        times = self._settings.supervision
+        while True:
+            await asyncio.sleep(times.ping_s)
+            if not worker.answers:
+                continue
+            try:
+                await worker.ask("ping", within_s=times.hung_s)
+            except WorkerGoneError:
+                continue
+            except WorkerError as error:
+                log.error("worker %d is replaced: %s", worker.number, error)
 
     def _count_workers(self) -> None:
         self._counts.metrics.workers(sum(each.answers for each in self.workers))
@@ -261,10 +304,12 @@ class Supervisor:
             each.kill()
         await asyncio.gather(*ends)
 
-    def _begin(self, work: Awaitable[None]) -> None:
-        task = asyncio.ensure_future(work)
+    def _begin(self, work: Coroutine[None, None, T]) -> asyncio.Task[T]:
+        """Do something beside; it is cancelled when the server stops."""
+        task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
 
 async def supervise(supervisor: Supervisor, *, until: Callable[[], Awaitable[None]]) -> None:
@@ -275,6 +320,16 @@ async def supervise(supervisor: Supervisor, *, until: Callable[[], Awaitable[Non
     log.info("draining")
     await supervisor.stop()
     log.info("stopped")
+
+
+async def _lasting(work: Callable[[], Awaitable[None]]) -> None:
+    """Do what is to be done for as long as the server runs, again after a fault of ours."""
+    while True:
+        try:
+            await work()
+        except Exception:
+            log.exception("a task of the supervisor failed and begins anew")
+            await asyncio.sleep(FIRST_PAUSE_S)
 
 
 async def signalled() -> None:

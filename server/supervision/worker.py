@@ -20,6 +20,7 @@ from server import message_cost
 from server.app import App
 from server.batcher import SWITCH_S
 from server.engine import Engine
+from server.featurizers import close_texts
 from server.holder import set_aside
 from server.security.caller_table import Sharing
 from server.served import Served
@@ -83,9 +84,11 @@ class Worker:
             case "swap":
                 self._swap(question.about)
             case "drop":
-                self._drop(question.about)
+                await close_texts(self._take(question.about).texts)
             case "drain":
                 await self.drain()
+            case "ping":  # that it is answered says that the event loop turns
+                pass
         return None
 
     async def drain(self) -> None:
@@ -98,7 +101,10 @@ class Worker:
     async def _prepare(self, path: Path) -> Told:
         opened = await asyncio.to_thread(self._open_at, path)
         name = opened.engine.generation.name
+        before = self._open.get(name)
         self._open[name] = opened
+        if before is not None:
+            await close_texts(before.texts)
         return {"generation": name}
 
     def _open_at(self, path: Path) -> _Opened:
@@ -131,9 +137,6 @@ class Worker:
         self._app.generations.swap(served)
         self._telemetry.answers_no_more_from(before)
         self._telemetry.answers_from(opened.engine.generation.manifest)
-
-    def _drop(self, name: str) -> None:
-        self._take(name).texts.close()
 
     def _take(self, name: str) -> _Opened:
         if name not in self._open:

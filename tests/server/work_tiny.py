@@ -1,6 +1,8 @@
-"""A worker that takes generations of the tests."""
+"""A worker that takes generations of the tests, and whose event loop hangs at SIGUSR1."""
 
+import signal
 import sys
+import time
 from pathlib import Path
 
 from export.generation import Generation, read
@@ -12,4 +14,5 @@ def read_tiny(path: Path, verify: bool) -> Generation:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGUSR1, lambda number, frame: time.sleep(3600))
     sys.exit(main(sys.argv[1:], read=read_tiny))

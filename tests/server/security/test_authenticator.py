@@ -8,7 +8,14 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.security.authenticator import Authenticator, Everybody, Metadata
+from server.security.authenticator import (
+    Authenticator,
+    Everybody,
+    Known,
+    KnownCallers,
+    Metadata,
+    watch_callers,
+)
 from server.security.callers import ANYBODY, Role
 from server.security.callers_file import CertificateLine, edit_lines
 from server.security.certificates import Peer
@@ -17,9 +24,9 @@ from server.security.errors import (
     CredentialsMissingError,
     UnauthenticatedError,
 )
-from server.security.gate import Clocks, open_gate
+from server.security.gate import open_gate
 from server.security.settings import SecuritySettings
-from server.security.watched import POLL_S
+from server.security.watched import Watched
 from tests.server.security.support import (
     AUDIENCE,
     ISSUER,
@@ -63,18 +70,18 @@ def key(callers: Path) -> str:
 
 
 @pytest.fixture
-def ticks() -> Clock:
-    return Clock()
+def known(callers: Path, key: str) -> Watched[Known]:
+    return watch_callers(callers, wall=time.time, monotonic=Clock())
 
 
 @pytest.fixture
-def authenticator(tmp_path: Path, callers: Path, key: str, ticks: Clock) -> Authenticator:
+def authenticator(tmp_path: Path, callers: Path, key: str) -> Authenticator:
     keys = tmp_path / "issuer.pem"
     keys.write_bytes(public_pem(SIGNER))
     settings = SecuritySettings(
         callers_file=callers, jwt_keys_file=keys, jwt_issuer=ISSUER, jwt_audience=AUDIENCE
     )
-    return open_gate(settings, "127.0.0.1", clocks=Clocks(time.time, ticks)).authenticator
+    return open_gate(settings, "127.0.0.1").authenticator
 
 
 def name(authenticator: Authenticator, metadata: Metadata, peer: Callable[[], Peer]) -> str:
@@ -172,27 +179,23 @@ def test_kind_of_credentials_that_the_server_does_not_take_is_nobodys(
             known.authenticate([("authorization", f"Bearer {value}")], nobody)
 
 
-def test_key_is_taken_and_refused_as_the_file_changes(
-    authenticator: Authenticator, callers: Path, ticks: Clock
-) -> None:
+def test_key_is_taken_and_refused_as_the_file_changes(known: Watched[Known], callers: Path) -> None:
+    authenticator = KnownCallers(known, None)
     fresh = add_key(callers, "radio")
-    ticks.now += POLL_S
+    known.look()
     assert name(authenticator, [("x-api-key", fresh)], nobody) == "radio"
     edit_lines(callers, lambda lines: [line for line in lines if line.name != "radio"])
-    ticks.now += POLL_S
+    known.look()
     with pytest.raises(CredentialsInvalidError):
         authenticator.authenticate([("x-api-key", fresh)], nobody)
 
 
 def test_broken_file_keeps_its_callers_and_the_log_says_so_without_its_content(
-    authenticator: Authenticator,
-    callers: Path,
-    key: str,
-    ticks: Clock,
-    caplog: pytest.LogCaptureFixture,
+    known: Watched[Known], callers: Path, key: str, caplog: pytest.LogCaptureFixture
 ) -> None:
+    authenticator = KnownCallers(known, None)
     callers.write_text(callers.read_text("utf-8") + key, "utf-8")
-    ticks.now += POLL_S
+    known.look()
     assert name(authenticator, [("x-api-key", key)], nobody) == "shop"
     (told,) = caplog.records
     assert told.levelno == logging.ERROR

@@ -18,7 +18,7 @@ from server.security.callers import UNLIMITED, Role
 from server.security.errors import CredentialsExpiredError, CredentialsInvalidError
 from server.security.token_keys import read_public_keys, read_secret
 from server.security.tokens import TokenRules, Tokens
-from server.security.watched import POLL_S, Watched
+from server.security.watched import Watched
 from tests.server.security.support import (
     AUDIENCE,
     ISSUER,
@@ -42,17 +42,12 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def ticks() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def make(tmp_path: Path, clock: Clock, ticks: Clock) -> Make:
+def make(tmp_path: Path, clock: Clock) -> Make:
     """Make tokens that are checked with this public key."""
 
     def made(key: PrivateKey = P256, **rules: Any) -> Tokens:  # noqa: ANN401
         path = put(tmp_path / "key.pem", public_pem(key))
-        watched = Watched(path, read_public_keys, ticks)
+        watched = Watched(path, read_public_keys, Clock())
         return Tokens(watched, TokenRules(ISSUER, AUDIENCE, **rules), clock)
 
     return made
@@ -183,14 +178,14 @@ def test_claim_of_the_roles_can_be_another(make: Make) -> None:
     assert set(tokens.caller(make_token(P256, "ES256", **claims)).roles) == {Role.INFERENCE}
 
 
-def test_token_is_believed_no_longer_than_its_key_is_there(
-    make: Make, tmp_path: Path, ticks: Clock
-) -> None:
-    tokens = make(P256)
+def test_token_is_believed_no_longer_than_its_key_is_there(tmp_path: Path, clock: Clock) -> None:
+    path = put(tmp_path / "key.pem", public_pem(P256))
+    watched = Watched(path, read_public_keys, Clock())
+    tokens = Tokens(watched, TokenRules(ISSUER, AUDIENCE), clock)
     old = make_token(P256, "ES256")
     assert tokens.caller(old).name == "jwt:ada"
-    put(tmp_path / "key.pem", public_pem(ED25519))
-    ticks.now += POLL_S
+    put(path, public_pem(ED25519))
+    watched.look()
     with pytest.raises(CredentialsInvalidError):
         tokens.caller(old)
     assert tokens.caller(make_token(ED25519, "EdDSA")).name == "jwt:ada"
@@ -204,13 +199,13 @@ def test_keys_are_rotated_without_a_token_refused(tmp_path: Path, clock: Clock) 
 
     both = [entry(P256, "old"), entry(other, "new")]
     path = put(tmp_path / "keys.json", json.dumps({"keys": both[:1]}).encode())
-    ticks = Clock()
-    tokens = Tokens(Watched(path, read_public_keys, ticks), TokenRules(ISSUER, AUDIENCE), clock)
+    watched = Watched(path, read_public_keys, Clock())
+    tokens = Tokens(watched, TokenRules(ISSUER, AUDIENCE), clock)
     old = make_token(P256, "ES256", "old")
     new = make_token(other, "ES256", "new")
     assert tokens.caller(old).name == "jwt:ada"
     put(path, json.dumps({"keys": both}).encode())
-    ticks.now += POLL_S
+    watched.look()
     assert tokens.caller(old).name == tokens.caller(new).name == "jwt:ada"
     for token in (make_token(other, "ES256"), make_token(other, "ES256", "old")):
         with pytest.raises(CredentialsInvalidError):

@@ -1,11 +1,15 @@
 import logging
 import os
+import threading
+import time
 from pathlib import Path
 
 import pytest
 
 from server.errors import StartError
-from server.security.watched import POLL_S, Watched
+from server.security import watched as watched_module
+from server.security.errors import CallersFileError
+from server.security.watched import OVERDUE_S, Watched, read_file
 from tests.server.security.support import Clock, put
 
 
@@ -29,13 +33,69 @@ def path(tmp_path: Path) -> Path:
     return put(tmp_path / "file", b"first")
 
 
-def test_change_is_seen_after_a_second_and_not_before(path: Path, clock: Clock) -> None:
+def test_change_is_seen_by_itself_and_nobody_watches_what_is_gone(
+    path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watched_module, "POLL_S", 0.01)
+    before = set(threading.enumerate())
     watched = Watched(path, read, clock)
+    (thread,) = set(threading.enumerate()) - before
     put(path, b"second")
-    clock.now += POLL_S - 0.01
-    assert watched.now() == "first"
-    clock.now += 0.02
+    until = time.monotonic() + 10
+    while watched.now() == "first" and time.monotonic() < until:
+        time.sleep(0.01)
     assert watched.now() == "second"
+    del watched
+    thread.join(10)
+    assert not thread.is_alive()
+
+
+def test_file_that_hangs_holds_up_nobody_who_asks(
+    path: Path, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    reached, mended = threading.Event(), threading.Event()
+
+    def hanging(file: Path) -> str:
+        if file.read_text("utf-8") == "second":
+            reached.set()
+            mended.wait(30)
+        return read(file)
+
+    watched = Watched(path, hanging, clock)
+    put(path, b"second")
+    looking = threading.Thread(target=watched.look)
+    looking.start()
+    assert reached.wait(10)
+    for _ in range(3):
+        clock.now += OVERDUE_S
+        assert watched.now() == "first"
+    (told,) = caplog.records
+    assert "it hangs" in told.message
+    mended.set()
+    looking.join(10)
+    assert watched.now() == "second"
+
+
+def test_what_is_no_file_is_not_read(path: Path, clock: Clock) -> None:
+    def reading(file: Path) -> bytes:
+        return read_file(file, CallersFileError)
+
+    watched = Watched(path, reading, clock)
+    path.unlink()
+    os.mkfifo(path)
+    watched.look()
+    assert watched.now() == b"first"
+    for strange in (path, path.parent, Path("/dev/zero")):
+        with pytest.raises(CallersFileError, match="expected a regular file"):
+            Watched(strange, reading, clock)
+
+
+def test_file_that_is_too_long_is_not_read(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watched_module, "MOST_BYTES", 5)
+    assert read_file(path, CallersFileError) == b"first"
+    put(path, b"second")
+    with pytest.raises(CallersFileError, match="at most 5 bytes"):
+        read_file(path, CallersFileError)
 
 
 def test_file_that_has_not_changed_is_not_read_again(path: Path, clock: Clock) -> None:
@@ -47,8 +107,7 @@ def test_file_that_has_not_changed_is_not_read_again(path: Path, clock: Clock) -
 
     watched = Watched(path, counted, clock)
     for _ in range(5):
-        clock.now += POLL_S
-        watched.now()
+        watched.look()
     assert readings == [path]
 
 
@@ -57,7 +116,7 @@ def test_replacement_of_the_same_length_and_time_is_seen(path: Path, clock: Cloc
     found = path.stat()
     put(path, b"other")
     os.utime(path, ns=(found.st_atime_ns, found.st_mtime_ns))
-    clock.now += POLL_S
+    watched.look()
     assert watched.now() == "other"
 
 
@@ -71,13 +130,13 @@ def test_file_that_broke_changes_nothing_and_is_told_once(
     else:
         put(path, content)
     for _ in range(3):
-        clock.now += POLL_S
+        watched.look()
         assert watched.now() == "first"
     (told,) = caplog.records
     assert told.levelno == logging.ERROR
     assert "what it said before holds" in told.message
     put(path, b"mended")
-    clock.now += POLL_S
+    watched.look()
     assert watched.now() == "mended"
 
 
@@ -91,11 +150,11 @@ def test_file_that_became_readable_is_read(path: Path, clock: Clock) -> None:
 
     watched = Watched(path, read_if_let, clock)
     put(path, b"second")
-    clock.now += POLL_S
+    watched.look()
     assert watched.now() == "first"
     locked = False
     path.chmod(0o600)
-    clock.now += POLL_S
+    watched.look()
     assert watched.now() == "second"
 
 
@@ -115,5 +174,5 @@ def test_folder_swapped_behind_a_link_is_seen(tmp_path: Path, clock: Clock) -> N
     fresh = tmp_path / "fresh"
     fresh.symlink_to("two")
     fresh.replace(link)
-    clock.now += POLL_S
+    watched.look()
     assert watched.now() == "two"

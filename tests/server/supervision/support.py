@@ -5,7 +5,8 @@ from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
 from unittest.mock import patch
 
-from server.supervision import changing
+from server.supervision import trying
+from server.supervision.process import Programs
 from server.supervision.supervisor import Supervisor
 from tests.server.serve_tiny import TINY
 from tests.server.support import make_settings
@@ -16,7 +17,12 @@ FLAGS = ("--featurizer", "none", "--drain-wait-s", "0", "--security.authenticati
 
 @asynccontextmanager
 async def supervising(
-    out: Path, *, workers: int = 2, trials_make_way: bool = False
+    out: Path,
+    *,
+    workers: int = 2,
+    trials_make_way: bool = False,
+    programs: Programs = TINY,
+    **supervision: float,
 ) -> AsyncIterator[Supervisor]:
     """Run a server of several processes for as long as the block lasts.
 
@@ -24,10 +30,12 @@ async def supervising(
     which keep every core busy, that takes several times as long.
     """
     flags = ["--generation", str(out), "--workers", str(workers), *FLAGS]
-    settings = make_settings(generation=out, workers=workers, featurizer="none", watch_s=0.05)
-    supervisor = Supervisor(settings, flags, TINY)
+    settings = make_settings(
+        generation=out, workers=workers, featurizer="none", watch_s=0.05, supervision=supervision
+    )
+    supervisor = Supervisor(settings, flags, programs)
     await supervisor.start()
-    with nullcontext() if trials_make_way else patch.object(changing, "_make_way"):
+    with nullcontext() if trials_make_way else patch.object(trying, "_make_way"):
         try:
             yield supervisor
         finally:

@@ -18,13 +18,14 @@ from server.errors import (
     GenerationUnknownError,
     NothingBeforeError,
     PortTakenError,
+    ShuttingDownError,
 )
 from server.exits import WRONG_GENERATION
 from server.supervision import store
-from server.supervision.changing import NICENESS
 from server.supervision.control import WorkerError
 from server.supervision.process import FEW_ARENAS, ONE_THREAD, Programs
 from server.supervision.supervisor import Supervisor
+from server.supervision.trying import NICENESS
 from tests.server.serve_tiny import TINY
 from tests.server.supervision.support import damage, drop, supervising, two_generations
 from tests.server.support import make_settings
@@ -199,6 +200,36 @@ async def test_worker_killed_while_a_generation_changes_is_no_obstacle(tmp_path:
         assert (await change).name == second
         await all_answer_from(supervisor, second)
         assert await generations_seen(supervisor) == {second}
+
+
+async def test_worker_that_hangs_is_replaced(tmp_path: Path) -> None:
+    first, _ = two_generations(tmp_path)
+    async with supervising(tmp_path, ping_s=0.1, hung_s=1.0) as supervisor:
+        hanging = {each.pid for each in supervisor.workers}
+        stopped, blocked = supervisor.workers
+        os.kill(stopped.pid, signal.SIGSTOP)
+        os.kill(blocked.pid, signal.SIGUSR1)
+        await until(lambda: all(each.restarts and each.answers for each in supervisor.workers))
+        assert not hanging & {each.pid for each in supervisor.workers}
+        assert await generations_seen(supervisor, 4) == {first}
+
+
+async def test_worker_is_started_again_while_a_generation_is_tried(tmp_path: Path) -> None:
+    first, second = two_generations(tmp_path)
+    programs = Programs(TINY.worker, "tests.server.try_forever")
+    async with supervising(tmp_path, workers=1, programs=programs) as supervisor:
+        change = asyncio.ensure_future(supervisor.activate(second))
+        (worker,) = supervisor.workers
+        await asyncio.sleep(0)
+        os.kill(worker.pid, signal.SIGKILL)
+        await until(lambda: worker.restarts == 1 and worker.answers)
+        assert not change.done()
+        with pytest.raises(GenerationsBusyError):
+            await supervisor.activate(second)
+        assert await ask(supervisor) == first
+    with pytest.raises(ShuttingDownError):
+        await change
+    assert supervisor.store.current().name == first
 
 
 async def test_no_call_fails_over_many_changes(tmp_path: Path) -> None:
