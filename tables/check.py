@@ -11,12 +11,14 @@ from features.schema import MAX_ID_BYTES, TEXT_FIELDS, ItemRecord, compose_text
 from tables.cells import DATED, UNREADABLE
 from tables.errors import DataError
 from tables.problems import EXAMPLES_SHOWN, Problem, Problems
-from tables.read import ROW, Table
+from tables.read import Table
 from tables.roles import FILE as CONFIG_FILE
 from tables.roles import SignalRoles
+from tables.scan import ROW
 
 PROBLEM = "problem"
 _NEVER = pl.lit(value=False)
+_MOST_SHOWN = 80  # characters of a value
 _YEAR_2100 = 4_102_444_800
 _UNITS = {"nanoseconds": 1_000_000_000, "microseconds": 1_000_000, "milliseconds": 1_000}
 """By how many make a second. The largest comes first, since a row is named by its first problem."""
@@ -85,10 +87,17 @@ def _describe(table: Table, check: Check, rows: pl.DataFrame) -> Problem:
     ids = [name for name in ("user_id", "item_id") if name in rows.columns]
     shown = [ROW, *dict.fromkeys([*ids, check.field])]
     examples = tuple(
-        ", ".join(f"{name} {value!r}" if name != ROW else f"row {value}" for name, value in one)
-        for one in (row.items() for row in rows.head(EXAMPLES_SHOWN).select(shown).to_dicts())
+        ", ".join(f"{name} {_cut(value)}" for name, value in row.items())
+        for row in rows.head(EXAMPLES_SHOWN).select(shown).to_dicts()
     )
     return Problem(check.kind, table.file, check.field, check.explanation, len(rows), examples)
+
+
+def _cut(value: object) -> str:
+    """Write a value for a report: a number as it is, text in quotes and not at any length."""
+    if isinstance(value, str) and len(value) > _MOST_SHOWN:
+        return f"{value[:_MOST_SHOWN]!r}…"
+    return repr(value)
 
 
 def _blank(name: str) -> pl.Expr:

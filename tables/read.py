@@ -22,12 +22,10 @@ from tables.cells import (
 from tables.contract import Column
 from tables.errors import DataError
 from tables.moments import prepare_text
-from tables.parts import Part, Parts
+from tables.parts import Parts
 from tables.problems import rows_of
+from tables.scan import ROW, scan_parts, why_not
 
-ROW = "row"
-"""Number of a row in its file, the first data row being 1; blank lines of a CSV count."""
-_FILLED = "filled"
 _NOTICES = {
     NAN: "is NaN and counts as a gap",
     WHOLE: "stored as 12.0 and read as 12",
@@ -72,15 +70,12 @@ def read_table(parts: Parts, columns: Sequence[Column]) -> Table:
     except pl.exceptions.NoDataError as error:
         raise DataError(f"{parts.name}: the file is empty, not even a header line") from error
     except (pl.exceptions.PolarsError, OSError) as error:
-        raise DataError(f"{parts.name}: cannot be read: {error}") from error
+        raise DataError(why_not(parts, error)) from error
 
 
 def _read(parts: Parts, columns: Sequence[Column]) -> Table:
-    scan, there = _scan(parts)
+    scan, there = scan_parts(parts, [one.name for one in columns if one.required])
     schema = scan.collect_schema()
-    missing = [one.name for one in columns if one.required and one.name not in there]
-    if missing:
-        raise DataError(f"{parts.name}: column {missing[0]!r} is missing; {_header(there)}")
     known = [column for column in columns if column.name in there]
     cells = {column.name: _cells(parts, column, schema[column.name]) for column in known}
     marks = {(mark, name): expr for name in cells for mark, expr in cells[name].marks.items()}
@@ -106,16 +101,6 @@ def _read(parts: Parts, columns: Sequence[Column]) -> Table:
         tuple(column.name for column in columns),
         (*_ignored(parts, ignored), *_counted(parts, counts)),
     )
-
-
-def _header(there: Sequence[str]) -> str:
-    """Say which columns a file has, and why one that has the right ones may seem not to."""
-    has = f"it has {', '.join(there)}"
-    if any("\ufffd" in name for name in there):
-        return f"{has}: it is not UTF-8"
-    if len(there) == 1 and any(mark in there[0] for mark in ";\t|"):
-        return f"{has}: expected commas between the cells"
-    return has
 
 
 def _cells(parts: Parts, column: Column, dtype: pl.DataType) -> Cells:
@@ -157,43 +142,3 @@ def _counted(parts: Parts, counts: Mapping[tuple[str, str], int]) -> Iterator[st
     for (mark, name), count in counts.items():
         if count and mark in _NOTICES:
             yield f"{parts.name}: {name} {_NOTICES[mark]}: {rows_of(count)}"
-
-
-def _scan(parts: Parts) -> tuple[pl.LazyFrame, list[str]]:
-    """Read all parts one after the other, every row with its number; name their columns.
-
-    Blank lines of a CSV are no rows.
-    """
-    if parts.parts[0].format == "parquet":
-        scan = pl.concat([_scan_parquet(part) for part in parts.parts], how="diagonal_relaxed")
-        names = scan.collect_schema().names()
-        return _numbered(scan, names), names
-    files = [part for part in parts.parts if part.path.stat().st_size] or parts.parts[:1]
-    scan = pl.concat([_scan_csv(part) for part in files], how="diagonal")
-    names = scan.collect_schema().names()
-    of_folders = {name for part in parts.parts for name, _ in part.columns}
-    cells = [pl.col(name).str.contains(r"\S") for name in names if name not in of_folders]
-    filled = pl.any_horizontal(cell.fill_null(value=False) for cell in cells)
-    return _numbered(scan.with_columns(filled.alias(_FILLED)), names).filter(_FILLED), names
-
-
-def _numbered(scan: pl.LazyFrame, names: Sequence[str]) -> pl.LazyFrame:
-    """Number the rows; a column of the file that has the number's name makes room."""
-    rest = scan.drop(ROW) if ROW in names else scan
-    return rest.with_row_index(ROW, offset=1).with_columns(pl.col(ROW).cast(pl.Int64))
-
-
-def _scan_parquet(part: Part) -> pl.LazyFrame:
-    scan = pl.scan_parquet(part.path, glob=False, hive_partitioning=False)
-    return _with_columns(scan, part)
-
-
-def _scan_csv(part: Part) -> pl.LazyFrame:
-    return _with_columns(pl.scan_csv(part.path, infer_schema=False, glob=False), part)
-
-
-def _with_columns(scan: pl.LazyFrame, part: Part) -> pl.LazyFrame:
-    """Add the columns that the folders of a part name."""
-    return scan.with_columns(
-        pl.lit(value, dtype=pl.String).alias(name) for name, value in part.columns
-    )

@@ -146,6 +146,18 @@ def test_a_duplicate_user_is_named(tmp_path: Path) -> None:
     assert dataset.users.rows() == [("ann", "DE", None, None)]
 
 
+def test_long_values_are_cut_in_examples_and_whole_in_the_file(tmp_path: Path) -> None:
+    users = pl.DataFrame({"user_id": ["u" * 600, "ann"]})
+    folder = folder_with(tmp_path)
+    users.write_parquet(folder / "users.parquet")
+    rejected_path = tmp_path / "rejected.parquet"
+    dataset = read_dataset(folder, strict=False, now=NOW, rejected_path=rejected_path)
+    (problem,) = dataset.problems.kinds
+    assert (problem.kind, problem.file) == ("long_user_id", "users.parquet")
+    assert problem.examples == (f"row 1, user_id '{'u' * 80}'…",)
+    assert pl.read_parquet(rejected_path)["user_id"].to_list() == ["u" * 600]
+
+
 def test_the_same_interaction_twice_is_legal(tmp_path: Path) -> None:
     folder = write_folder(
         tmp_path,

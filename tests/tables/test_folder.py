@@ -260,6 +260,15 @@ def test_a_truncated_parquet_file_is_named(tmp_path: Path) -> None:
         read(tmp_path)
 
 
+@pytest.mark.parametrize("title", ['"Weird Al" Yankovic', '12" vinyl', '"unclosed'])
+def test_a_quote_that_is_not_doubled_is_refused_with_the_way_out(
+    tmp_path: Path, title: str
+) -> None:
+    (tmp_path / "items.csv").write_text(f"item_id,item_type,title\nb1,book,{title}\nb2,book,two\n")
+    with pytest.raises(DataError, match=r"items\.csv: cannot be read: .* written twice$"):
+        read(tmp_path)
+
+
 def test_a_csv_file_that_is_not_utf8_is_named(tmp_path: Path) -> None:
     (tmp_path / "items.csv").write_bytes(b"item_id,item_type,title\nb1,book,\xff\xfe\n")
     with pytest.raises(DataError, match=r"items\.csv: cannot be read"):

@@ -102,6 +102,26 @@ def test_a_csv_may_be_compressed(folder: Path, suffix: str) -> None:
         read_pairs(folder)
 
 
+@pytest.mark.parametrize(
+    ("csv", "harm", "said"),
+    [
+        (True, b'user_id,item_id\neve,"b1', "cannot be read: .* has to be written twice"),
+        (False, b"", "cannot be read: "),
+        (False, b"PAR1", "cannot be read: "),
+        (True, b"user,item\neve,b1\n", "column 'user_id' is missing; it has user, item"),
+    ],
+)
+def test_of_many_parts_the_one_that_is_wrong_is_named(
+    folder: Path, csv: bool, harm: bytes, said: str
+) -> None:
+    table = folder / "interactions"
+    write_parts(table, csv=csv)
+    part = sorted(table.glob("part*"))[1]
+    part.write_bytes(harm)
+    with pytest.raises(DataError, match=rf"^interactions: {part.name}: {said}"):
+        read_pairs(folder)
+
+
 def test_the_same_table_in_two_forms_is_refused(folder: Path) -> None:
     write_parts(folder / "interactions")
     (folder / "interactions.csv.gz").write_bytes(b"")
