@@ -5,6 +5,7 @@ from types import TracebackType
 from server.errors import InvalidRequestError, OverloadedError, Violation
 from server.message_cost import Measure
 
+
 class Hold:
     """Memory of one request; `with` it for as long as the request is needed."""
 
