@@ -29,7 +29,7 @@ def vllm_python(environ: Mapping[str, str] = os.environ) -> Path:
     The file need not exist.
     """
     checkout = Path(__file__).resolve().parent.parent
-    return checkout / environ.get(PYTHON_VARIABLE, ".venv-vllm/bin/python")
+    return checkout / (environ.get(PYTHON_VARIABLE) or ".venv-vllm/bin/python")
 
 
 def find_packaged_encoder(

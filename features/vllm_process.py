@@ -177,7 +177,8 @@ def has_gpu() -> bool:
 
 def server_environment(environ: Mapping[str, str], *, on_gpu: bool) -> dict[str, str]:
     """Return the environment variables for the server: never online, on a CPU little memory."""
-    environment = {**environ, "HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1"}
+    said = {name: value for name, value in environ.items() if value or not name.startswith("VLLM_")}
+    environment = {**said, "HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1"}
     if not on_gpu:
         environment.setdefault("VLLM_CPU_KVCACHE_SPACE", "1")  # in GB; an encoder needs none
         # On a CPU vLLM computes in a process of its own, which waits for work by spinning, as does

@@ -19,6 +19,8 @@ from pydantic import ValidationError
 from pydantic_settings import CliApp, SettingsError
 
 from export.generation import GenerationError
+from server.addresses import is_unix, resolve
+from server.connections import raise_descriptor_limit
 from server.errors import StartError
 from server.exits import WRONG_SETTINGS, status_of
 from server.security.gate import open_gate
@@ -56,7 +58,8 @@ def _start(
     folder: Path,
 ) -> int:
     try:
-        open_gate(settings.security, settings.host)  # so that what is wrong with it is told once
+        raise_descriptor_limit()
+        _check_doors(settings)
         counts = Counts(telemetry.metrics, folder)
         supervisor = Supervisor(settings, arguments, programs, counts=counts)
         with metrics_server(settings.telemetry, counts.exposition, supervisor.missing):
@@ -78,6 +81,17 @@ async def _run(supervisor: Supervisor, settings: Settings, telemetry: Telemetry)
             await admin.start()
             stack.push_async_callback(admin.stop)
         await supervise(supervisor, until=signalled)
+
+
+def _check_doors(settings: Settings) -> None:
+    """Tell what is wrong with the addresses and the files of security, once for all processes."""
+    hosts = [settings.host]
+    if settings.admin_port is not None:
+        hosts.append(settings.admin_host)
+    for host in hosts:
+        if not is_unix(host):
+            resolve(host, 0)
+        open_gate(settings.security, host)
 
 
 def _flag(location: tuple[int | str, ...]) -> str:

@@ -10,6 +10,8 @@ import grpc
 from grpc_reflection.v1alpha import reflection
 from grpc_reflection.v1alpha.reflection_pb2_grpc import add_ServerReflectionServicer_to_server
 
+from server.addresses import address_of
+from server.connections import connection_options
 from server.engine import Engine
 from server.errors import PortTakenError
 from server.health import SERVICE as HEALTH_SERVICE
@@ -69,9 +71,8 @@ class App:
 
     @property
     def address(self) -> str:
-        """Host and port."""
-        host = self._settings.host
-        return f"{f'[{host}]' if ':' in host else host}:{self.port or self._settings.port}"
+        """Where it listens: host and port, or a Unix socket."""
+        return address_of(self._settings.host, self.port or self._settings.port)
 
     @property
     def certificate(self) -> Certificate | None:
@@ -128,6 +129,7 @@ def _grpc_server(settings: Settings) -> grpc.aio.Server:
             ("grpc.max_send_message_length", limits.max_response_bytes),
             # Alone on a port, a second server there would silently get half of the calls.
             ("grpc.so_reuseport", int(settings.port_shared)),
+            *connection_options(settings),
             # gRPC takes a tenth off or adds it, by chance. Calls under way have all their time.
             *_aging(settings.connection_age_s),
             ("grpc.keepalive_permit_without_calls", 1),

@@ -15,6 +15,8 @@ from typing import Any
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from server.addresses import address_of, is_unix
+
 SERVING = 0
 NOT_SERVING = 1
 WRONG_OPTIONS = 2
@@ -91,8 +93,7 @@ def _options(arguments: Sequence[str], environment: Mapping[str, str]) -> argpar
         given = environment.get(variable) or default
         parser.add_argument(f"--{name}", type=kind, default=given, help=told)
 
-    port = environment.get("NEARFIELD_PORT") or DEFAULT_PORT
-    add("target", str, f"127.0.0.1:{port}", "host and port; default: %(default)s")
+    add("target", str, _usual_target(environment), "host and port; default: %(default)s")
     add("service", str, "", "full name of a service; default: the server as a whole")
     add("timeout", _seconds, "2", "seconds for all of it; default: %(default)s")
     add("tls-ca", Path, None, "authorities in PEM that may vouch for the server; without, no TLS")
@@ -105,6 +106,14 @@ def _options(arguments: Sequence[str], environment: Mapping[str, str]) -> argpar
     if options.tls_ca is None and (options.tls_cert or options.tls_name):
         parser.error("expected --tls-ca beside the other options of TLS")
     return options
+
+
+def _usual_target(environment: Mapping[str, str]) -> str:
+    """Where a server of the same environment is reached from this machine."""
+    host = environment.get("NEARFIELD_HOST", "")
+    if is_unix(host):
+        return address_of(host, 0)
+    return f"127.0.0.1:{environment.get('NEARFIELD_PORT') or DEFAULT_PORT}"
 
 
 def _seconds(text: str) -> float:

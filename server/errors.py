@@ -23,7 +23,10 @@ ServiceError
 └── FaultError                our own bug; its text stays in the log
 
 StartError                 the server cannot start; never crosses the wire
-├── PortTakenError
+├── CannotListenError
+│   ├── PortTakenError
+│   ├── HostUnknownError
+│   └── SocketPathError
 ├── WrongFeaturizerError
 └── MissingProviderError
 """
@@ -211,13 +214,34 @@ class StartError(Exception):
     """The server cannot start."""
 
 
-class PortTakenError(StartError):
+class CannotListenError(StartError):
+    """There is an address that the server cannot listen on."""
+
+
+class HostUnknownError(CannotListenError):
+    """The name of the host does not resolve."""
+
+    def __init__(self, host: str, why: str) -> None:
+        super().__init__(
+            f"cannot listen on {host}: the host name does not resolve ({why}); give an address of "
+            "this machine, or a name that /etc/hosts or DNS knows"
+        )
+
+
+class SocketPathError(CannotListenError):
+    """No Unix socket can be made at a path."""
+
+    def __init__(self, address: str, problem: str) -> None:
+        super().__init__(f"cannot listen on {address}: {problem}")
+
+
+class PortTakenError(CannotListenError):
     """Something listens there already, or the address is not ours."""
 
     def __init__(self, address: str) -> None:
         super().__init__(
-            f"cannot listen on {address}: the port is in use or the address is not this machine's; "
-            "choose another with --port or --host"
+            f"cannot listen on {address}: it is in use or is not this machine's; choose another "
+            "with --port or --host"
         )
 
 

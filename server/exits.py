@@ -4,20 +4,20 @@ from collections.abc import Mapping
 
 from export.generation import GenerationError
 from retrieval.errors import RetrievalError
-from server.errors import PortTakenError, StartError
+from server.errors import CannotListenError, StartError
 from server.security.errors import ExposedError
 
 FAULT = 1
 WRONG_SETTINGS = 2
 WRONG_GENERATION = 3
-PORT_TAKEN = 4
+CANNOT_LISTEN = 4
 CANNOT_START = 5
 
 STATUSES: Mapping[type[Exception], int] = {
     ExposedError: WRONG_SETTINGS,
     GenerationError: WRONG_GENERATION,
     RetrievalError: WRONG_GENERATION,
-    PortTakenError: PORT_TAKEN,
+    CannotListenError: CANNOT_LISTEN,
     StartError: CANNOT_START,
 }
 """The first class that an error is of decides."""

@@ -17,6 +17,7 @@ from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from features.providers import Choice
+from server.addresses import is_unix
 from server.breaker import BreakerSettings
 from server.limits import Limits
 from server.security.settings import SecuritySettings
@@ -29,13 +30,14 @@ class Settings(BaseSettings):
 
     Every flag is also an environment variable: --vllm-url is NEARFIELD_VLLM_URL and
     --limits.max-k is NEARFIELD_LIMITS__MAX_K; a flag is the stronger one. Exit status: 0 after a
-    drain, 2 for wrong settings, 3 for a generation that cannot be served, 4 for a port that
-    cannot be listened on, 5 for a featurizer or execution provider that does not fit.
+    drain, 2 for wrong settings, 3 for a generation that cannot be served, 4 for an address
+    that cannot be listened on, 5 for a featurizer or execution provider that does not fit.
     """
 
     model_config = SettingsConfigDict(
         env_prefix="NEARFIELD_",
         env_nested_delimiter="__",
+        env_ignore_empty=True,
         frozen=True,
         use_attribute_docstrings=True,
         cli_prog_name="python -m server",
@@ -55,7 +57,8 @@ class Settings(BaseSettings):
     and trusts the disk."""
 
     host: str = "127.0.0.1"
-    """Address to listen on. Beyond this machine it takes TLS and callers; see security."""
+    """Address to listen on, or unix:/path for a Unix socket, which one worker alone can serve.
+    Beyond this machine it takes TLS and callers; see security."""
     port: int = Field(default=50051, ge=0, le=65535)
     """Port to listen on; 0 takes a free one and prints it."""
     page_hold_s: NonNegativeFloat = 60.0
@@ -63,8 +66,11 @@ class Settings(BaseSettings):
     its lists; after that, or when it is replaced again, they end with PAGE_EXPIRED. Larger keeps
     two generations open for longer."""
     admin_port: int | None = Field(default=None, ge=0, le=65535)
-    """Port for AdminService, on the same host; 0 takes a free one and prints it. None for no such
-    port: generations are then changed by the link alone."""
+    """Port for AdminService; 0 takes a free one and prints it. None for no such port: generations
+    are then changed by the link alone."""
+    admin_host: str = "127.0.0.1"
+    """Address for AdminService, whatever host is, so that a server for a network does not open its
+    administration to it. What holds for host holds here."""
     port_shared: bool = False
     """Let other processes listen on the same port (SO_REUSEPORT): the system gives each of them a
     part of the connections. Several workers share theirs in any case."""
@@ -75,6 +81,13 @@ class Settings(BaseSettings):
     under way are finished. Without it, clients that a worker's death sent to the others would stay
     there. 0 asks nobody. Less spreads calls sooner, and costs a connection and its handshake more
     often."""
+    connection_idle_s: NonNegativeFloat = 300.0
+    """Seconds after which a connection without any call is asked to leave; clients connect anew
+    with their next call. 0 asks nobody."""
+    handshake_timeout_s: PositiveFloat = 10.0
+    """Seconds that a new connection gets for its handshakes, of TLS and of HTTP/2, before it is
+    closed. Larger bears slower networks, and lets connections that say nothing hold their places
+    for longer."""
     drain_wait_s: NonNegativeFloat = 1.0
     """Seconds between reporting NOT_SERVING and refusing new calls, for balancers to notice."""
     grace_s: NonNegativeFloat = 20.0
@@ -149,6 +162,18 @@ class Settings(BaseSettings):
     """How long workers and trials may take."""
     telemetry: TelemetrySettings = TelemetrySettings()
     """Logs, metrics and traces."""
+
+    @field_validator("workers")
+    @classmethod
+    def _one_on_a_unix_socket(cls, workers: int, info: ValidationInfo) -> int:
+        host = info.data.get("host", "")  # absent where it was refused itself
+        if workers > 1 and is_unix(host):
+            raise PydanticCustomError(
+                "not_shared",
+                "expected 1, because host is {host}: processes cannot share a Unix socket",
+                {"host": host},
+            )
+        return workers
 
     @field_validator("fallback_featurizer")
     @classmethod

@@ -118,7 +118,7 @@ def peers_python(environ: Mapping[str, str] = os.environ) -> Path:
     The file need not exist.
     """
     checkout = Path(__file__).resolve().parent.parent
-    return checkout / environ.get(PYTHON_VARIABLE, ".venv-peers/bin/python")
+    return checkout / (environ.get(PYTHON_VARIABLE) or ".venv-peers/bin/python")
 
 
 def library_versions(python: Path) -> dict[str, str]:

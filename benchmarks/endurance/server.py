@@ -40,7 +40,7 @@ def started(generations: Path, log: Path, flags: Sequence[str]) -> Iterator[Serv
     """
     wanted = ("--admin-port", "0", *flags)
     with serving(generations, log, *wanted, workers=WORKERS) as running:
-        told = re.search(r"operators are served on port (\d+)", log.read_text())
+        told = re.search(r"operators are served on \S+:(\d+)", log.read_text())
         if told is None:
             raise ServerError("the server does not say where it serves operators")
         yield Server(running.port, int(told[1]), running.process, log)

@@ -2,6 +2,7 @@
 
 from ipaddress import IPv6Address, ip_address
 
+from server.addresses import is_unix
 from server.security.errors import ExposedError
 from server.security.settings import WAYS_IN, SecuritySettings
 
@@ -39,7 +40,7 @@ def check_exposure(host: str, settings: SecuritySettings) -> None:
 
 def is_loopback(host: str) -> bool:
     """Tell whether an address is reached from this machine alone; a name but localhost is not."""
-    if host == "localhost":
+    if host == "localhost" or is_unix(host):
         return True
     try:
         address = ip_address(host)

@@ -5,7 +5,9 @@ from collections.abc import Sequence
 
 import grpc
 
+from server.addresses import address_of
 from server.app import KEEPALIVE_MIN_MS
+from server.connections import connection_options
 from server.errors import PortTakenError
 from server.health import Health
 from server.message_reader import READING_OPTIONS, MessageReader
@@ -14,6 +16,7 @@ from server.request_memory import RequestMemory
 from server.security.gate import open_gate
 from server.settings import Settings
 from server.supervision.admin_service import AdminService
+from server.supervision.ports import clear_away, make_room
 from server.supervision.supervisor import Supervisor
 from server.surround import RpcHandler, Surround, Watcher, handler_of
 
@@ -30,13 +33,14 @@ class AdminApp:
         self, supervisor: Supervisor, settings: Settings, *, watchers: Sequence[Watcher] = ()
     ) -> None:
         self._settings = settings
-        self._gate = open_gate(settings.security, settings.host)
+        self._gate = open_gate(settings.security, settings.admin_host)
         self._service = AdminService(supervisor)
         limits = settings.limits.model_copy(update={"default_deadline_ms": DEADLINE_MS})
         self._server = grpc.aio.server(
             options=[
                 ("grpc.max_receive_message_length", limits.max_request_bytes),
                 *READING_OPTIONS,
+                *connection_options(settings),
                 ("grpc.so_reuseport", 0),
                 ("grpc.keepalive_permit_without_calls", 1),
                 ("grpc.http2.min_ping_interval_without_data_ms", KEEPALIVE_MIN_MS),
@@ -58,22 +62,23 @@ class AdminApp:
         """Listen.
 
         Raises:
-            PortTakenError: the address cannot be listened on.
+            CannotListenError: the address cannot be listened on.
         """
-        host = self._settings.host
-        address = f"{f'[{host}]' if ':' in host else host}:{self._settings.admin_port}"
+        host, port = self._settings.admin_host, self._settings.admin_port or 0
         try:
-            self.port = self._gate.listen(self._server, address)
+            make_room(host)
+            self.port = self._gate.listen(self._server, address_of(host, port))
         except RuntimeError as error:
-            raise PortTakenError(address) from error
+            raise PortTakenError(address_of(host, port)) from error
         await self._server.start()
-        log.info("operators are served on port %d", self.port)
+        log.info("operators are served on %s", address_of(host, self.port))
 
     async def stop(self) -> None:
         """Finish what has begun, then close."""
         self._health.enter_graceful_shutdown()
         self._health.end_watches()
         await self._server.stop(self._settings.grace_s)
+        clear_away(self._settings.admin_host)
 
     def _wrapped(self, surround: Surround, method: Method) -> RpcHandler:
         behavior = getattr(self._service, method.name)

@@ -14,6 +14,7 @@ from export.generation import GenerationError
 from export.generation.folder import locate
 from export.generation.manifest import read_manifest
 from export.generation.verify import check_files
+from server.addresses import address_of
 from server.errors import (
     GenerationRefusedError,
     GenerationsBusyError,
@@ -94,9 +95,8 @@ class Supervisor:
 
     @property
     def address(self) -> str:
-        """Host and port."""
-        host = self._settings.host
-        return f"{f'[{host}]' if ':' in host else host}:{self.port}"
+        """Where the workers listen: host and port, or a Unix socket."""
+        return address_of(self._settings.host, self.port)
 
     @property
     def ready(self) -> bool:

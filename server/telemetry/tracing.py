@@ -25,7 +25,7 @@ def open_tracing(settings: TelemetrySettings, *, worker: int | None) -> TracerPr
     """
     resource = Resource.create(
         {
-            "service.name": os.environ.get("OTEL_SERVICE_NAME", "nearfield"),
+            "service.name": os.environ.get("OTEL_SERVICE_NAME") or "nearfield",
             "service.version": __version__,
             "service.instance.id": f"{socket.gethostname()}-{os.getpid()}",
             "nearfield.worker": "supervisor" if worker is None else str(worker),

@@ -33,7 +33,8 @@ def test_the_variable_names_the_folder_and_the_python(folder: Path) -> None:
 
 def test_a_relative_python_is_in_the_checkout() -> None:
     checkout = Path(__file__).resolve().parents[2]
-    assert vllm_python({}) == checkout / ".venv-vllm/bin/python"
+    for environ in ({}, {"NEARFIELD_VLLM_PYTHON": ""}):
+        assert vllm_python(environ) == checkout / ".venv-vllm/bin/python"
     assert vllm_python({"NEARFIELD_VLLM_PYTHON": "env/bin/python"}) == checkout / "env/bin/python"
 
 

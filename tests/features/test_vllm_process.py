@@ -194,6 +194,12 @@ def test_what_the_user_set_stays(name: str) -> None:
     assert server_environment({name: "4"}, on_gpu=False)[name] == "4"
 
 
+def test_variable_that_is_empty_is_as_one_that_is_not_set() -> None:
+    assert server_environment({"VLLM_CPU_KVCACHE_SPACE": ""}, on_gpu=False) == server_environment(
+        {}, on_gpu=False
+    )
+
+
 def test_the_command_names_model_limit_format_and_address(stand_in: Make) -> None:
     program = "import sys\nprint('words:', *sys.argv[1:])\nraise SystemExit(1)\n"
     with pytest.raises(VllmProcessError) as caught, VllmProcess(stand_in(program)):

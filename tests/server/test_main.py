@@ -19,7 +19,7 @@ import pytest
 from nearfield.v1 import embedding_pb2
 from nearfield.v1.embedding_pb2_grpc import EmbeddingServiceStub
 from server.__main__ import main
-from server.exits import CANNOT_START, PORT_TAKEN, WRONG_GENERATION, WRONG_SETTINGS
+from server.exits import CANNOT_LISTEN, CANNOT_START, WRONG_GENERATION, WRONG_SETTINGS
 from tests.server.serve_tiny import TINY
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -152,8 +152,27 @@ def test_port_in_use_is_told_and_leaves_with_its_own_status(folder: Path, run_ti
         taken.listen()
         port = str(taken.getsockname()[1])
         done = run_tiny(folder, "--port", port)
-    assert done.status == PORT_TAKEN
+    assert done.status == CANNOT_LISTEN
     assert f"127.0.0.1:{port}" in done.complaint
+
+
+def test_host_name_that_does_not_resolve_is_told_before_anything_else(
+    folder: Path, run_tiny: Run
+) -> None:
+    for flag in ("--host", "--admin-host"):
+        done = run_tiny(folder, "--admin-port", "0", flag, "nobody.invalid")
+        assert done.status == CANNOT_LISTEN
+        assert "nobody.invalid: the host name does not resolve" in done.complaint
+        assert done.complaint.count("\n") == 1
+
+
+def test_operators_are_served_on_loopback_unless_said_otherwise(
+    folder: Path, run_tiny: Run
+) -> None:
+    flags = ("--admin-port", "0", "--security.authentication", "off")
+    done = run_tiny(folder, *flags, "--admin-host", "0.0.0.0")
+    assert done.status == WRONG_SETTINGS
+    assert "0.0.0.0 is reached from other machines" in done.complaint
 
 
 def test_onnx_text_without_its_folder_cannot_start(folder: Path, run_tiny: Run) -> None:

@@ -1,5 +1,7 @@
+from collections.abc import Iterator
+
 import pytest
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_settings import CliApp
 
 from features.schema import MAX_ID_BYTES
@@ -88,3 +90,21 @@ def test_values_at_the_edge_of_a_contradiction_are_taken() -> None:
 
 def test_key_is_not_printed() -> None:
     assert "swordfish" not in repr(from_flags("--vllm-api-key", "swordfish"))
+
+
+def variables(model: type[BaseModel], prefix: str) -> Iterator[str]:
+    """Name the variable of every setting, those of its parts included."""
+    for name, field in model.model_fields.items():
+        variable = f"{prefix}{name.upper()}"
+        yield variable
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from variables(field.annotation, f"{variable}__")
+
+
+def test_variable_that_is_empty_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = set(variables(Settings, "NEARFIELD_"))
+    assert {"NEARFIELD_ADMIN_PORT", "NEARFIELD_SECURITY__LIMITS__CALLS_PER_S"} <= names
+    expected = from_flags()
+    for name in names:
+        monkeypatch.setenv(name, "")
+    assert from_flags() == expected

@@ -17,7 +17,13 @@ from training.adaptation import mean_reciprocal_rank as of_vectors
 from training.baselines import Popularity, interaction_matrix
 from training.errors import FitError, TrainingError
 from training.library_models import cut
-from training.library_peers import LibraryModel, Problem, library_versions, peers_python
+from training.library_peers import (
+    PYTHON_VARIABLE,
+    LibraryModel,
+    Problem,
+    library_versions,
+    peers_python,
+)
 from training.ranking import Candidates
 from training.tuning import mean_reciprocal_rank
 
@@ -31,6 +37,10 @@ SETTINGS = {
     "bpr": {"factors": 8, "learning_rate": 0.1, "regularization": 0.001, "iterations": 200},
     "sasrec": {"n_factors": 32, "n_blocks": 1, "lr": 0.01, "dropout_rate": 0.1},
 }
+
+
+def test_variable_that_is_empty_is_not_set() -> None:
+    assert peers_python({PYTHON_VARIABLE: ""}) == peers_python({})
 
 
 def ring() -> tuple[Problem, Candidates]:

@@ -6,7 +6,7 @@ from server.security.errors import ExposedError
 from server.security.exposure import check_exposure, is_loopback
 from server.security.settings import SecuritySettings
 
-HERE = ("127.0.0.1", "127.8.9.1", "::1", "::ffff:127.0.0.1", "localhost")
+HERE = ("127.0.0.1", "127.8.9.1", "::1", "::ffff:127.0.0.1", "localhost", "unix:/run/s")
 BEYOND = ("0.0.0.0", "::", "192.168.1.7", "::ffff:10.0.0.1", "example.org", "localhost.org", "")
 WAYS = (
     {"callers_file": "f"},

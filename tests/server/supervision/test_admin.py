@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import grpc
+import psutil
 import pytest
 
 from export.generation.incoming import Incoming
@@ -17,9 +18,11 @@ from nearfield.v1.admin_pb2_grpc import AdminServiceStub
 from server.calls import Call
 from server.methods import Method
 from server.security.authenticator import Metadata
+from server.security.exposure import is_loopback
 from server.supervision.admin import AdminApp
 from server.supervision.supervisor import Supervisor
 from server.surround import Watcher
+from tests.server.serve_tiny import TINY
 from tests.server.supervision.support import damage, supervising, two_generations
 from tests.server.support import make_settings, reason, rich_status, violated
 from tests.support.generation import write_tiny_output
@@ -285,3 +288,15 @@ async def test_name_of_nothing_is_refused(
             await admin.RollBackGeneration(pb.RollBackGenerationRequest())
     assert caught.value.code() is code
     assert reason(rich_status(caught.value)) == why
+
+
+async def test_operators_are_served_on_loopback_whatever_the_host_is(tmp_path: Path) -> None:
+    write_tiny_output(tmp_path)
+    security = {"authentication": "off", "insecure_allowed": True}
+    settings = make_settings(generation=tmp_path, host="0.0.0.0", admin_port=0, security=security)
+    admin = AdminApp(Supervisor(settings, [], TINY), settings)
+    await admin.start()
+    listening = psutil.Process().net_connections("tcp")
+    (host,) = (each.laddr.ip for each in listening if each.laddr.port == admin.port)
+    assert is_loopback(host)
+    await admin.stop()
