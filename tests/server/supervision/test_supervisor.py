@@ -19,7 +19,7 @@ from server.errors import (
     NothingBeforeError,
     PortTakenError,
 )
-from server.exits import WRONG_GENERATION
+from server.exit_codes import WRONG_GENERATION
 from server.supervision import store
 from server.supervision.changing import NICENESS
 from server.supervision.control import WorkerError
