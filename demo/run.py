@@ -15,6 +15,7 @@ from types import FrameType
 from rich.console import Console
 
 from demo import movielens
+from demo.editions import DEFAULT, EDITIONS, Edition
 from demo.process import Command, CommandError, free_port, run
 from demo.show import Screens
 from demo.story import Data, pick_person, three_more
@@ -30,13 +31,20 @@ def main() -> int:
     """Run `python -m demo.run`; 0 when everything was shown."""
     parser = argparse.ArgumentParser(prog="python -m demo.run", description=__doc__)
     parser.add_argument("--folder", type=Path, default=Path("var"), help="where results are kept")
-    parser.add_argument("--settings", type=Path, help="hyperparameters, as of python -m training")
+    parser.add_argument(
+        "--size", choices=list(EDITIONS), default=DEFAULT, help="of MovieLens; default: %(default)s"
+    )
+    parser.add_argument(
+        "--settings",
+        type=Path,
+        help="hyperparameters, as of python -m training; default: those of the size, see demo/",
+    )
     options = parser.parse_args()
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _leave)
     console = Console(width=120 if not sys.stdout.isatty() else None)
     try:
-        tour(options.folder.resolve(), options.settings, console)
+        tour(options.folder.resolve(), EDITIONS[options.size], options.settings, console)
     except (movielens.MovieLensError, FeatureError, CommandError, NearfieldError) as error:
         console.print(f"demo: {error}", style="red", markup=False)
         return 1
@@ -46,7 +54,7 @@ def main() -> int:
     return 0
 
 
-def tour(folder: Path, settings: Path | None, console: Console) -> None:
+def tour(folder: Path, edition: Edition, settings: Path | None, console: Console) -> None:
     """Build what is not there yet, serve it, and show it.
 
     Raises:
@@ -56,11 +64,12 @@ def tour(folder: Path, settings: Path | None, console: Console) -> None:
         NearfieldError: the server answered with an error.
     """
     started = time.monotonic()
-    data = movielens.prepare(folder / "movielens", folder / "downloads")
+    data = movielens.prepare(edition, folder / edition.folder, folder / "downloads")
+    out = folder / edition.demo_folder
     with vllm(console) as vllm_url:
         console.print("building a generation; what has not changed is not made again")
-        generation = build(data, folder / "demo", settings, vllm_url)
-        with served(generation, folder / "demo" / "server.log", vllm_url, console) as client:
+        generation = build(data, out, settings or edition.settings, vllm_url)
+        with served(generation, out / "server.log", vllm_url, console) as client:
             show(Screens(console, client), Data.read(data))
     console.print(
         f"\nAll of it in {time.monotonic() - started:.0f} s; what was built is in {folder}."

@@ -12,10 +12,11 @@ from export.generation import GenerationContents
 from export.generation.layout import ITEM_COLUMNS
 from export.generation.manifest import Metric
 from export.networks import Networks
-from export.ready import LISTED, Known, make_ready
+from export.ready import Known, make_ready
 from export.run import RunParts
 from features.encode import UserRecord
 from graph.build import popularity
+from retrieval.defaults import LISTED
 from retrieval.evidence import Catalogue
 from retrieval.index import VectorIndex
 from tables.dataset import Dataset

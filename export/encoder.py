@@ -8,9 +8,9 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from pkgutil import resolve_name
 
 from export.errors import ExportError
-from export.text_encoder import export_text_encoder
 from features.errors import FeatureError
 from features.model_files import find_packaged_encoder
 
@@ -31,7 +31,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         source = options.encoder or find_packaged_encoder()
-        difference = export_text_encoder(source, options.out, model=options.model)
+        export = resolve_name("export.text_encoder:export_text_encoder")  # loads torch
+        difference: float = export(source, options.out, model=options.model)
     except (ExportError, FeatureError, OSError) as error:
         sys.stderr.write(f"export: {error}\n")
         return 1

@@ -17,14 +17,13 @@ from threadpoolctl import threadpool_limits
 from export.generation.generation import Ready
 from features.providers import choose_providers
 from retrieval.calibrate import Calibration
+from retrieval.defaults import LISTED
 from retrieval.evidence import HISTORY_LENGTH, Catalogue, Person
 from retrieval.fused import FusedRanker
 from retrieval.index import VectorIndex
 from retrieval.query import Query, Selection
 from retrieval.select import Selector
 
-LISTED = 128
-"""Items kept ready for each user: 1 kB, and longer than most answers."""
 NO_ROW = -1
 _USERS_AT_ONCE = 64
 

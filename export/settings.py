@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 
 from export.generation.manifest import Metric
-from export.ready import LISTED
-from retrieval.store import APPROXIMATE_FROM
+from retrieval.defaults import APPROXIMATE_FROM, LISTED
 
 
 @dataclass(frozen=True, kw_only=True)

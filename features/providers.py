@@ -2,9 +2,8 @@
 
 import ctypes
 from collections.abc import Callable
+from pkgutil import resolve_name
 from typing import Literal
-
-import onnxruntime
 
 CUDA = "CUDAExecutionProvider"
 CPU = "CPUExecutionProvider"
@@ -19,7 +18,8 @@ def has_cuda() -> bool:
         ctypes.CDLL("libcuda.so.1")
     except OSError:
         return False
-    return CUDA in onnxruntime.get_available_providers()
+    # By name: what reads settings knows the choices, and `--help` does not load onnxruntime.
+    return CUDA in resolve_name("onnxruntime:get_available_providers")()
 
 
 def choose_providers(

@@ -6,15 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.approximate import ApproximateIndex
+from retrieval.defaults import APPROXIMATE_FROM
 from retrieval.errors import IndexDamagedError
 from retrieval.exact import ExactIndex
 from retrieval.header import HEADER_FILE, check_header, read_header
 from retrieval.index import VectorIndex, check_catalogue
 from retrieval.tune import between_rows, tune
-
-APPROXIMATE_FROM = 20_000
-"""Rows from which the approximate index is built: below, exact search takes under a
-millisecond for a query, and nothing has to be built, saved or missed (ADR 0004)."""
 
 RECALL = 0.99
 """Share of the true best ten rows that the approximate index is to find in every type."""

@@ -5,13 +5,14 @@ from collections.abc import Mapping
 from export.generation import GenerationError
 from retrieval.errors import RetrievalError
 from server.errors import CannotListenError, StartError
+from server.exit_codes import (
+    CANNOT_LISTEN,
+    CANNOT_START,
+    FAULT,
+    WRONG_GENERATION,
+    WRONG_SETTINGS,
+)
 from server.security.errors import ExposedError
-
-FAULT = 1
-WRONG_SETTINGS = 2
-WRONG_GENERATION = 3
-CANNOT_LISTEN = 4
-CANNOT_START = 5
 
 STATUSES: Mapping[type[Exception], int] = {
     ExposedError: WRONG_SETTINGS,

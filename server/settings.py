@@ -21,7 +21,7 @@ from server.addresses import is_unix
 from server.breaker import BreakerSettings
 from server.limits import Limits
 from server.security.settings import SecuritySettings
-from server.supervision.settings import SupervisionSettings
+from server.supervision_settings import SupervisionSettings
 from server.telemetry.settings import TelemetrySettings
 
 

@@ -6,25 +6,18 @@ python -m training.ablations --data FOLDER --run FOLDER [--ablations a,b,c] [--s
 import argparse
 import sys
 from collections.abc import Sequence
+from pkgutil import resolve_name
 from typing import get_args
 
 from tables.roles import Rule
-from training.ablation_rows import ablations
-from training.comparing import add_options, base_of, conclude, default_run
-from training.options import guarded
+from training.options import add_comparison_options
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; 0 when done, 1 with a message on standard error when it cannot be."""
     options = _parser().parse_args(arguments)
-    return guarded("ablations", lambda: _ablate(options))
-
-
-def _ablate(options: argparse.Namespace) -> None:
-    base = base_of(options, f"test by {options.protocol}" if options.protocol else "test")
-    run = default_run(base, options)
-    run.make_graph()
-    conclude(base, options, "ablations", "Ablations", ablations(run.dataset, run.graph))
+    status: int = resolve_name("training.comparisons:ablate")(options)
+    return status
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -33,7 +26,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Take one thing away at a time, and say what that changes. Stages made from "
         "the same are made once; ablations.json and ablations.md come last.",
     )
-    add_options(parser, "ablations")
+    add_comparison_options(parser, "ablations")
     parser.add_argument(
         "--protocol",
         choices=get_args(Rule),

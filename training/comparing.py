@@ -1,32 +1,17 @@
-"""What the commands that compare variants share: their options, and what they write."""
+"""What the commands that compare variants share: what they start from and what they write."""
 
 import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from training.options import add_text_options, distinct_seeds, featurizer_source
+from training.guarded import featurizer_source
 from training.pipeline import Run
 from training.settings import read_settings
 from training.variant_figures import figures
 from training.variant_runs import Base, Comparison, compare
 from training.variant_tables import write_comparison
 from training.variants import DEFAULT, Variant, choose
-
-
-def add_options(command: argparse.ArgumentParser, rows: str) -> None:
-    """Add what every comparison asks for; `rows` is the name of the option that picks rows."""
-    add = command.add_argument
-    add("--data", type=Path, required=True, help="folder of the data set (see the data contract)")
-    add("--run", type=Path, required=True, help="folder for the stages and the tables")
-    add("--settings", type=Path, help="TOML file with hyperparameters (see training/settings.py)")
-    add("--seed", type=int, help="of ties and of what is held out; default 0")
-    add(
-        "--seeds", type=distinct_seeds, default=(0,), help="of training, comma-separated; default 0"
-    )
-    add("--strict", action="store_true", help="refuse bad rows instead of setting them aside")
-    add(f"--{rows}", dest="rows", default="", help="comma-separated names; default: all")
-    add_text_options(command)
 
 
 def base_of(options: argparse.Namespace, holding: str) -> Base:

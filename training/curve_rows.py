@@ -9,14 +9,11 @@ import polars as pl
 from graph.errors import SplitError
 from graph.item_graph import ItemGraph
 from tables.dataset import Dataset
+from training.options import AGES
 from training.variants import DEFAULT, Variant
 from training.view import View
 
 DAY_S = 86_400
-AGES = (0, 1, 2, 4, 8)
-"""Windows between what the foundation knows and the moment of the cases."""
-WINDOWS = 16
-"""Windows that the data set is cut into; the last is held out."""
 _COPIED_UP_TO = 2
 _LENDERS = 5
 

@@ -6,37 +6,17 @@ python -m training.curves foundation-age --data FOLDER --run FOLDER [--windows 1
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from pkgutil import resolve_name
 
-from training.comparing import add_options, base_of, conclude, default_run
-from training.curve_rows import AGES, WINDOWS, Windows, foundation_age, unseen_items
-from training.options import guarded
+from training.options import AGES, WINDOWS, add_comparison_options
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; 0 when done, 1 with a message on standard error when it cannot be."""
     options = _parser().parse_args(arguments)
-    return guarded("curves", lambda: _COMMANDS[options.command](options))
-
-
-def _unseen_items(options: argparse.Namespace) -> None:
-    base = base_of(options, "test by unseen-items")
-    run = default_run(base, options)
-    run.make_graph()
-    conclude(base, options, "unseen-items", "Unseen items", unseen_items(run.graph))
-
-
-def _foundation_age(options: argparse.Namespace) -> None:
-    base = base_of(options, "test by time")
-    windows = Windows.of(default_run(base, options).whole, options.windows)
-    rows = foundation_age(windows, options.ages)
-    conclude(base, options, "foundation-age", "Age of the foundation", rows)
-
-
-_COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
-    "unseen-items": _unseen_items,
-    "foundation-age": _foundation_age,
-}
+    status: int = resolve_name("training.comparisons:draw_curve")(options)
+    return status
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -49,7 +29,7 @@ def _parser() -> argparse.ArgumentParser:
         ("foundation-age", "a foundation made with what was known some windows of time ago"),
     ):
         command = commands.add_parser(name, help=text, description=text)
-        add_options(command, "rows")
+        add_comparison_options(command, "rows")
     command.add_argument(
         "--windows",
         type=_count,

@@ -1,36 +1,34 @@
-"""What several command lines share: where text vectors come from, and how they end."""
+"""The options of the command lines of training; nothing here loads what they start.
+
+`--help` and a usage error answer at once, so the programs import their work by name, after the
+arguments are read.
+"""
 
 import argparse
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
-from tqdm import tqdm
+MODELS = (
+    "popularity",
+    "text-knn",
+    "item-cosine",
+    "text-knn-tuned",
+    "item-cosine-tuned",
+    "ease-tuned",
+    "als",
+    "bpr",
+    "lightgcn",
+    "sasrec",
+    "hgnn-knn",
+    "2t",
+    "2t-hgnn",
+    "nearfield",
+)
+"""Names of `training.comparison.MODELS`, for the help."""
 
-from features.errors import FeatureError
-from features.model_files import vllm_python
-from features.vllm import VllmSettings
-from features.vllm_process import VllmProcessSettings
-from graph.errors import GraphError
-from models.checkpoint import CheckpointError
-from tables.errors import TableError
-from training.errors import TrainingError
-from training.featurizers import FeaturizerSource, RunningVllm, StartedVllm
-
-_ERRORS = (FeatureError, TableError, GraphError, CheckpointError, TrainingError, OSError)
-
-
-def guarded(program: str, work: Callable[[], None]) -> int:
-    """Do the work; 0 when done, 1 with a message on standard error when it cannot be."""
-    try:
-        work()
-    except _ERRORS as error:
-        tqdm.write(f"{program}: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        tqdm.write(f"{program}: interrupted; the same command goes on from here", file=sys.stderr)
-        return 130
-    return 0
+AGES = (0, 1, 2, 4, 8)
+"""Windows between what the foundation knows and the moment of the cases."""
+WINDOWS = 16
+"""Windows that the data set is cut into; the last is held out."""
 
 
 def add_text_options(command: argparse.ArgumentParser) -> None:
@@ -42,13 +40,19 @@ def add_text_options(command: argparse.ArgumentParser) -> None:
     add("--encoder", type=Path, help="folder of the encoder to start; default: the packaged one")
 
 
-def featurizer_source(options: argparse.Namespace) -> FeaturizerSource:
-    """Choose between a running vLLM and one to be started."""
-    if options.vllm_url:
-        return RunningVllm(VllmSettings(base_url=options.vllm_url, model=options.vllm_model))
-    return StartedVllm(
-        VllmProcessSettings(python=vllm_python(), encoder=options.encoder, model=options.vllm_model)
+def add_comparison_options(command: argparse.ArgumentParser, rows: str) -> None:
+    """Add what every comparison asks for; `rows` is the name of the option that picks rows."""
+    add = command.add_argument
+    add("--data", type=Path, required=True, help="folder of the data set (see the data contract)")
+    add("--run", type=Path, required=True, help="folder for the stages and the tables")
+    add("--settings", type=Path, help="TOML file with hyperparameters (see training/settings.py)")
+    add("--seed", type=int, help="of ties and of what is held out; default 0")
+    add(
+        "--seeds", type=distinct_seeds, default=(0,), help="of training, comma-separated; default 0"
     )
+    add("--strict", action="store_true", help="refuse bad rows instead of setting them aside")
+    add(f"--{rows}", dest="rows", default="", help="comma-separated names; default: all")
+    add_text_options(command)
 
 
 def distinct_seeds(text: str) -> tuple[int, ...]:

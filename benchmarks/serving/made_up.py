@@ -33,12 +33,12 @@ from models.hgnn import HGNN
 from models.scorer import Scorer
 from models.towers import TwoTower
 from retrieval.approximate import ApproximateIndex
+from retrieval.defaults import APPROXIMATE_FROM
 from retrieval.evidence import EDGE_KINDS, Catalogue
 from retrieval.exact import ExactIndex
 from retrieval.hnsw import GraphSettings
 from retrieval.index import VectorIndex
 from retrieval.pairwise import PairTable
-from retrieval.store import APPROXIMATE_FROM
 from retrieval.tune import QUESTIONS, WIDTHS, tune
 
 TYPES = ("book", "film")

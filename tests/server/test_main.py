@@ -19,7 +19,7 @@ import pytest
 from nearfield.v1 import embedding_pb2
 from nearfield.v1.embedding_pb2_grpc import EmbeddingServiceStub
 from server.__main__ import main
-from server.exits import CANNOT_LISTEN, CANNOT_START, WRONG_GENERATION, WRONG_SETTINGS
+from server.exit_codes import CANNOT_LISTEN, CANNOT_START, WRONG_GENERATION, WRONG_SETTINGS
 from tests.server.serve_tiny import TINY
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -16,7 +16,7 @@ from server.supervision.control import (
     WorkerHungError,
 )
 from server.supervision.process import Programs, WorkerProcess
-from server.supervision.settings import SupervisionSettings
+from server.supervision_settings import SupervisionSettings
 
 OLD, NEW = Path("generations/old"), Path("generations/new")
 TIMES = SupervisionSettings(open_timeout_s=0.2, hung_s=0.2)

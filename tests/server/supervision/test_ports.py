@@ -9,7 +9,7 @@ import pytest
 
 from server.addresses import address_of, unix_path
 from server.errors import CannotListenError, HostUnknownError, PortTakenError, SocketPathError
-from server.exits import CANNOT_LISTEN, status_of
+from server.exit_codes import CANNOT_LISTEN, status_of
 from server.supervision.ports import take_port
 
 

@@ -20,7 +20,7 @@ from server.errors import (
     PortTakenError,
     ShuttingDownError,
 )
-from server.exits import WRONG_GENERATION
+from server.exit_codes import WRONG_GENERATION
 from server.supervision import store
 from server.supervision.control import WorkerError
 from server.supervision.process import FEW_ARENAS, ONE_THREAD, Programs

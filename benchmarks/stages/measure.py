@@ -1,11 +1,4 @@
-"""Time and peak memory of each offline stage, each in a process of its own.
-
-    python -m benchmarks.stages --data var/movielens --out var/stages
-
-A vLLM server is started for the text stage and not counted in its memory; the time it takes
-to start is a line of its own. The folder `--out` must not hold a run, or there is nothing to
-measure. Prints a table and writes stages.json into `--out`.
-"""
+"""Time and memory of each stage of building a generation, each in a process of its own."""
 
 import argparse
 import json
@@ -15,7 +8,6 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 from export.__main__ import main as export_main
 from features.model_files import vllm_python
@@ -36,12 +28,8 @@ class Measured:
     """Largest resident memory of the stage's process; None for vLLM, which is not ours."""
 
 
-def main() -> int:
+def measure(options: argparse.Namespace) -> int:
     """Measure every stage in order."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="folder of the data set")
-    parser.add_argument("--out", type=Path, required=True, help="folder to build in")
-    options = parser.parse_args()
     if (options.out / "run").exists():
         print(
             f"{options.out / 'run'} exists; stages that are current take no time", file=sys.stderr
@@ -105,7 +93,3 @@ def _print(measured: list[Measured]) -> None:
         peak = "" if each.peak_mb is None else f"{each.peak_mb:,.0f}"
         print(f"| {each.stage} | {each.seconds:.1f} | {peak} |")
     print(f"| all | {sum(each.seconds for each in measured):.1f} | |")
-
-
-if __name__ == "__main__":
-    sys.exit(main())

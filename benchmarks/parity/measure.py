@@ -27,14 +27,8 @@ from features.vllm_process import VllmProcess, VllmProcessSettings
 from tests.support.texts import real_texts
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Print both tables."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.parity", description=__doc__)
-    parser.add_argument(
-        "--generation", type=Path, required=True, help="a generation, or a folder with `current`"
-    )
-    parser.add_argument("--vllm-url", help="a vLLM that runs; default: one is started")
-    options = parser.parse_args(arguments)
+def measure(options: argparse.Namespace) -> int:
+    """Measure, and print both tables."""
     try:
         _measure(options.generation, options.vllm_url)
     except (ExportError, FeatureError, GenerationError) as error:
@@ -78,7 +72,3 @@ def _vllm(url: str | None) -> Iterator[str]:
         return
     with VllmProcess(VllmProcessSettings()) as server:
         yield server.base_url
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -13,7 +13,6 @@ import argparse
 import json
 import resource
 import sys
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -49,17 +48,8 @@ KINDS = {
 """Operators of a kind; all others are elementwise, reductions, copies and the engine itself."""
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Print the tables."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.training_profile")
-    add = parser.add_argument
-    add("--run", type=Path, required=True, help="a run that has a foundation")
-    add("--settings", type=Path, help="TOML file with the hyperparameters to train by")
-    add("--steps", type=int, default=40, help="of each training; default: %(default)s")
-    add("--json", type=Path, help="file for the same figures")
-    options = parser.parse_args(arguments)
-    if options.steps < 1:
-        parser.error("--steps: expected at least 1")
+def profile(options: argparse.Namespace) -> int:
+    """Measure, and print the tables."""
     try:
         report = measure(options.run, options.settings, options.steps)
     except (OSError, TrainingError) as error:
@@ -181,7 +171,3 @@ def _training_as_json(measured: Measured, operators: list[Operator]) -> dict[str
         "kinds_ms": _by_kind(operators),
         "operators": [asdict(operator) for operator in operators],
     }
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,0 +1,1 @@
+"""How far the same network computes alike in two libraries."""

@@ -1,0 +1,1 @@
+"""Time and memory of each stage of building a generation."""
