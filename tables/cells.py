@@ -116,17 +116,18 @@ def _genres(name: str, dtype: pl.DataType) -> Cells | None:
 
 def _moments(name: str, dtype: pl.DataType) -> Cells | None:
     if is_text(dtype):
-        read, column, there = moments.of_text(name), pl.col(name), pl.col(name).str.contains(r"\S")
+        cell = _visible(as_text(name, dtype))
+        read = moments.of_text(name)
     elif dtype.is_numeric():
-        column = _without_nan(name, dtype)
-        read, there = moments.of_numbers(column), column.is_not_null()
+        cell = _without_nan(name, dtype)
+        read = moments.of_numbers(cell)
     elif isinstance(dtype, pl.Datetime | pl.Date):
-        column = pl.col(name)
-        read, there = moments.of_dates(column, dtype), column.is_not_null()
+        cell = pl.col(name)
+        read = moments.of_dates(cell, dtype)
     else:
         return None
     marks = {
-        UNREADABLE: there & read.seconds.is_null(),
+        UNREADABLE: cell.is_not_null() & read.seconds.is_null(),
         DATED: read.dated,
         FLOORED: read.floored,
         ZONELESS: read.zoneless,
@@ -138,7 +139,7 @@ def _moments(name: str, dtype: pl.DataType) -> Cells | None:
 def _numbers(column: Column, dtype: pl.DataType) -> Cells | None:
     name, target = column.name, TARGET[column.kind]
     if is_text(dtype):
-        cell = _visible(pl.col(name).cast(pl.String)).str.strip_chars()
+        cell = _visible(as_text(name, dtype)).str.strip_chars()
     elif dtype.is_numeric():
         cell = _without_nan(name, dtype)
     else:

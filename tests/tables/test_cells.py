@@ -300,6 +300,18 @@ def test_a_fraction_of_a_second_is_left_out_and_told_of(tmp_path: Path, times: p
     )
 
 
+@pytest.mark.parametrize("dtype", [pl.String, pl.Categorical, pl.Binary])
+def test_text_of_any_type_is_read_as_numbers_and_moments(
+    tmp_path: Path, dtype: type[pl.DataType]
+) -> None:
+    cells = pl.Series(["1700000000", "", "2023-11-14T22:13:20Z"]).cast(dtype)
+    seqs = pl.Series(["3", " ", "4.0"]).cast(dtype)
+    events = pl.DataFrame({"user_id": "ann", "item_id": "b1", "timestamp": cells, "seq": seqs})
+    write_folder(tmp_path, items=items_table("b1"), interactions=events)
+    rows = read(tmp_path, strict=True).interactions.select("timestamp", "seq").rows()
+    assert sorted(rows, key=str) == [(SECONDS, 3), (SECONDS, 4), (None, None)]
+
+
 def test_days_are_moments_too(tmp_path: Path) -> None:
     dataset = read_times(tmp_path, pl.Series([date(1970, 1, 2)]))
     assert dataset.interactions["timestamp"].to_list() == [86_400]
