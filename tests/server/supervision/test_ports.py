@@ -9,7 +9,8 @@ import pytest
 
 from server.addresses import address_of, unix_path
 from server.errors import CannotListenError, HostUnknownError, PortTakenError, SocketPathError
-from server.exit_codes import CANNOT_LISTEN, status_of
+from server.exit_codes import CANNOT_LISTEN
+from server.exits import status_of
 from server.supervision.ports import take_port
 
 
