@@ -1,9 +1,12 @@
 """What the supervisor adds to the metrics of its workers."""
 
+import logging
 from pathlib import Path
 
 from server.telemetry.exposition import Exposition, FolderExposition, ProcessExposition
 from server.telemetry.metrics import Metrics
+
+log = logging.getLogger(__name__)
 
 
 class Counts:
@@ -22,7 +25,11 @@ class Counts:
         return self._workers or ProcessExposition(self.metrics)
 
     def ended(self, pid: int) -> None:
-        """Count a worker that ended unasked, and forget what it measured of itself."""
+        """Count a worker that ended unasked, keep what it counted, forget what it measured."""
         self.metrics.worker_restarted()
-        if self._workers is not None:
+        if self._workers is None:
+            return
+        try:
             self._workers.dead(pid)
+        except OSError:  # no reason to start no worker in its place
+            log.exception("the metrics of process %d are left as they are", pid)

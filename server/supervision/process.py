@@ -49,6 +49,8 @@ class WorkerProcess:
         self.generation = ""
         """Name of what it answers from; empty until it answers."""
         self.restarts = 0
+        self.last_pid = 0
+        """Process id of its life now, or of the one that ended last."""
         self._command = [sys.executable, "-m", programs.worker]
         self._flags = flags
         self._process: Process | None = None
@@ -85,6 +87,7 @@ class WorkerProcess:
             except BaseException:
                 ours.close()
                 raise
+        self.last_pid = self._process.pid
         self._link = await open_end(ours)
 
     async def ask(self, verb: Verb, about: str = "", *, within_s: float) -> Told:

@@ -250,9 +250,9 @@ class Supervisor:
         pause_s = FIRST_PAUSE_S
         loop = asyncio.get_running_loop()
         while True:
-            began, pid = loop.time(), worker.pid
+            began = loop.time()
             status = await worker.ended()
-            await asyncio.to_thread(self._counts.ended, pid)
+            await asyncio.to_thread(self._counts.ended, worker.last_pid)
             self._count_workers()
             log.error("worker %d ended with status %d", worker.number, status)
             lived_s = loop.time() - began

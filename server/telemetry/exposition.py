@@ -1,23 +1,32 @@
 """What Prometheus reads: the metrics of this process, or of several added up."""
 
+import logging
 import os
+import threading
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from shutil import rmtree
+from shutil import copyfile, rmtree
 from tempfile import mkdtemp
 from typing import Any, Protocol
 
 from prometheus_client import Metric
 from prometheus_client.exposition import choose_encoder
+from prometheus_client.mmap_dict import MmapedDict
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.registry import Collector, CollectorRegistry
 
 from server.telemetry.metrics import FOLDER, GENERATION_INFO, Metrics, count_here
 
+log = logging.getLogger(__name__)
+
 _collector: Any = MultiProcessCollector  # has no types
-_mark_dead: Any = mark_process_dead  # nor has this
+_mark_dead: Any = mark_process_dead  # nor have these
+_Values: Any = MmapedDict
+
+LASTING = ("counter", "histogram")
+"""Kinds of metrics that outlive the process that counted."""
 
 
 @dataclass(frozen=True)
@@ -51,22 +60,47 @@ class ProcessExposition:
 class FolderExposition:
     """The metrics of all processes that share a folder, added up.
 
-    What a dead process counted stays counted; what it measured of itself goes, once it is told to
-    be dead.
+    Once a process is told to be dead, what it counted is added to one file for all the dead, so
+    that files do not pile up, and what it measured of itself goes.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._lock = threading.Lock()
         self._registry = CollectorRegistry()
         self._registry.register(_Present(_collector(None, str(folder))))
 
     def page(self, accept: str) -> Page:
         """Write them."""
-        return _page(self._registry, accept)
+        with self._lock:
+            return _page(self._registry, accept)
 
     def dead(self, pid: int) -> None:
-        """Forget what a process that has ended measured of itself."""
-        _mark_dead(pid, str(self._folder))
+        """Take over what a process that has ended counted, and forget what it measured."""
+        with self._lock:  # a page has it from the one file or from the other
+            _mark_dead(pid, str(self._folder))
+            for kind in LASTING:
+                counted = self._folder / f"{kind}_{pid}.db"
+                if not counted.exists():
+                    continue
+                try:
+                    _add(counted, self._folder / f"{kind}_dead.db")
+                except Exception:  # a file that is broken would break every page
+                    log.exception("what process %d counted is lost", pid)
+                counted.unlink()
+
+
+def _add(counted: Path, total: Path) -> None:
+    """Add the values of a file to another, whole or not at all."""
+    fresh = total.with_suffix(".new")  # which no page reads
+    fresh.unlink(missing_ok=True)
+    if total.exists():
+        copyfile(total, fresh)
+    with closing(_Values(str(fresh))) as values:
+        for key, value, _, _ in _Values.read_all_values_from_file(str(counted)):
+            before, _ = values.read_value(key)
+            values.write_value(key, before + value, 0.0)
+    fresh.replace(total)
 
 
 @contextmanager

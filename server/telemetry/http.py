@@ -3,8 +3,9 @@
 import logging
 import socket
 import threading
+import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
@@ -21,7 +22,11 @@ log = logging.getLogger(__name__)
 Readiness = Callable[[], str]
 """Says what is missing before calls can be answered; empty where nothing is."""
 PATIENCE_S = 10.0
-"""Seconds that a client may take to ask, or to read."""
+"""Seconds that a client may take, from its connection to the end of its answer."""
+MOST_CONNECTIONS = 16
+"""Connections at once, each with a thread. Where another one comes, the oldest is closed."""
+MAKES_WAY_S = 0.5
+"""Seconds within which a connection that is closed lets go of its thread."""
 TEXT = "text/plain; charset=utf-8"
 
 
@@ -110,11 +115,60 @@ def metrics_server(
 
 
 class _Server(ThreadingHTTPServer):
+    """Bounds its threads, and the time that each connection has."""
+
+    request_queue_size = 128  # where it is full, who connects tries again a second later
     daemon_threads = True
+    block_on_close = False  # close waits for nobody who reads slowly
+
+    def __init__(self, *arguments: Any) -> None:  # noqa: ANN401 - the base's
+        self._places = threading.BoundedSemaphore(MOST_CONNECTIONS)
+        self._lock = threading.Lock()
+        self._began: dict[socket.socket, float] = {}
+        super().__init__(*arguments)
+
+    def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401
+        """Answer in a thread, where one is free or becomes free."""
+        if not self._places.acquire(blocking=False):
+            self._end(lambda connections: list(connections)[:1])
+            if not self._places.acquire(timeout=MAKES_WAY_S):
+                self.shutdown_request(request)
+                return
+        with self._lock:
+            self._began[request] = time.monotonic()
+        try:
+            super().process_request(request, client_address)
+        except RuntimeError:  # no thread could be started
+            self._leave(request)
+            raise
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:  # noqa: ANN401
+        """Answer, then give the thread back."""
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._leave(request)
+
+    def service_actions(self) -> None:
+        """Close connections whose time is over; called twice a second."""
+        late = time.monotonic() - PATIENCE_S
+        self._end(lambda connections: [each for each, at in connections.items() if at < late])
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401
         """Tell the log; a client that left is none of our business."""
         log.debug("a request for metrics broke off", exc_info=True)
+
+    def _end(self, choose: Callable[[dict[socket.socket, float]], list[socket.socket]]) -> None:
+        """End connections; their threads notice."""
+        with self._lock:
+            for each in choose(self._began):
+                with suppress(OSError):  # it has ended
+                    each.shutdown(socket.SHUT_RDWR)
+
+    def _leave(self, request: socket.socket) -> None:
+        with self._lock:
+            del self._began[request]
+        self._places.release()
 
 
 class _ServerV6(_Server):

@@ -7,8 +7,10 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
+from prometheus_client.mmap_dict import MmapedDict, mmap_key
 from prometheus_client.parser import text_string_to_metric_families
 
 from server.telemetry.exposition import (
@@ -108,6 +110,51 @@ def test_workers_are_added_up_and_the_dead_leave_what_they_counted(folder: Path)
         assert ("nearfield_worker_resident_memory_bytes", frozenset({"2"})) not in one
         with worker(2, 1, folder):
             assert scrape(exposition)[started] == 9
+
+
+def test_over_many_lives_files_do_not_pile_up_and_counts_do_not_go_back(folder: Path) -> None:
+    exposition = FolderExposition(folder)
+    for life in range(1, 6):
+        pid = 10_000_000 + life
+        count_as(folder, pid)
+        before = scrape(exposition)
+        exposition.dead(pid)
+        exposition.dead(pid)  # twice is once
+        after = scrape(exposition)
+        assert before.pop(("memory", frozenset())) == 100
+        assert after == before
+        assert after["swaps_total", frozenset({"done"})] == life
+        assert after["jobs_bucket", frozenset({"2.0"})] == 2 * life
+        assert after["jobs_count", frozenset()] == 3 * life
+    assert {each.name for each in folder.iterdir()} == {"counter_dead.db", "histogram_dead.db"}
+
+
+def count_as(folder: Path, pid: int) -> None:
+    """Count as a process of that number would."""
+    written = {
+        f"counter_{pid}.db": [(mmap_key("swaps", "swaps_total", ["o"], ["done"], "told"), 1.0)],
+        f"gauge_livesum_{pid}.db": [(mmap_key("memory", "memory", [], [], "told"), 100.0)],
+        f"histogram_{pid}.db": [
+            (mmap_key("jobs", "jobs_bucket", ["le"], ["2.0"], "told"), 2.0),
+            (mmap_key("jobs", "jobs_bucket", ["le"], ["+Inf"], "told"), 1.0),
+            (mmap_key("jobs", "jobs_sum", [], [], "told"), 7.0),
+        ],
+    }
+    for name, series in written.items():
+        values: Any = MmapedDict(str(folder / name))  # type: ignore[no-untyped-call]
+        for key, value in series:
+            values.write_value(key, value, 0.0)
+        values.close()
+
+
+def test_broken_file_of_a_dead_process_breaks_no_page(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    exposition = FolderExposition(folder)
+    (folder / "counter_10000000.db").write_bytes(b"x")
+    exposition.dead(10_000_000)
+    assert "is lost" in caplog.text
+    assert exposition.page("").content == b""
 
 
 def test_generation_that_nobody_answers_from_is_left_out(folder: Path) -> None:

@@ -1,14 +1,18 @@
 import http.client
 import logging
 import socket
+import threading
+import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import httpx
 import pytest
 
 from server.errors import PortTakenError
+from server.telemetry import http as http_module
 from server.telemetry.exposition import Page, ProcessExposition
-from server.telemetry.http import MetricsServer, metrics_server
+from server.telemetry.http import MOST_CONNECTIONS, MetricsServer, metrics_server
 from server.telemetry.metrics import Metrics
 from server.telemetry.settings import TelemetrySettings
 
@@ -83,6 +87,59 @@ def test_nonsense_and_a_client_that_leaves_harm_nobody(
         raw.sendall(b"\x16\x03\x01\x02\x00\r\n\r\n")
         raw.recv(1000)
     assert client.get("/livez").status_code == 200
+
+
+def test_however_many_connect_threads_are_few_and_the_next_one_is_answered(
+    server: MetricsServer, client: httpx.Client
+) -> None:
+    before = threading.active_count()
+    with ExitStack() as stack:
+        for _ in range(3 * MOST_CONNECTIONS):
+            silent = socket.create_connection(("127.0.0.1", server.port))
+            stack.enter_context(silent).sendall(b"GET /metrics HTTP/1.0\r\n")
+        assert client.get("/livez").status_code == 200
+        assert threading.active_count() <= before + MOST_CONNECTIONS
+        assert client.get("/metrics").status_code == 200
+
+
+def test_client_that_asks_bit_by_bit_is_let_go(
+    server: MetricsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http_module, "PATIENCE_S", 0.2)
+    with socket.create_connection(("127.0.0.1", server.port)) as slow:
+        slow.settimeout(0.05)
+        until = time.monotonic() + 20
+        ended = False
+        while not ended and time.monotonic() < until:
+            try:
+                slow.sendall(b"GET /metrics ")
+                ended = slow.recv(1) == b""
+            except TimeoutError:
+                continue
+            except ConnectionError:
+                ended = True
+        assert ended
+
+
+def test_client_that_does_not_read_is_let_go(
+    readiness: Readiness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Long:
+        def page(self, accept: str) -> Page:
+            return Page(b"x" * 50_000_000, "text/plain")
+
+    monkeypatch.setattr(http_module, "PATIENCE_S", 0.2)
+    before = threading.active_count()
+    with ExitStack() as stack:
+        running = stack.enter_context(MetricsServer("127.0.0.1", 0, Long(), readiness))
+        silent = stack.enter_context(socket.create_connection(("127.0.0.1", running.port)))
+        silent.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
+        until = time.monotonic() + 20
+        while threading.active_count() < before + 2 and time.monotonic() < until:
+            time.sleep(0.01)
+        while threading.active_count() > before + 1 and time.monotonic() < until:
+            time.sleep(0.01)
+        assert threading.active_count() == before + 1
 
 
 def test_what_cannot_be_written_is_told_to_the_log_alone(caplog: pytest.LogCaptureFixture) -> None:
