@@ -1,24 +1,24 @@
 """The inner loops of the second channel, compiled: what `retrieval.evidence` says, no columns.
 
-The loops are plain Python over arrays, compiled by numba when they are first called and kept beside
-the source, or where NUMBA_CACHE_DIR says. They hold no lock of Python's, so threads run side by
+The loops are plain Python over arrays, compiled by numba when they are first called and kept where
+`retrieval.compiled` finds a place. They hold no lock of Python's, so threads run side by
 side. Nothing here allocates in proportion to the catalogue: who calls lends a `place`, an array
 with a number for each row that is -1 everywhere, and gets it back like that.
 """
 
 from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from retrieval import evidence
+from retrieval.compiled import compiled, tell_places
 
 KINDS = len(evidence.EDGE_KINDS)
 DECAYS = len(evidence.DECAYS)
 """Constants, so that loops over them are unrolled."""
 
-_compiled: Any = numba.njit(cache=True, nogil=True, fastmath={"contract", "reassoc", "nsz", "arcp"})
+_compiled = compiled(nogil=True, fastmath={"contract", "reassoc", "nsz", "arcp"})
 """Sums may be taken in another order, as a matrix product would; NaN and infinity stay what they
 are."""
 
@@ -34,6 +34,7 @@ say: Any = _compiled(_say)
 
 def load() -> None:
     """Load what numba imports when a kernel is first called: half of itself."""
+    tell_places()
     say(np.zeros(KINDS, np.float32), np.float32(0), np.zeros(KINDS, np.float32))
 
 

@@ -8,11 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import numba
 import numpy as np
 from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
 from numpy.typing import NDArray
+
+from retrieval.compiled import compiled
 
 SMALL_BYTES = 4096
 """Messages up to this length are not walked through; the most one of them takes is 0.3 MB."""
@@ -28,7 +29,7 @@ _DEPTH = 32
 _NO_TYPE = -1
 _MALFORMED = -1
 
-_compiled: Any = numba.njit(cache=True, nogil=True)
+_compiled = compiled(nogil=True)
 
 
 class MalformedMessageError(Exception):

@@ -8,7 +8,7 @@ from server.security import api_keys
 from server.security.api_keys import ApiKeys
 from server.security.callers import ANYBODY, Caller
 from server.security.callers_file import Line, read_lines
-from server.security.certificates import Certificates, Peer
+from server.security.certificates import Certificates, CertificateTimes, Peer
 from server.security.errors import CredentialsInvalidError, CredentialsMissingError
 from server.security.tokens import Tokens
 from server.security.watched import Watched
@@ -80,6 +80,24 @@ class KnownCallers:
         if self._tokens is None:
             raise CredentialsInvalidError
         return self._tokens.caller(credential)
+
+
+class CertificateBearers:
+    """Lets in whoever another authenticator does, over a certificate that holds now.
+
+    Also where a key or a token tells who calls: a server that wants certificates was told to
+    believe no connection without a good one.
+    """
+
+    def __init__(self, inner: Authenticator, clock: Callable[[], float]) -> None:
+        self._inner = inner
+        self._times = CertificateTimes(clock)
+
+    def authenticate(self, metadata: Metadata | None, peer: Callable[[], Peer]) -> Caller:
+        """Return whose call it is; see `Authenticator`."""
+        known = peer()
+        self._times.check(known)
+        return self._inner.authenticate(metadata, lambda: known)
 
 
 def watch_callers(

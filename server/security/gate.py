@@ -15,7 +15,13 @@ from dataclasses import dataclass
 
 import grpc
 
-from server.security.authenticator import Authenticator, Everybody, KnownCallers, watch_callers
+from server.security.authenticator import (
+    Authenticator,
+    CertificateBearers,
+    Everybody,
+    KnownCallers,
+    watch_callers,
+)
 from server.security.caller_table import Sharing
 from server.security.exposure import check_exposure
 from server.security.rates import Rates
@@ -81,7 +87,10 @@ def open_gate(
         remembered=settings.remembered_callers,
         clock=clocks.monotonic,
     )
-    return Gate(_authenticator(settings, clocks), rates, _certificate(settings, clocks))
+    authenticator = _authenticator(settings, clocks)
+    if settings.tls_client_ca is not None:
+        authenticator = CertificateBearers(authenticator, clocks.wall)
+    return Gate(authenticator, rates, _certificate(settings, clocks))
 
 
 def _authenticator(settings: SecuritySettings, clocks: Clocks) -> Authenticator:
