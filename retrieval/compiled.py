@@ -26,7 +26,6 @@ _places: set[str] = set()
 
 def compiled(**options: object) -> Decorator:
     """Compile a function when it is first called; `options` are those of `numba.njit`."""
-
     njit: Any = numba.njit  # whose types name every option
     config: Any = numba.config  # whose content the types do not know
 
