@@ -34,6 +34,17 @@ class Sharing:
     workers: int
 
 
+Key = tuple[int, int]
+"""Two words that tell callers apart."""
+
+
+def key_of(name: str) -> Key:
+    """Make the key of a caller's name. Source: BLAKE2b, which nobody can aim at another's row."""
+    digest = blake2b(name.encode(), digest_size=2 * _WORD).digest()
+    first = int.from_bytes(digest[:_WORD], "little", signed=True) or 1  # 0 marks a free row
+    return first, int.from_bytes(digest[_WORD:], "little", signed=True)
+
+
 class CallerTable:
     """Rows of callers, found by name. For one event loop of each worker."""
 
@@ -53,13 +64,10 @@ class CallerTable:
             table = np.frombuffer(memory, np.int64).reshape(rows, self._words)
             table[:, _CALLS + self._worker] = 0
 
-    def find(self, name: str) -> int | None:
+    def find(self, key: Key) -> int | None:
         """Find the row of a caller, or take one; None where all that it may have are busy."""
-        digest = blake2b(name.encode(), digest_size=2 * _WORD).digest()
-        first = int.from_bytes(digest[:_WORD], "little", signed=True) or 1  # 0 marks a free row
-        second = int.from_bytes(digest[_WORD:], "little", signed=True)
-        found = self._look_up(first, second)
-        return self._insert(first, second) if found is None else found
+        found = self._look_up(key)
+        return self._insert(key) if found is None else found
 
     def full_at(self, row: int) -> float:
         """Return when the caller's bucket will be full, in seconds of the monotonic clock."""
@@ -78,16 +86,18 @@ class CallerTable:
         """Add to the calls under way here."""
         self._ints[row * self._words + _CALLS + self._worker] += calls
 
-    def _look_up(self, first: int, second: int) -> int | None:
+    def _look_up(self, key: Key) -> int | None:
+        first, second = key
         for row in self._probed(first):
             start = row * self._words + _KEY
             if self._ints[start] == first and self._ints[start + 1] == second:
                 return row
         return None
 
-    def _insert(self, first: int, second: int) -> int | None:
+    def _insert(self, key: Key) -> int | None:
+        first, second = key
         with self._locked():
-            found = self._look_up(first, second)  # by another worker, meanwhile
+            found = self._look_up(key)  # by another worker, meanwhile
             if found is not None:
                 return found
             idle = [row for row in self._probed(first) if not self.calls(row)]

@@ -5,7 +5,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from types import TracebackType
 
-from server.security.caller_table import CallerTable, Sharing
+from server.security.caller_table import CallerTable, Sharing, key_of
 from server.security.callers import UNLIMITED, Caller, CallerLimits
 from server.security.errors import CallerBusyError, RateLimitedError
 
@@ -74,13 +74,14 @@ class Unlimited(Account):
 
 
 class Bucket:
-    """A caller's limits, worked out."""
+    """A caller's limits and key, worked out."""
 
-    __slots__ = ("burst", "given", "most", "rate")
+    __slots__ = ("burst", "given", "key", "most", "rate")
 
-    def __init__(self, given: CallerLimits, defaults: CallerLimits) -> None:
-        limits = given.over(defaults)
-        self.given = given
+    def __init__(self, caller: Caller, defaults: CallerLimits) -> None:
+        limits = caller.limits.over(defaults)
+        self.given = caller.limits
+        self.key = key_of(caller.name)
         self.rate = limits.calls_per_s
         self.burst = max(float(limits.burst_calls or limits.calls_per_s or 1.0), 1.0)
         self.most = limits.max_concurrent_calls
@@ -128,7 +129,7 @@ class Rates:
         if self._unlimited is not None and caller.limits is UNLIMITED:
             return self._unlimited
         bucket = self._bucket(caller)
-        row = self._table.find(caller.name)
+        row = self._table.find(bucket.key)
         if row is None:
             raise RateLimitedError(BUSY_RETRY_S)
         if bucket.most is not None and self._table.calls(row) >= bucket.most:
@@ -167,7 +168,7 @@ class Rates:
     def _bucket(self, caller: Caller) -> Bucket:
         bucket = self._buckets.get(caller.name)
         if bucket is None or bucket.given is not caller.limits:  # another key, or a changed file
-            bucket = self._buckets[caller.name] = Bucket(caller.limits, self._defaults)
+            bucket = self._buckets[caller.name] = Bucket(caller, self._defaults)
             if len(self._buckets) > REMEMBERED_HERE:
                 self._buckets.popitem(last=False)
         return bucket
