@@ -24,8 +24,9 @@ from server.errors import (
 )
 from server.settings import Settings
 from server.supervision.changing import Changer
-from server.supervision.control import WorkerError, WorkerGoneError
+from server.supervision.control import WorkerError
 from server.supervision.counts import Counts
+from server.supervision.keeping import Keeper, lasting
 from server.supervision.ports import take_port
 from server.supervision.process import Programs, WorkerProcess
 from server.supervision.report import Report
@@ -35,10 +36,8 @@ from server.telemetry.metrics import Metrics
 
 log = logging.getLogger(__name__)
 
-LEAST_LIFE_S = 10.0
-"""A worker that lived shorter than this waits before its next life, longer each time."""
-FIRST_PAUSE_S = 0.1
-LONGEST_PAUSE_S = 10.0
+DRAIN_SPARE_S = 10.0
+"""Seconds that a worker gets beyond its drain and grace before it is killed."""
 
 T = TypeVar("T")
 
@@ -77,6 +76,7 @@ class Supervisor:
         """Where the workers listen, once they do."""
         self._programs, self._flags = programs, flags
         self._changer = Changer(self.workers, settings.supervision)
+        self._keeper = Keeper(self.workers, self._changer, self._counts, settings.supervision)
         self._changing = asyncio.Lock()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._stopping = False
@@ -102,6 +102,11 @@ class Supervisor:
     def ready(self) -> bool:
         """Whether any worker answers calls."""
         return not self._stopping and any(each.answers for each in self.workers)
+
+    @property
+    def changing(self) -> bool:
+        """Whether a change of generations is under way."""
+        return self._changing.locked()
 
     def missing(self) -> str:
         """Say why no calls are answered; empty while they are."""
@@ -130,10 +135,10 @@ class Supervisor:
             self._port_kept.close()
             raise
         for each in self.workers:
-            self._begin(_lasting(partial(self._keep, each)))
-            self._begin(_lasting(partial(self._ping, each)))
-        self._count_workers()
-        self._begin(_lasting(self._watch))
+            self._begin(lasting(partial(self._keeper.keep, each, self.port)))
+            self._begin(lasting(partial(self._keeper.ping, each)))
+        self._keeper.count()
+        self._begin(lasting(self._watch))
 
     async def stop(self) -> None:
         """Drain every worker, and return when all have ended."""
@@ -180,7 +185,7 @@ class Supervisor:
         path = self.store.find(name)
         if path is None:
             raise GenerationUnknownError(name)
-        if self._changing.locked():
+        if self.changing:
             raise GenerationsBusyError
         async with self._changing:
             return await self._change(path)
@@ -203,10 +208,10 @@ class Supervisor:
         try:
             return await task
         except asyncio.CancelledError:
-            if self._stopping and task.cancelled():
-                raise ShuttingDownError from None
-            task.cancel()
-            raise
+            waiting = asyncio.current_task()
+            if waiting is None or waiting.cancelling():
+                raise  # whoever waits is to end as well
+            raise ShuttingDownError from None
 
     async def _try_and_change(self, path: Path) -> Change:
         began, before = time.monotonic(), self.serving
@@ -230,7 +235,7 @@ class Supervisor:
         """Take over what is dropped: a link `current` that points elsewhere."""
         while True:
             await asyncio.sleep(self._settings.watch_s)
-            if self.store.out is None or self._changing.locked():
+            if self.store.out is None or self.changing:
                 continue
             dropped = await asyncio.to_thread(_dropped, self.store.out)
             if dropped is None or dropped in (self.path, self._declined):
@@ -245,47 +250,6 @@ class Supervisor:
                 except OSError as error:  # no process could be started, for example
                     log.error("generation %s could not be tried: %s", dropped.name, error)
 
-    async def _keep(self, worker: WorkerProcess) -> None:
-        """Start a worker again whenever it ends, whatever else is under way."""
-        pause_s = FIRST_PAUSE_S
-        loop = asyncio.get_running_loop()
-        while True:
-            began = loop.time()
-            status = await worker.ended()
-            await asyncio.to_thread(self._counts.ended, worker.last_pid)
-            self._count_workers()
-            log.error("worker %d ended with status %d", worker.number, status)
-            lived_s = loop.time() - began
-            pause_s = FIRST_PAUSE_S if lived_s > LEAST_LIFE_S else min(pause_s * 2, LONGEST_PAUSE_S)
-            await asyncio.sleep(pause_s)
-            worker.restarts += 1
-            try:
-                path = await self._changer.open(worker)
-                await self._changer.listen(worker, path, self.port)
-            except (WorkerError, OSError) as error:
-                log.error("worker %d could not start: %s", worker.number, error)
-                worker.kill()
-            else:
-                log.info("worker %d answers again", worker.number)
-                self._count_workers()
-
-    async def _ping(self, worker: WorkerProcess) -> None:
-        """Ask a worker's event loop over and over whether it turns; one that hangs is killed."""
-        times = self._settings.supervision
-        while True:
-            await asyncio.sleep(times.ping_s)
-            if not worker.answers:
-                continue
-            try:
-                await worker.ask("ping", within_s=times.hung_s)
-            except WorkerGoneError:
-                continue
-            except WorkerError as error:
-                log.error("worker %d is replaced: %s", worker.number, error)
-
-    def _count_workers(self) -> None:
-        self._counts.metrics.workers(sum(each.answers for each in self.workers))
-
     def _verify(self) -> None:
         if self._settings.verify:
             check_files(self.path, read_manifest(self.path), hashed=True)
@@ -293,7 +257,7 @@ class Supervisor:
     async def _end(self) -> None:
         """End every worker that lives: it drains, and is killed where that takes too long."""
         settings = self._settings
-        patience_s = settings.drain_wait_s + settings.grace_s + LEAST_LIFE_S
+        patience_s = settings.drain_wait_s + settings.grace_s + DRAIN_SPARE_S
         living = [each for each in self.workers if each.pid]
         for each in living:
             await each.let_go()
@@ -320,16 +284,6 @@ async def supervise(supervisor: Supervisor, *, until: Callable[[], Awaitable[Non
     log.info("draining")
     await supervisor.stop()
     log.info("stopped")
-
-
-async def _lasting(work: Callable[[], Awaitable[None]]) -> None:
-    """Do what is to be done for as long as the server runs, again after a fault of ours."""
-    while True:
-        try:
-            await work()
-        except Exception:
-            log.exception("a task of the supervisor failed and begins anew")
-            await asyncio.sleep(FIRST_PAUSE_S)
 
 
 async def signalled() -> None:

@@ -43,7 +43,7 @@ class FlakyFeaturizer:
         self.name = name
         self.revision_now = revision or self._inner.revision
         self.away = False
-        self.failure: Exception | None = None
+        self.failure: BaseException | None = None
         self.calls: list[list[str]] = []
         self.asked = threading.Event()
         self.hold = threading.Event()

@@ -6,7 +6,7 @@ import pytest
 
 from features.errors import FeaturizerUnavailable
 from server.engine import Engine
-from server.errors import DeadlinePassedError, FeaturizerMismatchError
+from server.errors import DeadlinePassedError, FaultError, FeaturizerMismatchError
 from server.text_queue import TextQueue, patience
 from tests.server.support import FlakyFeaturizer, make_settings, make_texts
 
@@ -89,6 +89,23 @@ async def test_deadline_also_ends_waiting_for_the_other_one(engine: Engine) -> N
         with pytest.raises(DeadlinePassedError):
             await late
         assert (await patient).answer.featurizer == "spare"
+
+
+async def test_panic_of_a_featurizer_fails_one_call_and_takes_no_thread_from_the_next(
+    engine: Engine,
+) -> None:
+    class Panic(BaseException):
+        """As pyo3's PanicException: no Exception."""
+
+    main = FlakyFeaturizer()
+    async with queue_over(engine, main) as queue, asyncio.timeout(10):
+        for failure in (Panic(), None) * 2:
+            main.failure = failure
+            if failure is None:
+                assert (await queue.embed("text", in_s(10))).answer.featurizer == "flaky"
+            else:
+                with pytest.raises(FaultError):
+                    await queue.embed("text", in_s(10))
 
 
 async def test_nothing_steps_in_for_a_mismatch(engine: Engine) -> None:

@@ -31,6 +31,8 @@ from tests.server.supervision.support import damage, drop, supervising, two_gene
 from tests.server.support import make_settings
 from tests.support.generation import write_tiny_output
 
+TRIED_FOREVER = Programs(TINY.worker, "tests.server.try_forever")
+
 
 async def ask(supervisor: Supervisor) -> str:
     """Ask over a connection of its own, and tell which generation answered."""
@@ -216,17 +218,23 @@ async def test_worker_that_hangs_is_replaced(tmp_path: Path) -> None:
 
 async def test_worker_is_started_again_while_a_generation_is_tried(tmp_path: Path) -> None:
     first, second = two_generations(tmp_path)
-    programs = Programs(TINY.worker, "tests.server.try_forever")
-    async with supervising(tmp_path, workers=1, programs=programs) as supervisor:
-        change = asyncio.ensure_future(supervisor.activate(second))
+    async with supervising(tmp_path, workers=1, programs=TRIED_FOREVER) as supervisor:
+        drop(tmp_path, tmp_path / "current", second)
+        await until(lambda: supervisor.changing)
         (worker,) = supervisor.workers
-        await asyncio.sleep(0)
         os.kill(worker.pid, signal.SIGKILL)
         await until(lambda: worker.restarts == 1 and worker.answers)
-        assert not change.done()
+        assert supervisor.changing
+        assert await ask(supervisor) == first
         with pytest.raises(GenerationsBusyError):
             await supervisor.activate(second)
-        assert await ask(supervisor) == first
+
+
+async def test_change_that_is_under_way_when_the_server_stops_is_told_so(tmp_path: Path) -> None:
+    first, second = two_generations(tmp_path)
+    async with supervising(tmp_path, workers=1, programs=TRIED_FOREVER) as supervisor:
+        change = asyncio.ensure_future(supervisor.activate(second))
+        await until(lambda: supervisor.changing)
     with pytest.raises(ShuttingDownError):
         await change
     assert supervisor.store.current().name == first
