@@ -32,6 +32,7 @@ StartError                 the server cannot start; never crosses the wire
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -172,10 +173,11 @@ class GenerationUnknownError(ServiceError):
 class GenerationRefusedError(ServiceError):
     """A generation did not pass; the one that answered answers on."""
 
-    def __init__(self, name: str, why: str) -> None:
-        self.name = name
-        self.why = why
-        super().__init__(f"generation {name}: {why}; the one that answered answers on")
+    def __init__(self, path: Path, why: str) -> None:
+        self.name = path.name
+        self.why = why.replace(f"{path}/", "").replace(str(path), path.name)
+        """Names files inside the generation; where that is on this machine is nobody's business."""
+        super().__init__(f"generation {self.name}: {self.why}; the one that answered answers on")
 
 
 class NothingBeforeError(ServiceError):

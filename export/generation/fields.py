@@ -3,7 +3,9 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
+
+MOST = 2**63 - 1
 
 
 class FieldsError(Exception):
@@ -36,10 +38,10 @@ class Fields:
         return iter(self.content)
 
     def integer(self, name: str) -> int:
-        """Return an integer field."""
+        """Return an integer field; all of them count something."""
         value = self._get(name)
-        if isinstance(value, bool) or not isinstance(value, int):
-            raise self._wrong(name, "an integer", value)
+        if not _is_count(value):
+            raise self._wrong(name, f"an integer from 0 to {MOST}", value)
         return value
 
     def string(self, name: str) -> str:
@@ -70,8 +72,8 @@ class Fields:
     def integers(self, name: str) -> tuple[int, ...]:
         """Return a list of integers."""
         values = self._list(name)
-        if not all(isinstance(value, int) and not isinstance(value, bool) for value in values):
-            raise self._wrong(name, "a list of integers", values)
+        if not all(map(_is_count, values)):
+            raise self._wrong(name, f"a list of integers from 0 to {MOST}", values)
         return tuple(values)
 
     def records(self, name: str) -> tuple[dict[str, str | int | float | None], ...]:
@@ -119,3 +121,7 @@ class Fields:
 
     def _wrong(self, name: str, expected: str, value: object) -> FieldsError:
         return FieldsError(f"{self.path}{name}: expected {expected}, got {str(value)[:80]!r}")
+
+
+def _is_count(value: object) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST

@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from export.generation import GenerationBusyError, GenerationError
+from export.generation.errors import GenerationFileError
 from export.generation.incoming import Incoming, receive
 from nearfield.v1 import admin_pb2 as pb
 from server.errors import (
@@ -95,7 +96,7 @@ class AdminService:
         except GenerationBusyError as error:
             raise GenerationsBusyError from error
         except GenerationError as error:
-            raise GenerationInvalidError(str(error)) from error
+            raise GenerationInvalidError(_told(error)) from error
         except OSError as error:
             if error.errno in NO_ROOM:
                 raise StorageFullError from error
@@ -145,6 +146,13 @@ async def _take_in(
         # What ends the block hashes every file.
         await asyncio.to_thread(stack.pop_all().close)
         return incoming.manifest.generation
+
+
+def _told(error: GenerationError) -> str:
+    """Say what is wrong, by the name of the file and not by where it is on this machine."""
+    if isinstance(error, GenerationFileError):
+        return f"{error.path.name}: {error.problem}"
+    return str(error)
 
 
 def _trial(change: Change) -> pb.Trial:

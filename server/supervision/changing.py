@@ -70,7 +70,7 @@ class Changer:
         asked = [each for each in self._workers if each.answers and prepared.get(each) == each.pid]
         await asyncio.gather(*(self._swap(each, path) for each in asked))
         if not self._any_answers_from(path):
-            raise GenerationRefusedError(path.name, "no worker changed to it")
+            raise GenerationRefusedError(path, "no worker changed to it")
         self.path = path
         # Those that came up since the others had prepared; what comes up later follows by itself.
         behind = [each for each in self._workers if each.answers and each.generation != path.name]
@@ -87,7 +87,7 @@ class Changer:
         )
         if not answers:
             self.path = before
-            raise GenerationRefusedError(path.name, "no worker answers from it")
+            raise GenerationRefusedError(path, "no worker answers from it")
 
     async def _prepare(self, path: Path) -> dict[WorkerProcess, int]:
         """Open a generation in every worker; where one cannot, in none.
@@ -105,7 +105,7 @@ class Changer:
             except WorkerError as error:
                 await asyncio.gather(*(self._drop(each, path) for each in prepared))
                 why = f"worker {each.number}: {error}"
-                raise GenerationRefusedError(path.name, why) from error
+                raise GenerationRefusedError(path, why) from error
         return prepared
 
     async def _open_beside(self, worker: WorkerProcess, path: Path) -> int:

@@ -38,20 +38,18 @@ async def try_out(program: str, path: Path, flags: list[str], *, within_s: float
             told = _last_line(await _output(trial))
             status = await trial.wait()
     except TimeoutError:
-        raise GenerationRefusedError(
-            path.name, f"its trial took longer than {within_s:g} s"
-        ) from None
+        raise GenerationRefusedError(path, f"its trial took longer than {within_s:g} s") from None
     finally:
         with contextlib.suppress(ProcessLookupError):  # it has ended
             trial.kill()
     if told is None:
-        raise GenerationRefusedError(path.name, f"its trial ended with {status}")
+        raise GenerationRefusedError(path, f"its trial ended with {status}")
     if "error" in told:
-        raise GenerationRefusedError(path.name, str(told["error"])[:MOST_ERROR_CHARS])
+        raise GenerationRefusedError(path, str(told["error"])[:MOST_ERROR_CHARS])
     try:
         return Report.read(told)
     except TypeError:
-        raise GenerationRefusedError(path.name, "its trial ended with no report") from None
+        raise GenerationRefusedError(path, "its trial ended with no report") from None
 
 
 def _make_way(pid: int) -> None:

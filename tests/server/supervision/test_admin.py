@@ -141,6 +141,7 @@ async def test_what_was_damaged_on_the_way_leaves_nothing_behind(
             await admin.PublishGeneration(messages(there))
         assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
         assert reason(rich_status(caught.value)) == "GENERATION_INVALID"
+        assert str(tmp_path) not in str(caught.value)
         assert await states(admin) == {first: SERVING}
     left = {each.name for each in (tmp_path / "here" / "generations").iterdir()}
     assert left == {first, ".lock"}
@@ -266,6 +267,7 @@ async def test_refused_generation_is_told_with_why(tmp_path: Path) -> None:
         assert await states(admin) == {first: SERVING, second: REFUSED}
         listed = (await admin.ListGenerations(pb.ListGenerationsRequest())).generations
         assert ["user_tower.onnx" in each.refusal for each in listed if each.refusal] == [True]
+        assert str(tmp_path) not in f"{caught.value}{listed}"
 
 
 @pytest.mark.parametrize(
