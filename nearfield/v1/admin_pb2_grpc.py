@@ -96,6 +96,7 @@ class AdminServiceServicer:
     def RollBackGeneration(self, request, context):
         """Activates the generation that answered before this one. Errors: FAILED_PRECONDITION where there
         is none; else as ActivateGeneration.
+        Done twice it goes back to where it was, so that clients do not repeat it by themselves.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

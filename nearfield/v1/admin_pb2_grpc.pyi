@@ -52,6 +52,7 @@ class AdminServiceStub:
     RollBackGeneration: _grpc.UnaryUnaryMultiCallable[_admin_pb2.RollBackGenerationRequest, _admin_pb2.RollBackGenerationResponse]
     """Activates the generation that answered before this one. Errors: FAILED_PRECONDITION where there
     is none; else as ActivateGeneration.
+    Done twice it goes back to where it was, so that clients do not repeat it by themselves.
     """
     ListWorkers: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ListWorkersRequest, _admin_pb2.ListWorkersResponse]
     """Tells which workers there are and what each answers from."""
@@ -78,6 +79,7 @@ class AdminServiceAsyncStub(AdminServiceStub):
     RollBackGeneration: _aio.UnaryUnaryMultiCallable[_admin_pb2.RollBackGenerationRequest, _admin_pb2.RollBackGenerationResponse]  # type: ignore[assignment]
     """Activates the generation that answered before this one. Errors: FAILED_PRECONDITION where there
     is none; else as ActivateGeneration.
+    Done twice it goes back to where it was, so that clients do not repeat it by themselves.
     """
     ListWorkers: _aio.UnaryUnaryMultiCallable[_admin_pb2.ListWorkersRequest, _admin_pb2.ListWorkersResponse]  # type: ignore[assignment]
     """Tells which workers there are and what each answers from."""
@@ -125,6 +127,7 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_admin_pb2.RollBackGenerationResponse, _abc.Awaitable[_admin_pb2.RollBackGenerationResponse]]:
         """Activates the generation that answered before this one. Errors: FAILED_PRECONDITION where there
         is none; else as ActivateGeneration.
+        Done twice it goes back to where it was, so that clients do not repeat it by themselves.
         """
 
     @_abc_1.abstractmethod

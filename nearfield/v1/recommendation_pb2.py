@@ -26,43 +26,54 @@ from google.rpc import status_pb2 as google_dot_rpc_dot_status__pb2
 from nearfield.v1 import types_pb2 as nearfield_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!nearfield/v1/recommendation.proto\x12\x0cnearfield.v1\x1a\x17google/rpc/status.proto\x1a\x18nearfield/v1/types.proto\"\xe5\x01\n\nItemFilter\x12\x12\n\nitem_types\x18\x01 \x03(\t\x12\x18\n\x10include_item_ids\x18\x02 \x03(\t\x12\x18\n\x10\x65xclude_item_ids\x18\x03 \x03(\t\x12\x11\n\tlanguages\x18\x04 \x03(\t\x12\x0e\n\x06genres\x18\x05 \x03(\t\x12\x12\n\nall_genres\x18\x06 \x03(\t\x12\x10\n\x08\x63reators\x18\x07 \x03(\t\x12\x16\n\tyear_from\x18\x08 \x01(\x05H\x00\x88\x01\x01\x12\x14\n\x07year_to\x18\t \x01(\x05H\x01\x88\x01\x01\x42\x0c\n\n_year_fromB\n\n\x08_year_to\"E\n\tTypeQuota\x12\x11\n\titem_type\x18\x01 \x01(\t\x12\x0b\n\x03min\x18\x02 \x01(\x05\x12\x10\n\x03max\x18\x03 \x01(\x05H\x00\x88\x01\x01\x42\x06\n\x04_max\"\x9a\x03\n\x10RecommendRequest\x12%\n\x04user\x18\x01 \x01(\x0b\x32\x17.nearfield.v1.UserInput\x12\x0e\n\x01k\x18\x02 \x01(\x05H\x00\x88\x01\x01\x12(\n\x06\x66ilter\x18\x03 \x01(\x0b\x32\x18.nearfield.v1.ItemFilter\x12\x16\n\tdrop_seen\x18\x04 \x01(\x08H\x01\x88\x01\x01\x12(\n\x08grouping\x18\x05 \x01(\x0e\x32\x16.nearfield.v1.Grouping\x12\x0f\n\x07\x65xplain\x18\x06 \x01(\x08\x12\x16\n\x0einclude_titles\x18\x07 \x01(\x08\x12\x12\n\nrequest_id\x18\x08 \x01(\t\x12\'\n\x06quotas\x18\t \x03(\x0b\x32\x17.nearfield.v1.TypeQuota\x12\x11\n\tdiversity\x18\n \x01(\x02\x12\x13\n\x0b\x65xploration\x18\x0b \x01(\x02\x12\x11\n\x04seed\x18\x0c \x01(\x04H\x02\x88\x01\x01\x12\x11\n\tpage_size\x18\r \x01(\x05\x12\x12\n\npage_token\x18\x0e \x01(\tB\x04\n\x02_kB\x0c\n\n_drop_seenB\x07\n\x05_seed\"\xb1\x02\n\x0eRecommendation\x12#\n\x04hits\x18\x01 \x03(\x0b\x32\x15.nearfield.v1.ItemHit\x12&\n\x06groups\x18\x02 \x03(\x0b\x32\x16.nearfield.v1.TypeHits\x12,\n\nprovenance\x18\x03 \x01(\x0e\x32\x18.nearfield.v1.Provenance\x12\x16\n\x0ehistory_events\x18\x04 \x01(\r\x12\'\n\x08warnings\x18\x05 \x03(\x0b\x32\x15.nearfield.v1.Warning\x12\x17\n\x0fnext_page_token\x18\x06 \x01(\t\x12\x11\n\x04seed\x18\x07 \x01(\x04H\x00\x88\x01\x01\x12.\n\x0b\x64\x65gradation\x18\x08 \x01(\x0e\x32\x19.nearfield.v1.DegradationB\x07\n\x05_seed\"s\n\x11RecommendResponse\x12(\n\x04info\x18\x01 \x01(\x0b\x32\x1a.nearfield.v1.ResponseInfo\x12\x34\n\x0erecommendation\x18\x02 \x01(\x0b\x32\x1c.nearfield.v1.Recommendation\"]\n\x15\x42\x61tchRecommendRequest\x12\x30\n\x08requests\x18\x01 \x03(\x0b\x32\x1e.nearfield.v1.RecommendRequest\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"k\n\x0fRecommendResult\x12\"\n\x06status\x18\x01 \x01(\x0b\x32\x12.google.rpc.Status\x12\x34\n\x0erecommendation\x18\x02 \x01(\x0b\x32\x1c.nearfield.v1.Recommendation\"r\n\x16\x42\x61tchRecommendResponse\x12(\n\x04info\x18\x01 \x01(\x0b\x32\x1a.nearfield.v1.ResponseInfo\x12.\n\x07results\x18\x02 \x03(\x0b\x32\x1d.nearfield.v1.RecommendResult\"\xb2\x03\n\x17\x46indSimilarItemsRequest\x12\x11\n\x07item_id\x18\x01 \x01(\tH\x00\x12)\n\x08new_item\x18\x02 \x01(\x0b\x32\x15.nearfield.v1.NewItemH\x00\x12&\n\x06vector\x18\x03 \x01(\x0b\x32\x14.nearfield.v1.VectorH\x00\x12\x0e\n\x01k\x18\x04 \x01(\x05H\x01\x88\x01\x01\x12(\n\x06\x66ilter\x18\x05 \x01(\x0b\x32\x18.nearfield.v1.ItemFilter\x12(\n\x08grouping\x18\x06 \x01(\x0e\x32\x16.nearfield.v1.Grouping\x12\x16\n\x0einclude_titles\x18\x07 \x01(\x08\x12\x12\n\nrequest_id\x18\x08 \x01(\t\x12\'\n\x06quotas\x18\t \x03(\x0b\x32\x17.nearfield.v1.TypeQuota\x12\x11\n\tdiversity\x18\n \x01(\x02\x12\x13\n\x0b\x65xploration\x18\x0b \x01(\x02\x12\x11\n\x04seed\x18\x0c \x01(\x04H\x02\x88\x01\x01\x12\x11\n\tpage_size\x18\r \x01(\x05\x12\x12\n\npage_token\x18\x0e \x01(\tB\x07\n\x05queryB\x04\n\x02_kB\x07\n\x05_seed\"\xfb\x01\n\x0cSimilarItems\x12#\n\x04hits\x18\x01 \x03(\x0b\x32\x15.nearfield.v1.ItemHit\x12&\n\x06groups\x18\x02 \x03(\x0b\x32\x16.nearfield.v1.TypeHits\x12,\n\nprovenance\x18\x03 \x01(\x0e\x32\x18.nearfield.v1.Provenance\x12\x12\n\nfeaturizer\x18\x04 \x01(\t\x12\'\n\x08warnings\x18\x05 \x03(\x0b\x32\x15.nearfield.v1.Warning\x12\x17\n\x0fnext_page_token\x18\x06 \x01(\t\x12\x11\n\x04seed\x18\x07 \x01(\x04H\x00\x88\x01\x01\x42\x07\n\x05_seed\"w\n\x18\x46indSimilarItemsResponse\x12(\n\x04info\x18\x01 \x01(\x0b\x32\x1a.nearfield.v1.ResponseInfo\x12\x31\n\rsimilar_items\x18\x02 \x01(\x0b\x32\x1a.nearfield.v1.SimilarItems\"k\n\x1c\x42\x61tchFindSimilarItemsRequest\x12\x37\n\x08requests\x18\x01 \x03(\x0b\x32%.nearfield.v1.FindSimilarItemsRequest\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"o\n\x16\x46indSimilarItemsResult\x12\"\n\x06status\x18\x01 \x01(\x0b\x32\x12.google.rpc.Status\x12\x31\n\rsimilar_items\x18\x02 \x01(\x0b\x32\x1a.nearfield.v1.SimilarItems\"\x80\x01\n\x1d\x42\x61tchFindSimilarItemsResponse\x12(\n\x04info\x18\x01 \x01(\x0b\x32\x1a.nearfield.v1.ResponseInfo\x12\x35\n\x07results\x18\x02 \x03(\x0b\x32$.nearfield.v1.FindSimilarItemsResult*{\n\x0b\x44\x65gradation\x12\x1b\n\x17\x44\x45GRADATION_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x44\x45GRADATION_SMALLER_SEARCH\x10\x01\x12\x16\n\x12\x44\x45GRADATION_STORED\x10\x02\x12\x17\n\x13\x44\x45GRADATION_POPULAR\x10\x03\x32\x97\x03\n\x15RecommendationService\x12L\n\tRecommend\x12\x1e.nearfield.v1.RecommendRequest\x1a\x1f.nearfield.v1.RecommendResponse\x12[\n\x0e\x42\x61tchRecommend\x12#.nearfield.v1.BatchRecommendRequest\x1a$.nearfield.v1.BatchRecommendResponse\x12\x61\n\x10\x46indSimilarItems\x12%.nearfield.v1.FindSimilarItemsRequest\x1a&.nearfield.v1.FindSimilarItemsResponse\x12p\n\x15\x42\x61tchFindSimilarItems\x12*.nearfield.v1.BatchFindSimilarItemsRequest\x1a+.nearfield.v1.BatchFindSimilarItemsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!nearfield/v1/recommendation.proto\x12\x0cnearfield.v1\x1a\x17google/rpc/status.proto\x1a\x18nearfield/v1/types.proto\"\xe5\x01\n\nItemFilter\x12\x12\n\nitem_types\x18\x01 \x03(\t\x12\x18\n\x10include_item_ids\x18\x02 \x03(\t\x12\x18\n\x10\x65xclude_item_ids\x18\x03 \x03(\t\x12\x11\n\tlanguages\x18\x04 \x03(\t\x12\x0e\n\x06genres\x18\x05 \x03(\t\x12\x12\n\nall_genres\x18\x06 \x03(\t\x12\x10\n\x08\x63reators\x18\x07 \x03(\t\x12\x16\n\tyear_from\x18\x08 \x01(\x05H\x00\x88\x01\x01\x12\x14\n\x07year_to\x18\t \x01(\x05H\x01\x88\x01\x01\x42\x0c\n\n_year_fromB\n\n\x08_year_to\"E\n\tTypeQuota\x12\x11\n\titem_type\x18\x01 \x01(\t\x12\x0b\n\x03min\x18\x02 \x01(\x05\x12\x10\n\x03max\x18\x03 \x01(\x05H\x00\x88\x01\x01\x42\x06\n\x04_max\"\xa0\x01\n\nHitOptions\x12\'\n\x06quotas\x18\x01 \x03(\x0b\x32\x17.nearfield.v1.TypeQuota\x12\x11\n\tdiversity\x18\x02 \x01(\x02\x12\x13\n\x0b\x65xploration\x18\x03 \x01(\x02\x12\x11\n\x04seed\x18\x04 \x01(\x04H\x00\x88\x01\x01\x12\x11\n\tpage_size\x18\x05 \x01(\x05\x12\x12\n\npage_token\x18\x06 \x01(\tB\x07\n\x05_seed\"\xc9\x03\n\x10RecommendRequest\x12%\n\x04user\x18\x01 \x01(\x0b\x32\x17.nearfield.v1.UserInput\x12\x0e\n\x01k\x18\x02 \x01(\x05H\x00\x88\x01\x01\x12(\n\x06\x66ilter\x18\x03 \x01(\x0b\x32\x18.nearfield.v1.ItemFilter\x12\x16\n\tdrop_seen\x18\x04 \x01(\x08H\x01\x88\x01\x01\x12(\n\x08grouping\x18\x05 \x01(\x0e\x32\x16.nearfield.v1.Grouping\x12\x0f\n\x07\x65xplain\x18\x06 \x01(\x08\x12\x16\n\x0einclude_titles\x18\x07 \x01(\x08\x12\x12\n\nrequest_id\x18\x08 \x01(\t\x12\'\n\x06quotas\x18\t \x03(\x0b\x32\x17.nearfield.v1.TypeQuota\x12\x11\n\tdiversity\x18\n \x01(\x02\x12\x13\n\x0b\x65xploration\x18\x0b \x01(\x02\x12\x11\n\x04seed\x18\x0c \x01(\x04H\x02\x88\x01\x01\x12\x11\n\tpage_size\x18\r \x01(\x05\x12\x12\n\npage_token\x18\x0e \x01(\t\x12-\n\x0bhit_options\x18\x0f \x01(\x0b\x32\x18.nearfield.v1.HitOptionsB\x04\n\x02_kB\x0c\n\n_drop_seenB\x07\n\x05_seed\"\xb1\x02\n\x0eRecommendation\x12#\n\x04hits\x18\x01 \x03(\x0b\x32\x15.nearfield.v1.ItemHit\x12&\n\x06groups\x18\x02 \x03(\x0b\x32\x16.nearfield.v1.TypeHits\x12,\n\nprovenance\x18\x03 \x01(\x0e\x32\x18.nearfield.v1.Provenance\x12\x16\n\x0ehistory_events\x18\x04 \x01(\r\x12\'\n\x08warnings\x18\x05 \x03(\x0b\x32\x15.nearfield.v1.Warning\x12\x17\n\x0fnext_page_token\x18\x06 \x01(\t\x12\x11\n\x04seed\x18\x07 \x01(\x04H\x00\x88\x01\x01\x12.\n\x0b\x64\x65gradation\x18\x08 \x01(\x0e\x32\x19.nearfield.v1.DegradationB\x07\n\x05_seed\"s\n\x11RecommendResponse\x12(\n\x04info\x18\x01 \x01(\x0b\x32\x1a.nearfield.v1.ResponseInfo\x12\x34\n\x0erecommendation\x18\x02 \x01(\x0b\x32\x1c.nearfield.v1.Recommendation\"]\n\x15\x42\x61tchRecommendRequest\x12\x30\n\x08requests\x18\x01 \x03(\x0b\x32\x1e.nearfield.v1.RecommendRequest\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"k\n\x0fRecommendResult\x12\"\n\x06status\x18\x01 \x01(\x0b\x32\x12.google.rpc.Status\x12\x34\n\x0erecommendation\x18\x02 \x01(\x0b\x32\x1c.nearfield.v1.Recommendation\"r\n\x16\x42\x61tchRecommendResponse\x12(\n\x04info\x18\x01 \x01(\x0b\x32\x1a.nearfield.v1.ResponseInfo\x12.\n\x07results\x18\x02 \x03(\x0b\x32\x1d.nearfield.v1.RecommendResult\"\xe1\x03\n\x17\x46indSimilarItemsRequest\x12\x11\n\x07item_id\x18\x01 \x01(\tH\x00\x12)\n\x08new_item\x18\x02 \x01(\x0b\x32\x15.nearfield.v1.NewItemH\x00\x12&\n\x06vector\x18\x03 \x01(\x0b\x32\x14.nearfield.v1.VectorH\x00\x12\x0e\n\x01k\x18\x04 \x01(\x05H\x01\x88\x01\x01\x12(\n\x06\x66ilter\x18\x05 \x01(\x0b\x32\x18.nearfield.v1.ItemFilter\x12(\n\x08grouping\x18\x06 \x01(\x0e\x32\x16.nearfield.v1.Grouping\x12\x16\n\x0einclude_titles\x18\x07 \x01(\x08\x12\x12\n\nrequest_id\x18\x08 \x01(\t\x12\'\n\x06quotas\x18\t \x03(\x0b\x32\x17.nearfield.v1.TypeQuota\x12\x11\n\tdiversity\x18\n \x01(\x02\x12\x13\n\x0b\x65xploration\x18\x0b \x01(\x02\x12\x11\n\x04seed\x18\x0c \x01(\x04H\x02\x88\x01\x01\x12\x11\n\tpage_size\x18\r \x01(\x05\x12\x12\n\npage_token\x18\x0e \x01(\t\x12-\n\x0bhit_options\x18\x0f \x01(\x0b\x32\x18.nearfield.v1.HitOptionsB\x07\n\x05queryB\x04\n\x02_kB\x07\n\x05_seed\"\xfb\x01\n\x0cSimilarItems\x12#\n\x04hits\x18\x01 \x03(\x0b\x32\x15.nearfield.v1.ItemHit\x12&\n\x06groups\x18\x02 \x03(\x0b\x32\x16.nearfield.v1.TypeHits\x12,\n\nprovenance\x18\x03 \x01(\x0e\x32\x18.nearfield.v1.Provenance\x12\x12\n\nfeaturizer\x18\x04 \x01(\t\x12\'\n\x08warnings\x18\x05 \x03(\x0b\x32\x15.nearfield.v1.Warning\x12\x17\n\x0fnext_page_token\x18\x06 \x01(\t\x12\x11\n\x04seed\x18\x07 \x01(\x04H\x00\x88\x01\x01\x42\x07\n\x05_seed\"w\n\x18\x46indSimilarItemsResponse\x12(\n\x04info\x18\x01 \x01(\x0b\x32\x1a.nearfield.v1.ResponseInfo\x12\x31\n\rsimilar_items\x18\x02 \x01(\x0b\x32\x1a.nearfield.v1.SimilarItems\"k\n\x1c\x42\x61tchFindSimilarItemsRequest\x12\x37\n\x08requests\x18\x01 \x03(\x0b\x32%.nearfield.v1.FindSimilarItemsRequest\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"o\n\x16\x46indSimilarItemsResult\x12\"\n\x06status\x18\x01 \x01(\x0b\x32\x12.google.rpc.Status\x12\x31\n\rsimilar_items\x18\x02 \x01(\x0b\x32\x1a.nearfield.v1.SimilarItems\"\x80\x01\n\x1d\x42\x61tchFindSimilarItemsResponse\x12(\n\x04info\x18\x01 \x01(\x0b\x32\x1a.nearfield.v1.ResponseInfo\x12\x35\n\x07results\x18\x02 \x03(\x0b\x32$.nearfield.v1.FindSimilarItemsResult*{\n\x0b\x44\x65gradation\x12\x1b\n\x17\x44\x45GRADATION_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x44\x45GRADATION_SMALLER_SEARCH\x10\x01\x12\x16\n\x12\x44\x45GRADATION_STORED\x10\x02\x12\x17\n\x13\x44\x45GRADATION_POPULAR\x10\x03\x32\xab\x03\n\x15RecommendationService\x12Q\n\tRecommend\x12\x1e.nearfield.v1.RecommendRequest\x1a\x1f.nearfield.v1.RecommendResponse\"\x03\x90\x02\x01\x12`\n\x0e\x42\x61tchRecommend\x12#.nearfield.v1.BatchRecommendRequest\x1a$.nearfield.v1.BatchRecommendResponse\"\x03\x90\x02\x01\x12\x66\n\x10\x46indSimilarItems\x12%.nearfield.v1.FindSimilarItemsRequest\x1a&.nearfield.v1.FindSimilarItemsResponse\"\x03\x90\x02\x01\x12u\n\x15\x42\x61tchFindSimilarItems\x12*.nearfield.v1.BatchFindSimilarItemsRequest\x1a+.nearfield.v1.BatchFindSimilarItemsResponse\"\x03\x90\x02\x01\x42-\n\x0fio.nearfield.v1P\x01Z\x18nearfield/v1;nearfieldv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'nearfield.v1.recommendation_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-  DESCRIPTOR._loaded_options = None
-  _globals['_DEGRADATION']._serialized_start=2728
-  _globals['_DEGRADATION']._serialized_end=2851
+  _globals['DESCRIPTOR']._loaded_options = None
+  _globals['DESCRIPTOR']._serialized_options = b'\n\017io.nearfield.v1P\001Z\030nearfield/v1;nearfieldv1'
+  _globals['_RECOMMENDATIONSERVICE'].methods_by_name['Recommend']._loaded_options = None
+  _globals['_RECOMMENDATIONSERVICE'].methods_by_name['Recommend']._serialized_options = b'\220\002\001'
+  _globals['_RECOMMENDATIONSERVICE'].methods_by_name['BatchRecommend']._loaded_options = None
+  _globals['_RECOMMENDATIONSERVICE'].methods_by_name['BatchRecommend']._serialized_options = b'\220\002\001'
+  _globals['_RECOMMENDATIONSERVICE'].methods_by_name['FindSimilarItems']._loaded_options = None
+  _globals['_RECOMMENDATIONSERVICE'].methods_by_name['FindSimilarItems']._serialized_options = b'\220\002\001'
+  _globals['_RECOMMENDATIONSERVICE'].methods_by_name['BatchFindSimilarItems']._loaded_options = None
+  _globals['_RECOMMENDATIONSERVICE'].methods_by_name['BatchFindSimilarItems']._serialized_options = b'\220\002\001'
+  _globals['_DEGRADATION']._serialized_start=2985
+  _globals['_DEGRADATION']._serialized_end=3108
   _globals['_ITEMFILTER']._serialized_start=103
   _globals['_ITEMFILTER']._serialized_end=332
   _globals['_TYPEQUOTA']._serialized_start=334
   _globals['_TYPEQUOTA']._serialized_end=403
-  _globals['_RECOMMENDREQUEST']._serialized_start=406
-  _globals['_RECOMMENDREQUEST']._serialized_end=816
-  _globals['_RECOMMENDATION']._serialized_start=819
-  _globals['_RECOMMENDATION']._serialized_end=1124
-  _globals['_RECOMMENDRESPONSE']._serialized_start=1126
-  _globals['_RECOMMENDRESPONSE']._serialized_end=1241
-  _globals['_BATCHRECOMMENDREQUEST']._serialized_start=1243
-  _globals['_BATCHRECOMMENDREQUEST']._serialized_end=1336
-  _globals['_RECOMMENDRESULT']._serialized_start=1338
-  _globals['_RECOMMENDRESULT']._serialized_end=1445
-  _globals['_BATCHRECOMMENDRESPONSE']._serialized_start=1447
-  _globals['_BATCHRECOMMENDRESPONSE']._serialized_end=1561
-  _globals['_FINDSIMILARITEMSREQUEST']._serialized_start=1564
-  _globals['_FINDSIMILARITEMSREQUEST']._serialized_end=1998
-  _globals['_SIMILARITEMS']._serialized_start=2001
-  _globals['_SIMILARITEMS']._serialized_end=2252
-  _globals['_FINDSIMILARITEMSRESPONSE']._serialized_start=2254
-  _globals['_FINDSIMILARITEMSRESPONSE']._serialized_end=2373
-  _globals['_BATCHFINDSIMILARITEMSREQUEST']._serialized_start=2375
-  _globals['_BATCHFINDSIMILARITEMSREQUEST']._serialized_end=2482
-  _globals['_FINDSIMILARITEMSRESULT']._serialized_start=2484
-  _globals['_FINDSIMILARITEMSRESULT']._serialized_end=2595
-  _globals['_BATCHFINDSIMILARITEMSRESPONSE']._serialized_start=2598
-  _globals['_BATCHFINDSIMILARITEMSRESPONSE']._serialized_end=2726
-  _globals['_RECOMMENDATIONSERVICE']._serialized_start=2854
-  _globals['_RECOMMENDATIONSERVICE']._serialized_end=3261
+  _globals['_HITOPTIONS']._serialized_start=406
+  _globals['_HITOPTIONS']._serialized_end=566
+  _globals['_RECOMMENDREQUEST']._serialized_start=569
+  _globals['_RECOMMENDREQUEST']._serialized_end=1026
+  _globals['_RECOMMENDATION']._serialized_start=1029
+  _globals['_RECOMMENDATION']._serialized_end=1334
+  _globals['_RECOMMENDRESPONSE']._serialized_start=1336
+  _globals['_RECOMMENDRESPONSE']._serialized_end=1451
+  _globals['_BATCHRECOMMENDREQUEST']._serialized_start=1453
+  _globals['_BATCHRECOMMENDREQUEST']._serialized_end=1546
+  _globals['_RECOMMENDRESULT']._serialized_start=1548
+  _globals['_RECOMMENDRESULT']._serialized_end=1655
+  _globals['_BATCHRECOMMENDRESPONSE']._serialized_start=1657
+  _globals['_BATCHRECOMMENDRESPONSE']._serialized_end=1771
+  _globals['_FINDSIMILARITEMSREQUEST']._serialized_start=1774
+  _globals['_FINDSIMILARITEMSREQUEST']._serialized_end=2255
+  _globals['_SIMILARITEMS']._serialized_start=2258
+  _globals['_SIMILARITEMS']._serialized_end=2509
+  _globals['_FINDSIMILARITEMSRESPONSE']._serialized_start=2511
+  _globals['_FINDSIMILARITEMSRESPONSE']._serialized_end=2630
+  _globals['_BATCHFINDSIMILARITEMSREQUEST']._serialized_start=2632
+  _globals['_BATCHFINDSIMILARITEMSREQUEST']._serialized_end=2739
+  _globals['_FINDSIMILARITEMSRESULT']._serialized_start=2741
+  _globals['_FINDSIMILARITEMSRESULT']._serialized_end=2852
+  _globals['_BATCHFINDSIMILARITEMSRESPONSE']._serialized_start=2855
+  _globals['_BATCHFINDSIMILARITEMSRESPONSE']._serialized_end=2983
+  _globals['_RECOMMENDATIONSERVICE']._serialized_start=3111
+  _globals['_RECOMMENDATIONSERVICE']._serialized_end=3538
 # @@protoc_insertion_point(module_scope)

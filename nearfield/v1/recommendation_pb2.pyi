@@ -184,43 +184,19 @@ class TypeQuota(_message.Message):
 Global___TypeQuota: _TypeAlias = TypeQuota  # noqa: Y015
 
 @_typing.final
-class RecommendRequest(_message.Message):
-    """Asks for items for one person."""
+class HitOptions(_message.Message):
+    """How the hits of a list are chosen among the best candidates, and how many of them an answer brings.
+    One message for every request for hits.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    USER_FIELD_NUMBER: _builtins.int
-    K_FIELD_NUMBER: _builtins.int
-    FILTER_FIELD_NUMBER: _builtins.int
-    DROP_SEEN_FIELD_NUMBER: _builtins.int
-    GROUPING_FIELD_NUMBER: _builtins.int
-    EXPLAIN_FIELD_NUMBER: _builtins.int
-    INCLUDE_TITLES_FIELD_NUMBER: _builtins.int
-    REQUEST_ID_FIELD_NUMBER: _builtins.int
     QUOTAS_FIELD_NUMBER: _builtins.int
     DIVERSITY_FIELD_NUMBER: _builtins.int
     EXPLORATION_FIELD_NUMBER: _builtins.int
     SEED_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
-    k: _builtins.int
-    """How many items, for each type where grouping is PER_TYPE. Default: 10. Limit: 1 to max_k, and
-    all lists together at most max_hits_per_call.
-    """
-    drop_seen: _builtins.bool
-    """Leave out what the person has seen: the items of STRONG and NEGATIVE events, stored and inline.
-    Those of WEAK events alone may be in the answer. Default: true.
-    """
-    grouping: _types_pb2.Grouping.ValueType
-    """One list, or one for each type. Default: SINGLE_LIST."""
-    explain: _builtins.bool
-    """Give with each hit the paths that join it with the history. Default: false."""
-    include_titles: _builtins.bool
-    """Give with each hit its title. Default: false."""
-    request_id: _builtins.str
-    """The caller's id for the call, echoed and logged. Default: made up. Limit: 128 printable ASCII
-    characters. Not used in an element of a batch.
-    """
     diversity: _builtins.float
     """How much unlikeness counts against the score (maximal marginal relevance). Each place goes to the
     candidate of the highest (1 - diversity) * relevance - diversity * closest, where relevance is
@@ -243,13 +219,92 @@ class RecommendRequest(_message.Message):
     page_size: _builtins.int
     """How many of the k hits an answer brings; the rest by page_token. The pages are the list of k
     cut into pieces, so each costs what the whole list does. Default: all k, or as the page before
-    where page_token is set. Limit: 0 to max_k; none where grouping is PER_TYPE.
+    where page_token is set. Limit: 0 to max_k; none where grouping is PER_TYPE, and for a new item,
+    whose vector need not be the same twice: embed it and page by its vector.
     """
     page_token: _builtins.str
     """Asks for the next page: next_page_token of the page before, in a request that is otherwise the
     same but for page_size and request_id. Opaque. It holds for the generation that gave it; another
     one answers with FAILED_PRECONDITION (PAGE_EXPIRED). Default: empty, the first page.
     """
+    @_builtins.property
+    def quotas(self) -> _containers.RepeatedCompositeFieldContainer[Global___TypeQuota]:
+        """Bounds on the hits of some types in the one list. The list is filled from the top with the best
+        candidate that leaves enough places for every minimum that is not met yet; without diversity the
+        result is the best list of all that keep the bounds. Maximums that add up to fewer than k where
+        all types have one make the list shorter, with the warning FEWER_THAN_K. Costs a search for each
+        type. Default: none. Limit: none where grouping is PER_TYPE.
+        """
+
+    def __init__(
+        self,
+        *,
+        quotas: _abc.Iterable[Global___TypeQuota] | None = ...,
+        diversity: _builtins.float = ...,
+        exploration: _builtins.float = ...,
+        seed: _builtins.int | None = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_seed", b"_seed", "seed", b"seed"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_seed", b"_seed", "diversity", b"diversity", "exploration", b"exploration", "page_size", b"page_size", "page_token", b"page_token", "quotas", b"quotas", "seed", b"seed"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__seed: _TypeAlias = _typing.Literal["seed"]  # noqa: Y015
+    _WhichOneofArgType__seed: _TypeAlias = _typing.Literal["_seed", b"_seed"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__seed) -> _WhichOneofReturnType__seed | None: ...
+
+Global___HitOptions: _TypeAlias = HitOptions  # noqa: Y015
+
+@_typing.final
+class RecommendRequest(_message.Message):
+    """Asks for items for one person."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    USER_FIELD_NUMBER: _builtins.int
+    K_FIELD_NUMBER: _builtins.int
+    FILTER_FIELD_NUMBER: _builtins.int
+    DROP_SEEN_FIELD_NUMBER: _builtins.int
+    GROUPING_FIELD_NUMBER: _builtins.int
+    EXPLAIN_FIELD_NUMBER: _builtins.int
+    INCLUDE_TITLES_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    QUOTAS_FIELD_NUMBER: _builtins.int
+    DIVERSITY_FIELD_NUMBER: _builtins.int
+    EXPLORATION_FIELD_NUMBER: _builtins.int
+    SEED_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    HIT_OPTIONS_FIELD_NUMBER: _builtins.int
+    k: _builtins.int
+    """How many items, for each type where grouping is PER_TYPE. Default: 10. Limit: 1 to max_k, and
+    all lists together at most max_hits_per_call.
+    """
+    drop_seen: _builtins.bool
+    """Leave out what the person has seen: the items of STRONG and NEGATIVE events, stored and inline.
+    Those of WEAK events alone may be in the answer. Default: true.
+    """
+    grouping: _types_pb2.Grouping.ValueType
+    """One list, or one for each type. Default: SINGLE_LIST."""
+    explain: _builtins.bool
+    """Give with each hit the paths that join it with the history. Default: false."""
+    include_titles: _builtins.bool
+    """Give with each hit its title. Default: false."""
+    request_id: _builtins.str
+    """The caller's id for the call, echoed and logged. Default: made up. Limit: 128 printable ASCII
+    characters. Not used in an element of a batch.
+    """
+    diversity: _builtins.float
+    """As diversity of hit_options."""
+    exploration: _builtins.float
+    """As exploration of hit_options."""
+    seed: _builtins.int
+    """As seed of hit_options."""
+    page_size: _builtins.int
+    """As page_size of hit_options."""
+    page_token: _builtins.str
+    """As page_token of hit_options."""
     @_builtins.property
     def user(self) -> _types_pb2.UserInput:
         """The person. Default: somebody of whom nothing is known."""
@@ -260,12 +315,13 @@ class RecommendRequest(_message.Message):
 
     @_builtins.property
     def quotas(self) -> _containers.RepeatedCompositeFieldContainer[Global___TypeQuota]:
-        """Bounds on the hits of some types in the one list. The list is filled from the top with the best
-        candidate that leaves enough places for every minimum that is not met yet; without diversity the
-        result is the best list of all that keep the bounds. Maximums that add up to fewer than k where
-        all types have one make the list shorter, with the warning FEWER_THAN_K. Costs a search for each
-        type. Default: none. Limit: none where grouping is PER_TYPE.
+        """As quotas of hit_options. Fields 9 to 14 are its older form, read as before. Limit: none of them
+        where hit_options is set.
         """
+
+    @_builtins.property
+    def hit_options(self) -> Global___HitOptions:
+        """How the hits are chosen, and how many of them come at once. Default: the best k."""
 
     def __init__(
         self,
@@ -284,10 +340,11 @@ class RecommendRequest(_message.Message):
         seed: _builtins.int | None = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        hit_options: Global___HitOptions | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_drop_seen", b"_drop_seen", "_k", b"_k", "_seed", b"_seed", "drop_seen", b"drop_seen", "filter", b"filter", "k", b"k", "seed", b"seed", "user", b"user"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_drop_seen", b"_drop_seen", "_k", b"_k", "_seed", b"_seed", "drop_seen", b"drop_seen", "filter", b"filter", "hit_options", b"hit_options", "k", b"k", "seed", b"seed", "user", b"user"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_drop_seen", b"_drop_seen", "_k", b"_k", "_seed", b"_seed", "diversity", b"diversity", "drop_seen", b"drop_seen", "explain", b"explain", "exploration", b"exploration", "filter", b"filter", "grouping", b"grouping", "include_titles", b"include_titles", "k", b"k", "page_size", b"page_size", "page_token", b"page_token", "quotas", b"quotas", "request_id", b"request_id", "seed", b"seed", "user", b"user"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_drop_seen", b"_drop_seen", "_k", b"_k", "_seed", b"_seed", "diversity", b"diversity", "drop_seen", b"drop_seen", "explain", b"explain", "exploration", b"exploration", "filter", b"filter", "grouping", b"grouping", "hit_options", b"hit_options", "include_titles", b"include_titles", "k", b"k", "page_size", b"page_size", "page_token", b"page_token", "quotas", b"quotas", "request_id", b"request_id", "seed", b"seed", "user", b"user"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__drop_seen: _TypeAlias = _typing.Literal["drop_seen"]  # noqa: Y015
     _WhichOneofArgType__drop_seen: _TypeAlias = _typing.Literal["_drop_seen", b"_drop_seen"]  # noqa: Y015
@@ -508,6 +565,7 @@ class FindSimilarItemsRequest(_message.Message):
     SEED_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    HIT_OPTIONS_FIELD_NUMBER: _builtins.int
     item_id: _builtins.str
     """Id of a known item, which is itself left out of the answer. Limit: 1 to max_id_bytes bytes."""
     k: _builtins.int
@@ -523,35 +581,15 @@ class FindSimilarItemsRequest(_message.Message):
     characters. Not used in an element of a batch.
     """
     diversity: _builtins.float
-    """How much unlikeness counts against the score (maximal marginal relevance). Each place goes to the
-    candidate of the highest (1 - diversity) * relevance - diversity * closest, where relevance is
-    the score brought to 0 to 1 over the candidates by (score - least) / (largest - least), of
-    popularity its logarithm, and closest the largest cosine of the item's vector with that of an
-    item further up. Candidates are the best 10 * k, but no more than k + 300. Default: 0, the best
-    k as they come. Limit: 0 to 1.
-    """
+    """As diversity of hit_options."""
     exploration: _builtins.float
-    """How much is left to chance: the temperature, in the unit of the score, of a draw from the
-    Plackett-Luce model over the same candidates as for diversity; for popularity, of its logarithm.
-    Each place goes to one of the items that are left with a chance proportional to exp(score /
-    exploration). Items outside the candidates have no chance. With diversity or quotas the score
-    with its noise takes the score's place. Default: 0, nothing. Limit: 0 to 100.
-    """
+    """As exploration of hit_options."""
     seed: _builtins.int
-    """What the draw follows from: with the same seed, request and generation the answer is the same.
-    Default: made up anew, and told in the answer. Not used where exploration is 0.
-    """
+    """As seed of hit_options."""
     page_size: _builtins.int
-    """How many of the k hits an answer brings; the rest by page_token. The pages are the list of k
-    cut into pieces, so each costs what the whole list does. Default: all k, or as the page before
-    where page_token is set. Limit: 0 to max_k; none where grouping is PER_TYPE, and for a new
-    item, whose vector need not be the same twice: embed it and page by its vector.
-    """
+    """As page_size of hit_options."""
     page_token: _builtins.str
-    """Asks for the next page: next_page_token of the page before, in a request that is otherwise the
-    same but for page_size and request_id. Opaque. It holds for the generation that gave it; another
-    one answers with FAILED_PRECONDITION (PAGE_EXPIRED). Default: empty, the first page.
-    """
+    """As page_token of hit_options."""
     @_builtins.property
     def new_item(self) -> _types_pb2.NewItem:
         """A new item by its raw fields; it is embedded and not kept."""
@@ -568,12 +606,13 @@ class FindSimilarItemsRequest(_message.Message):
 
     @_builtins.property
     def quotas(self) -> _containers.RepeatedCompositeFieldContainer[Global___TypeQuota]:
-        """Bounds on the hits of some types in the one list. The list is filled from the top with the best
-        candidate that leaves enough places for every minimum that is not met yet; without diversity the
-        result is the best list of all that keep the bounds. Maximums that add up to fewer than k where
-        all types have one make the list shorter, with the warning FEWER_THAN_K. Costs a search for each
-        type. Default: none. Limit: none where grouping is PER_TYPE.
+        """As quotas of hit_options. Fields 9 to 14 are its older form, read as before. Limit: none of them
+        where hit_options is set.
         """
+
+    @_builtins.property
+    def hit_options(self) -> Global___HitOptions:
+        """How the hits are chosen, and how many of them come at once. Default: the best k."""
 
     def __init__(
         self,
@@ -592,10 +631,11 @@ class FindSimilarItemsRequest(_message.Message):
         seed: _builtins.int | None = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        hit_options: Global___HitOptions | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_k", b"_k", "_seed", b"_seed", "filter", b"filter", "item_id", b"item_id", "k", b"k", "new_item", b"new_item", "query", b"query", "seed", b"seed", "vector", b"vector"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_k", b"_k", "_seed", b"_seed", "filter", b"filter", "hit_options", b"hit_options", "item_id", b"item_id", "k", b"k", "new_item", b"new_item", "query", b"query", "seed", b"seed", "vector", b"vector"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_k", b"_k", "_seed", b"_seed", "diversity", b"diversity", "exploration", b"exploration", "filter", b"filter", "grouping", b"grouping", "include_titles", b"include_titles", "item_id", b"item_id", "k", b"k", "new_item", b"new_item", "page_size", b"page_size", "page_token", b"page_token", "query", b"query", "quotas", b"quotas", "request_id", b"request_id", "seed", b"seed", "vector", b"vector"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_k", b"_k", "_seed", b"_seed", "diversity", b"diversity", "exploration", b"exploration", "filter", b"filter", "grouping", b"grouping", "hit_options", b"hit_options", "include_titles", b"include_titles", "item_id", b"item_id", "k", b"k", "new_item", b"new_item", "page_size", b"page_size", "page_token", b"page_token", "query", b"query", "quotas", b"quotas", "request_id", b"request_id", "seed", b"seed", "vector", b"vector"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__k: _TypeAlias = _typing.Literal["k"]  # noqa: Y015
     _WhichOneofArgType__k: _TypeAlias = _typing.Literal["_k", b"_k"]  # noqa: Y015
