@@ -7,6 +7,7 @@ import gc
 import logging
 from typing import Any
 
+from server.hit_options import page_token
 from server.methods import Method
 from server.pages import generation_of
 from server.served import Served
@@ -37,7 +38,7 @@ class Holder:
         A page of a list that the generation before began is cut by that one, while it is held; the
         current one says of others that they have expired.
         """
-        name, served = generation_of(getattr(request, "page_token", "")), self.current
+        name, served = generation_of(page_token(request)), self.current
         if name not in {None, served.name} and self._paging and self._paging.name == name:
             served = self._paging
         return served.answer(method, request)

@@ -8,12 +8,11 @@ import struct
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass, replace
 from hashlib import blake2b
+from typing import Any
 
-from google.protobuf.message import Message
+from server.hit_options import HitsRequest
 
 VERSION = 1
-NOT_OF_THE_LIST = ("page_token", "page_size", "request_id")
-"""Fields of a request that may differ from page to page."""
 _FINGERPRINT, _CHECKSUM = 16, 8
 _HEAD = struct.Struct(f">BIIBQ{_FINGERPRINT}s")
 _SEEDED = 1
@@ -90,12 +89,16 @@ def generation_of(token: str) -> str | None:
         return None
 
 
-def fingerprint(request: Message) -> bytes:
+def fingerprint(request: HitsRequest) -> bytes:
     """Hash everything in a request that decides what is in the list, k included."""
-    plain = type(request)()
+    plain: Any = type(request)()  # one of two kinds, whose fields have the same names
     plain.CopyFrom(request)
-    for field in NOT_OF_THE_LIST:
-        plain.ClearField(field)
+    plain.ClearField("request_id")
+    plain.ClearField("page_token")
+    plain.ClearField("page_size")
+    if plain.HasField("hit_options"):
+        plain.hit_options.ClearField("page_token")
+        plain.hit_options.ClearField("page_size")
     content = plain.SerializeToString(deterministic=True)
     return blake2b(content, digest_size=_FINGERPRINT, person=b"nearfield page").digest()
 

@@ -18,6 +18,7 @@ AS_KEPT: Mapping[str, object] = {
     "drop_seen": True,
     "grouping": types_pb2.GROUPING_SINGLE_LIST,
     "filter": recommendation_pb2.ItemFilter(),
+    "hit_options": recommendation_pb2.HitOptions(),
 }
 """What other fields may say that holds without them. Whatever else is set is computed."""
 _HITS = recommendation_pb2.Recommendation.HITS_FIELD_NUMBER

@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from nearfield.v1 import recommendation_pb2, types_pb2
 from retrieval.arrange import Arrangement
@@ -11,12 +11,28 @@ from retrieval.quota import Quota
 from server.errors import PageExpiredError
 from server.fields import MAX_YEAR, FieldReader
 from server.findings import Findings
+from server.hit_options import FIELD, HitsRequest, hit_options, page_field, set_twice
 from server.pages import Page, PageTokenError, fingerprint, read_page
 from server.requests import ItemFilter, Shape, Traits
 
 MAX_EXPLORATION = 100
 
-HitsRequest = recommendation_pb2.RecommendRequest | recommendation_pb2.FindSimilarItemsRequest
+
+@dataclass(frozen=True)
+class _Asked:
+    """A request for hits while it is read."""
+
+    message: HitsRequest
+    options: recommendation_pb2.HitOptions
+    prefix: str
+    """What goes before the names of the options' fields."""
+    k: int
+    findings: Findings
+
+    @property
+    def per_type(self) -> bool:
+        """Whether a list for each type is asked for."""
+        return self.message.grouping == types_pb2.GROUPING_PER_TYPE
 
 
 class ShapeReader:
@@ -35,13 +51,16 @@ class ShapeReader:
         """
         k = message.k if message.HasField("k") else self._limits.default_k
         findings.enum("grouping", "Grouping", message.grouping, types_pb2.Grouping.values())
-        page = self._page(message, k, findings)
+        if older := set_twice(message):
+            findings.add(FIELD, f"expected one form of the options, got {', '.join(older)} as well")
+        asked = _Asked(message, *hit_options(message), k, findings)
+        page = self._page(asked)
         shape = Shape(
             k=k,
             filter=self._filter(message.filter, findings),
-            per_type=message.grouping == types_pb2.GROUPING_PER_TYPE,
+            per_type=asked.per_type,
             titles=message.include_titles,
-            arrangement=self._arrangement(message, k, page, findings),
+            arrangement=self._arrangement(asked, page),
         )
         if findings.number("k", k, 1, self._limits.max_k):
             most = self._limits.max_hits_per_call
@@ -54,64 +73,67 @@ class ShapeReader:
         types = len(self._fields.types) if shape.filter.types is None else len(shape.filter.types)
         return shape.k * (types if shape.per_type else 1)
 
-    def _page(self, message: HitsRequest, k: int, findings: Findings) -> Page | None:
+    def _page(self, asked: _Asked) -> Page | None:
         """Read which part of the list is asked for; None for all of it."""
-        field = "page_token" if message.page_token else "page_size"
-        if not (message.page_token or message.page_size):
+        message, options, findings = asked.message, asked.options, asked.findings
+        field = page_field(message)
+        if not (options.page_token or options.page_size):
             return None
-        if message.grouping == types_pb2.GROUPING_PER_TYPE:
+        if asked.per_type:
             findings.add(field, "expected none where grouping is PER_TYPE")
-        if not findings.number("page_size", message.page_size, 0, self._limits.max_k):
+        size = options.page_size
+        if not findings.number(f"{asked.prefix}page_size", size, 0, self._limits.max_k):
             return None
-        if not message.page_token:
-            return Page(self._generation, fingerprint(message), message.page_size)
+        if not options.page_token:
+            return Page(self._generation, fingerprint(message), size)
         try:
-            page = read_page(message.page_token)
+            page = read_page(options.page_token)
         except PageTokenError as error:
             findings.add(field, str(error))
             return None
         if page.generation != self._generation:
             raise PageExpiredError(page.generation, self._generation)
-        if page.fingerprint != fingerprint(message) or page.offset >= k or not page.size:
+        if page.fingerprint != fingerprint(message) or page.offset >= asked.k or not page.size:
             problem = "only page_size and request_id may differ from the request before"
             findings.add(field, f"expected the token of this very request: {problem}")
-        return replace(page, size=message.page_size or page.size)
+        return replace(page, size=size or page.size)
 
-    def _arrangement(
-        self, message: HitsRequest, k: int, page: Page | None, findings: Findings
-    ) -> Arrangement:
-        quotas = self._quotas(message, k, findings)
-        right = findings.number("diversity", message.diversity, 0, 1)
-        diversity = message.diversity if right else 0.0
-        right = findings.number("exploration", message.exploration, 0, MAX_EXPLORATION)
-        if not right or not message.exploration:
+    def _arrangement(self, asked: _Asked, page: Page | None) -> Arrangement:
+        options, prefix, findings = asked.options, asked.prefix, asked.findings
+        quotas = self._quotas(asked)
+        right = findings.number(f"{prefix}diversity", options.diversity, 0, 1)
+        diversity = options.diversity if right else 0.0
+        right = findings.number(f"{prefix}exploration", options.exploration, 0, MAX_EXPLORATION)
+        if not right or not options.exploration:
             return Arrangement(quotas, diversity)
         if page is not None and page.seed is not None:
             seed = page.seed
         else:
-            seed = message.seed if message.HasField("seed") else secrets.randbits(64)
-        return Arrangement(quotas, diversity, Exploration(message.exploration, seed))
+            seed = options.seed if options.HasField("seed") else secrets.randbits(64)
+        return Arrangement(quotas, diversity, Exploration(options.exploration, seed))
 
-    def _quotas(self, message: HitsRequest, k: int, findings: Findings) -> tuple[Quota, ...]:
-        if message.quotas and message.grouping == types_pb2.GROUPING_PER_TYPE:
-            findings.add("quotas", "expected none where grouping is PER_TYPE")
-        if not findings.count("quotas", len(message.quotas), len(self._fields.types), "quotas"):
+    def _quotas(self, asked: _Asked) -> tuple[Quota, ...]:
+        given, k, findings = asked.options.quotas, asked.k, asked.findings
+        field = f"{asked.prefix}quotas"
+        if given and asked.per_type:
+            findings.add(field, "expected none where grouping is PER_TYPE")
+        if not findings.count(field, len(given), len(self._fields.types), "quotas"):
             return ()
-        allowed = message.filter.item_types or self._fields.types
+        allowed = asked.message.filter.item_types or self._fields.types
         quotas: dict[str, Quota] = {}
-        for place, each in enumerate(message.quotas):
+        for place, each in enumerate(given):
             noted = Findings()
-            self._check_quota(each, f"quotas[{place}]", k, noted)
+            self._check_quota(each, f"{field}[{place}]", k, noted)
             if not noted.violations and (each.item_type in quotas or each.item_type not in allowed):
                 problem = "expected a type that passes the filter and has no quota yet"
-                noted.add(f"quotas[{place}].item_type", f"{problem}, got {each.item_type!a}")
+                noted.add(f"{field}[{place}].item_type", f"{problem}, got {each.item_type!a}")
             findings.extend(noted.violations)
             if not noted.violations:
                 most = each.max if each.HasField("max") else None
                 quotas[each.item_type] = Quota(self._fields.types[each.item_type], each.min, most)
         together = sum(quota.least for quota in quotas.values())
         if quotas and together > k:
-            findings.add("quotas", f"expected minimums of at most k = {k} together, got {together}")
+            findings.add(field, f"expected minimums of at most k = {k} together, got {together}")
         return tuple(quotas.values())
 
     def _check_quota(

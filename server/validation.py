@@ -9,6 +9,7 @@ from nearfield.v1 import embedding_pb2, recommendation_pb2, types_pb2
 from server.errors import InvalidRequestError, SpaceMismatchError, Violation
 from server.fields import FieldReader
 from server.findings import Findings
+from server.hit_options import page_field
 from server.limits import Limits
 from server.requests import ItemRequest, Person, RecommendTask, Shape, SimilarRequest
 from server.shapes import ShapeReader
@@ -100,7 +101,7 @@ class RequestReader:
                 findings.add("query", "expected item_id, new_item or vector, got none of them")
         shape = self._shapes.read(message, findings)
         if shape.page is not None and message.HasField("new_item"):
-            field = "page_token" if message.page_token else "page_size"
+            field = page_field(message)
             findings.add(field, "expected none for a new item: embed it and page by its vector")
         findings.settle()
         assert query is not None, "a query that could not be read is a finding"
