@@ -168,9 +168,13 @@ protos: venv ## generate nearfield/v1 and docs/api.md from protos/
 	$(DESCRIBED)
 	$(REFERENCE) > docs/api.md
 
+released-protos: venv ## at a release: what later contracts are compared with, protos/released.binpb
+	$(PROTOC) --include_imports --descriptor_set_out=protos/released.binpb $(PROTOS)
+
 check-protos: venv
 	$(DESCRIBED)
 	$(VENV)/bin/buf lint build/protos/nearfield.binpb --config buf.yaml
+	$(VENV)/bin/buf breaking build/protos/nearfield.binpb --against protos/released.binpb --config buf.yaml
 	$(PROTOC) $(call STUBS,build/protos) $(PROTOS)
 	diff -r -x __pycache__ -x __init__.py build/protos/nearfield/v1 nearfield/v1
 	$(REFERENCE) | diff - docs/api.md
@@ -180,5 +184,5 @@ clean: ## remove what was made, the environments and var/ excepted
 	find . -name __pycache__ -not -path './.venv*' -prune -exec rm -rf {} +
 
 .PHONY: help venv vllm-venv peers-venv bench-venv bench lock demo generation serve vllm evaluate ablations curves \
-	test protos clean \
+	test protos released-protos clean \
 	check check-format check-types check-imports check-protos check-version
