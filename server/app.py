@@ -4,11 +4,8 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
 
 import grpc
-from grpc_reflection.v1alpha import reflection
-from grpc_reflection.v1alpha.reflection_pb2_grpc import add_ServerReflectionServicer_to_server
 
 from server.addresses import address_of
 from server.connections import connection_options
@@ -115,9 +112,8 @@ class App:
             self._server.add_generic_rpc_handlers((generic,))
         self._server.add_generic_rpc_handlers((self._health.handlers(),))
         if self._settings.reflection:
-            names = (*SERVICES, HEALTH_SERVICE, reflection.SERVICE_NAME)
-            add_reflection: Any = add_ServerReflectionServicer_to_server  # has no types
-            add_reflection(Reflection(names, self._gate), self._server)
+            described = Reflection((*SERVICES, HEALTH_SERVICE), self._gate)
+            self._server.add_generic_rpc_handlers(described.handlers())
 
 
 def _grpc_server(settings: Settings) -> grpc.aio.Server:
@@ -133,8 +129,7 @@ def _grpc_server(settings: Settings) -> grpc.aio.Server:
             # gRPC takes a tenth off or adds it, by chance. Calls under way have all their time.
             *_aging(settings.connection_age_s),
             ("grpc.keepalive_permit_without_calls", 1),
-            # Refusing a call costs the event loop as much as answering a simple one, so that calls
-            # at several times its pace would leave it no time for answers. gRPC's own threads turn
+            # Where calls come faster than the event loop can refuse them, gRPC's own threads turn
             # them away before it sees them.
             ("grpc.server.max_pending_requests", settings.pending_calls),
             ("grpc.server.max_pending_requests_hard_limit", settings.pending_calls),

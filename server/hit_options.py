@@ -1,4 +1,4 @@
-"""The two forms in which a request says how its hits are chosen: a message, and its older fields."""
+"""The two forms in which a request says how hits are chosen: a message, and its older fields."""
 
 from nearfield.v1.recommendation_pb2 import FindSimilarItemsRequest, HitOptions, RecommendRequest
 

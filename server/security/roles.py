@@ -11,6 +11,7 @@ ROLE_OF_SERVICE: Mapping[str, Role | None] = {
     "nearfield.v1.InfoService": Role.INFERENCE,
     "nearfield.v1.CatalogueService": Role.CATALOGUE,
     "nearfield.v1.AdminService": Role.ADMIN,
+    "grpc.reflection.v1.ServerReflection": Role.INFERENCE,
     "grpc.reflection.v1alpha.ServerReflection": Role.INFERENCE,
     "grpc.health.v1.Health": None,
 }

@@ -1,4 +1,4 @@
-"""Write every message of the contract with every field set: `python -m tests.golden.write_messages`.
+"""Write messages of the contract with every field set: `python -m tests.golden.write_messages`.
 
 What is committed was written by the contract as it was first released. It is never written anew:
 the test beside it says that these bytes are read for ever.
