@@ -18,7 +18,7 @@ PUBLISH = "publish"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; 0 when done, 1 with a message on standard error when it cannot be."""
+    """Run a command and return its exit status."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     if not given or (given[0].startswith("-") and given[0] not in ("-h", "--help")):
         given.insert(0, PUBLISH)
@@ -31,7 +31,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m export",
         description="Turn a run of `python -m training` into a generation, the folder that "
-        "`python -m server` serves. Without a command: publish.",
+        "`python -m server` serves. Without a command: publish. Exit status: 0 done, 1 it cannot "
+        "be done, 2 wrong arguments, 3 the disk is full, 130 interrupted; nothing is published but "
+        "by 0.",
     )
     commands = parser.add_subparsers(dest="command", required=True)
     text = "write a run's generation to OUT/generations and point OUT/current to it"

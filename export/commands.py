@@ -21,6 +21,7 @@ from export.metrics import read_metrics
 from export.publish import publish
 from export.settings import PublishSettings
 from features.errors import FeatureError
+from features.full_disk import NO_ROOM, full_disk
 from graph.errors import GraphError
 from models.checkpoint import CheckpointError
 from retrieval.errors import RetrievalError
@@ -40,10 +41,15 @@ _ERRORS = (
 
 
 def work(options: argparse.Namespace) -> int:
-    """Carry out a command; 0 when done, 1 with a message on standard error when it cannot be."""
+    """Carry out a command and return its exit status; where that is not 0, a line says why."""
     try:
         _COMMANDS[options.command](options)
-    except _ERRORS as error:
+    except Exception as error:
+        if full := full_disk(error, [options.out] if "out" in options else []):
+            _say(f"export: {full}")
+            return NO_ROOM
+        if not isinstance(error, _ERRORS):
+            raise
         _say(f"export: {error}")
         return 1
     except KeyboardInterrupt:

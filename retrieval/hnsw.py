@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 faiss: Any = faiss_package  # its stubs lack the parameters of HNSW and the Python wrappers
 
+_BLOCK_BYTES = 1 << 20
+
 
 @dataclass(frozen=True)
 class GraphSettings:
@@ -93,18 +95,19 @@ class Graph:
         rows[rows >= 0] += self.first
         return rows
 
-    def write(self, writer: faiss_package.FileIOWriter) -> None:
-        """Append the graph to an open file."""
+    def write(self, writer: Any) -> None:
+        """Append the graph to an open file, by a writer of faiss."""
         faiss.write_index(self._native, writer)
 
 
 def write_graphs(path: Path, graphs: Sequence[Graph]) -> None:
     """Write graphs one after the other into one file, beside its name and renamed."""
     partial = path.with_name(f"{path.name}.partial")
-    writer = faiss.FileIOWriter(str(partial))
-    for graph in graphs:
-        graph.write(writer)
-    del writer  # closes the file
+    with partial.open("wb") as file:
+        # faiss' own writer takes no notice of a disk that is full when it closes the file.
+        writer = faiss.PyCallbackIOWriter(file.write, _BLOCK_BYTES)
+        for graph in graphs:
+            graph.write(writer)
     partial.replace(path)
 
 

@@ -18,7 +18,7 @@ from training.options import MODELS, add_text_options, several_seeds
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; 0 when done, 1 with a message on standard error when it cannot be."""
+    """Run a command and return its exit status."""
     options = _parser().parse_args(arguments)
     status: int = resolve_name("training.commands:work")(options)
     return status
@@ -28,7 +28,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m training",
         description="Data set -> text vectors -> graph -> foundation -> adaptation -> fusion. "
-        "Each stage is a folder of the run and is kept when nothing it was made from changed.",
+        "Each stage is a folder of the run and is kept when nothing it was made from changed. "
+        "Exit status: 0 done, 1 it cannot be done, 2 wrong arguments, 3 the disk is full, 130 "
+        "interrupted; after 3 and 130 the same command goes on.",
     )
     commands = parser.add_subparsers(dest="command", required=True)
     for name, text in (

@@ -17,7 +17,7 @@ from training.settings import read_settings
 
 def work(options: argparse.Namespace) -> int:
     """Carry out a command; 0 when done, 1 with a message on standard error when it cannot be."""
-    return guarded("training", lambda: _COMMANDS[options.command](options))
+    return guarded("training", lambda: _COMMANDS[options.command](options), options)
 
 
 def _all(options: argparse.Namespace) -> None:

@@ -11,12 +11,12 @@ from training.guarded import guarded
 
 def ablate(options: argparse.Namespace) -> int:
     """Measure the ablations; 0 when done, 1 with a message on standard error."""
-    return guarded("ablations", lambda: _ablate(options))
+    return guarded("ablations", lambda: _ablate(options), options)
 
 
 def draw_curve(options: argparse.Namespace) -> int:
     """Measure one of the curves; 0 when done, 1 with a message on standard error."""
-    return guarded("curves", lambda: _CURVES[options.command](options))
+    return guarded("curves", lambda: _CURVES[options.command](options), options)
 
 
 def _ablate(options: argparse.Namespace) -> None:

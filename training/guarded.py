@@ -7,6 +7,7 @@ from collections.abc import Callable
 from tqdm import tqdm
 
 from features.errors import FeatureError
+from features.full_disk import NO_ROOM, full_disk
 from features.model_files import vllm_python
 from features.vllm import VllmSettings
 from features.vllm_process import VllmProcessSettings
@@ -19,11 +20,20 @@ from training.featurizers import FeaturizerSource, RunningVllm, StartedVllm
 _ERRORS = (FeatureError, TableError, GraphError, CheckpointError, TrainingError, OSError)
 
 
-def guarded(program: str, work: Callable[[], None]) -> int:
-    """Do the work; 0 when done, 1 with a message on standard error when it cannot be."""
+def guarded(program: str, work: Callable[[], None], options: argparse.Namespace) -> int:
+    """Do the work and give the exit status, with a line on standard error when it cannot be done.
+
+    0 done, 1 it cannot be done, `NO_ROOM` the disk is full, 130 interrupted.
+    """
     try:
         work()
-    except _ERRORS as error:
+    except Exception as error:
+        folders = [options.run] + ([options.cache.parent] if vars(options).get("cache") else [])
+        if full := full_disk(error, folders):
+            tqdm.write(f"{program}: {full}", file=sys.stderr)
+            return NO_ROOM
+        if not isinstance(error, _ERRORS):
+            raise
         tqdm.write(f"{program}: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

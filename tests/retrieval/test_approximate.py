@@ -8,7 +8,7 @@ from retrieval.approximate import ApproximateIndex
 from retrieval.errors import CatalogueError
 from retrieval.exact import ExactIndex
 from retrieval.header import read_header
-from retrieval.hnsw import GraphSettings
+from retrieval.hnsw import Graph, GraphSettings, write_graphs
 from retrieval.store import load_index
 from retrieval.tune import recall_of
 
@@ -111,3 +111,12 @@ def test_unusable_catalogue_is_refused(
 ) -> None:
     with pytest.raises(CatalogueError, match=says):
         ApproximateIndex.build(vectors, item_type)
+
+
+def test_graph_that_did_not_reach_the_disk_is_an_error(tmp_path: Path) -> None:
+    graph = Graph.build(np.eye(8, dtype=np.float32), 0, GraphSettings())
+    path = tmp_path / "graphs"
+    path.with_name("graphs.partial").symlink_to("/dev/full")
+    with pytest.raises(OSError, match="No space left on device"):
+        write_graphs(path, [graph])
+    assert not path.exists()

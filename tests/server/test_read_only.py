@@ -3,30 +3,18 @@
 import os
 import re
 import shlex
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from nearfield import Client
+from tests.support.mounts import SEAL, UNSHARED, needs_mounts
 
 ROOT = Path(__file__).resolve().parents[2]
 CACHE = "XDG_CACHE_HOME"
-SEAL = 'for each; do mount --bind "$each" "$each" && mount -o remount,bind,ro "$each"; done'
-"""Root may write whatever the bits of a file say, so the folders are mounted read-only."""
 
 
-def namespaces() -> bool:
-    """Tell whether this machine lets us mount something that it alone sees."""
-    if shutil.which("unshare") is None:
-        return False
-    command = ["unshare", "-m", "sh", "-c", SEAL, "sh", str(ROOT / "server")]
-    return subprocess.run(command, capture_output=True).returncode == 0
-
-
-@pytest.mark.skipif(not namespaces(), reason="no mount namespaces for this user (unshare -m)")
+@needs_mounts
 def test_server_runs_where_nothing_but_tmpdir_can_be_written_to(
     folder: Path, tmp_path: Path
 ) -> None:
@@ -37,7 +25,7 @@ def test_server_runs_where_nothing_but_tmpdir_can_be_written_to(
     program += ["--generation", str(folder), "--featurizer", "none"]
     program += ["--security.authentication", "off"]
     script = f'{SEAL}; cd "$1"; touch "$1/file" 2>/dev/null && exit 1; exec {shlex.join(program)}'
-    command = ["unshare", "-m", "sh", "-c", script, "sh", str(ROOT), str(home)]
+    command = [*UNSHARED, "sh", "-c", script, "sh", str(ROOT), str(home)]
     kept = {name: os.environ[name] for name in os.environ.keys() - {"NUMBA_CACHE_DIR", CACHE}}
     environment = kept | {"HOME": str(home), "TMPDIR": str(lent)}
     with subprocess.Popen(
