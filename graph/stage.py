@@ -15,6 +15,7 @@ from typing import IO, Any
 
 from tqdm import tqdm
 
+from features.progress import Progress
 from graph.errors import StageError
 from graph.source import code_version
 
@@ -165,13 +166,13 @@ def hash_files(paths: Sequence[Path]) -> dict[str, str]:
         raise StageError(f"hash_files: two files of one name among {[str(path) for path in paths]}")
     total = sum(path.stat().st_size for path in paths)
     hashes = {}
-    with tqdm(total=total, desc="hash files", unit="B", unit_scale=True, delay=2) as bar:
+    with Progress("hash files", unit="B", total=total) as progress:
         for path in paths:
             digest = hashlib.sha256()
             with path.open("rb") as file:
                 while block := file.read(_BLOCK_BYTES):
                     digest.update(block)
-                    bar.update(len(block))
+                    progress.add(len(block))
             hashes[path.name] = digest.hexdigest()
     return hashes
 
