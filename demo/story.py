@@ -10,15 +10,16 @@ from nearfield import Event, NewItem
 
 NEW_ITEM = NewItem(
     item_type="childrens",
-    title="Finding Nemo",
-    genres=("Animation", "Children's", "Adventure"),
+    title="My Neighbor Totoro",
+    genres=("Animation", "Children's", "Fantasy"),
     description=(
-        "A timid clownfish crosses the ocean to find his young son, who was caught on the reef "
-        "and put into a dentist's aquarium."
+        "Two girls move to the countryside and make friends with the spirits of the forest."
     ),
-    year=2003,
+    year=1988,
 )
-"""The data set ends in 2000. No id, no interaction: title, genres, description and year."""
+"""No id, no interaction: title, genres, description and year. The year is one that the data set
+has: a later one would count as its last (`features.years`), and films of the last year are seen
+together by whoever sees what is new, whatever they are about."""
 
 NEW_TASTE = "documentary"
 """The type of the three films that the person is said to have seen since."""

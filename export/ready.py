@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from export.generation.generation import Ready
+from features.progress import Progress
 from features.providers import choose_providers
 from retrieval.calibrate import Calibration
 from retrieval.defaults import LISTED
@@ -86,8 +87,10 @@ def make_ready(known: Known, *, user_tower: bytes, scorer: bytes, listed: int = 
 
     # Side by side, so one thread each: two that share the cores wait for each other.
     with threadpool_limits(1), ThreadPoolExecutor(cpu_count()) as threads:
-        for _ in threads.map(answer, range(0, users, _USERS_AT_ONCE)):
-            pass
+        parts = range(0, users, _USERS_AT_ONCE)
+        with Progress("answers kept ready", unit="users", total=users) as progress:
+            for first, _ in zip(parts, threads.map(answer, parts), strict=True):
+                progress.reach(min(first + _USERS_AT_ONCE, users), users)
     return Ready(vectors, rows, scores, chances)
 
 

@@ -9,6 +9,10 @@ time the catalogue spans. `PLACES` bumps are spread evenly over that stretch,
 and a year is the unit vector along f: years that are near in the catalogue are alike. Between two
 years of the catalogue places are interpolated, before the first and after the last they are those
 of the first and last. An unknown year is what dated items are in the mean.
+
+So a year after the last says "as new as anything here", which is near the newest items of the
+same type: in a catalogue that lives, those are what the same people see next. Of a data set that
+ended long ago it says the same, and hides what an item is about; leave the year out there.
 """
 
 from collections import Counter

@@ -15,6 +15,7 @@ from typing import IO, Any
 
 from tqdm import tqdm
 
+from features.progress import Progress
 from graph.errors import StageError
 from graph.source import code_version
 
@@ -158,17 +159,17 @@ def _link(folder: Path, shelved: Path) -> None:
 def hash_files(folder: Path, paths: Sequence[Path]) -> dict[str, str]:
     """Hash the content of files in a folder, by their path from there.
 
-    A progress bar shows where they are large.
+    Says how far it is where they are large.
     """
     total = sum(path.stat().st_size for path in paths)
     hashes = {}
-    with tqdm(total=total, desc="hash files", unit="B", unit_scale=True, delay=2) as bar:
+    with Progress("hash files", unit="B", total=total) as progress:
         for path in paths:
             digest = hashlib.sha256()
             with path.open("rb") as file:
                 while block := file.read(_BLOCK_BYTES):
                     digest.update(block)
-                    bar.update(len(block))
+                    progress.add(len(block))
             hashes[path.relative_to(folder).as_posix()] = digest.hexdigest()
     return hashes
 

@@ -95,7 +95,7 @@ class Graph:
         rows[rows >= 0] += self.first
         return rows
 
-    def write(self, writer: Any) -> None:
+    def write(self, writer: Any) -> None:  # noqa: ANN401 - faiss has no types
         """Append the graph to an open file, by a writer of faiss."""
         faiss.write_index(self._native, writer)
 

@@ -5,10 +5,13 @@ Also the lines above its tables.
 
 import dataclasses
 import json
+import os
+import platform
 from collections.abc import Sequence
 
 import numpy as np
 import polars as pl
+import torch
 
 from tables.files import replace_text
 from training.evaluate import Evaluation
@@ -22,7 +25,8 @@ RANKS = "ranks.parquet"
 def write_circumstances(run: Run, models: Sequence[str], evaluation: Evaluation) -> None:
     """Write what was held out, from what, and by which seed and settings, beside metrics.json.
 
-    `models` are the names on the command line. `dataset` is the hash of the data set's files and
+    `models` are the names on the command line. `machine` is what figures depend on beside the
+    seed (docs/method.md). `dataset` is the hash of the data set's files and
     of how they were read: equal hashes mean the same rows.
     """
     content = {
@@ -37,8 +41,19 @@ def write_circumstances(run: Run, models: Sequence[str], evaluation: Evaluation)
         "seed": run.settings.seed,
         "replicates": evaluation.settings.replicates,
         "settings": dataclasses.asdict(run.settings),
+        "machine": machine(),
     }
     replace_text(run.folder / FILE, json.dumps(content, indent=1, allow_nan=False) + "\n")
+
+
+def machine() -> dict[str, str | int]:
+    """Tell on what it is computed: with other threads or another torch the last digits differ."""
+    return {
+        "threads": torch.get_num_threads(),
+        "cores": os.cpu_count() or 1,
+        "processor": platform.machine(),
+        "torch": torch.__version__,
+    }
 
 
 def tell_circumstances(run: Run, evaluation: Evaluation) -> str:
@@ -51,8 +66,9 @@ def tell_circumstances(run: Run, evaluation: Evaluation) -> str:
     return (
         f"Hold-out: {run.split.rule}. Cases: {len(evaluation.cases):,}, of "
         f"{_users(evaluation):,} users.{apart if unseen else ''} Learned from "
-        f"{len(run.split.train):,} interactions. Seed: {run.settings.seed}; all settings are in "
-        f"{FILE}, the rank of every target in {RANKS}."
+        f"{len(run.split.train):,} interactions. Seed: {run.settings.seed}, "
+        f"threads: {torch.get_num_threads()}; all settings are in {FILE}, the rank of every target "
+        f"in {RANKS}."
     )
 
 

@@ -21,6 +21,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from features.progress import Progress as Told
 from training.bounds import check_least, check_share
 from training.errors import DivergedError, NotLearningError
 
@@ -93,8 +94,8 @@ def fit(
     No epoch begins once `minutes` have passed; what stops by it depends on the machine.
 
     `losses` yields each batch's loss, of which the loop takes the gradient and the step.
-    `batches` per epoch and `title` are for the progress bar. `folder` gets `log.csv` (epoch,
-    loss, score, seconds) and, until the run ends, the state from which an interrupted run
+    `batches` per epoch and `title` are for the progress that is told. `folder` gets `log.csv`
+    (epoch, loss, score, seconds) and, until the run ends, the state from which an interrupted run
     resumes.
 
     Raises:
@@ -124,21 +125,23 @@ def fit(
         progress.best_score = score
         _log(folder / "log.csv", 0, math.nan, score, 0.0)
     end = perf_counter() + 60 * minutes
-    while progress.epoch < settings.epochs:
-        began = perf_counter()
-        if progress.epoch - progress.best_epoch >= settings.patience or began > end:
-            break
-        with _repeatable():
-            loss = _run_epoch(model, optimizer, mean, losses, progress.epoch, batches, title)
-        with mean.in_place():
-            score = _score(model, validate)
-            progress.epoch += 1
-            if score is None or progress.best_score is None or score > progress.best_score:
-                progress.best_score, progress.best_epoch = score, progress.epoch
-                best = _copy(model)
-        _check_moving(progress, loss, title)
-        _log(folder / "log.csv", progress.epoch, loss, score, perf_counter() - began)
-        _save(folder, progress, model, optimizer, best, mean)
+    most, done = batches * settings.epochs, batches * progress.epoch
+    with Told(title, unit="steps", total=most, begun=done) as told:
+        while progress.epoch < settings.epochs:
+            began = perf_counter()
+            if progress.epoch - progress.best_epoch >= settings.patience or began > end:
+                break
+            with _repeatable():
+                loss = _run_epoch(model, optimizer, mean, losses, progress.epoch, told)
+            with mean.in_place():
+                score = _score(model, validate)
+                progress.epoch += 1
+                if score is None or progress.best_score is None or score > progress.best_score:
+                    progress.best_score, progress.best_epoch = score, progress.epoch
+                    best = _copy(model)
+            _check_moving(progress, loss, title)
+            _log(folder / "log.csv", progress.epoch, loss, score, perf_counter() - began)
+            _save(folder, progress, model, optimizer, best, mean)
     model.load_state_dict(best)
     model.eval()
     (folder / _STATE).unlink(missing_ok=True)
@@ -215,30 +218,29 @@ def _run_epoch(
     mean: RunningMean,
     losses: EpochLosses,
     epoch: int,
-    batches: int,
-    title: str,
+    told: Told,
 ) -> float:
     """Take every step of one epoch and return its mean loss."""
     model.train()
     total, count = 0.0, 0
-    with tqdm(total=batches, desc=f"{title}, epoch {epoch + 1}", leave=False, disable=None) as bar:
-        for loss in losses(epoch):
-            value = float(loss.detach())
-            if not math.isfinite(value):
-                raise DivergedError(
-                    f"{title}: the loss is {value} in epoch {epoch + 1}, batch {count + 1}; "
-                    "a smaller learning rate or cleaner input vectors may help"
-                )
-            optimizer.zero_grad(set_to_none=True)
-            torch.autograd.backward(loss)
-            optimizer.step()
-            mean.follow()
-            total += value
-            count += 1
-            bar.update()
-            bar.set_postfix(loss=f"{total / count:.4f}")
+    for loss in losses(epoch):
+        value = float(loss.detach())
+        if not math.isfinite(value):
+            raise DivergedError(
+                f"{told.title}: the loss is {value} in epoch {epoch + 1}, batch {count + 1}; "
+                "a smaller learning rate or cleaner input vectors may help"
+            )
+        optimizer.zero_grad(set_to_none=True)
+        torch.autograd.backward(loss)
+        optimizer.step()
+        mean.follow()
+        total += value
+        count += 1
+        told.add(1, f"epoch {epoch + 1}, loss {total / count:.4f}")
     if not count:
-        raise NotLearningError(f"{title}: there is nothing to learn from, the epoch has no batch")
+        raise NotLearningError(
+            f"{told.title}: there is nothing to learn from, the epoch has no batch"
+        )
     return total / count
 
 

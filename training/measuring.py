@@ -3,8 +3,7 @@
 import sys
 from collections.abc import Sequence
 
-from tqdm import tqdm
-
+from features.progress import Progress
 from training.circumstances import tell_circumstances, write_circumstances, write_ranks
 from training.comparison import compare_served, fit_models, fitted
 from training.evaluate import EvaluationSettings, Measurement, evaluate, write_metrics
@@ -31,12 +30,11 @@ def measure(run: Run, asked: Sequence[str]) -> tuple[Measurement, ...]:
         make_peer(run, name)
     write_tuning(run, tuned)
     names = fitted(run, asked)
-    with tqdm(desc="evaluate", disable=None) as bar:
+    with Progress("evaluate", unit="cases") as progress:
 
         def report(name: str, done: int, total: int) -> None:
-            bar.set_description(name)
-            bar.total, bar.n = total, done
-            bar.refresh()
+            progress.turn_to(name)
+            progress.reach(done, total)
 
         result = evaluate(
             fit_models(run, names),

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
+from features.progress import Progress
 from graph.stage import StageResult
 from training.baselines import VectorKnn
 from training.centring import centred
@@ -87,13 +87,8 @@ def make_ranks(run: Run, model: str) -> Ranks:
 
 def _rank(run: Run, ranker: Ranker) -> Ranks:
     among = Candidates.of(run.dataset, run.held_out.train)
-    with tqdm(desc=ranker.name, unit="case", disable=None) as bar:
-
-        def report(done: int, total: int) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
-
-        found = rank(ranker, run.split.test, among, SCOPES, on_progress=report)
+    with Progress(ranker.name, unit="cases") as progress:
+        found = rank(ranker, run.split.test, among, SCOPES, on_progress=progress.reach)
     return {scope: ranking.rank for scope, ranking in found.items()}
 
 

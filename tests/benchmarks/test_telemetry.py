@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from benchmarks.telemetry import main
+from benchmarks.telemetry.__main__ import main
 
 
 def test_every_part_of_what_a_call_leaves_is_measured(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,11 +1,13 @@
 """Fixtures of real encoders: a vLLM server, and the same encoder exported to ONNX."""
 
+import fcntl
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, Protocol
 
 import pytest
 
@@ -28,14 +30,24 @@ export_text_encoder(Path(sys.argv[1]), Path(sys.argv[2]))
 """
 """In a process of its own, so that tests which need no torch do not load it."""
 
+
+class HasAddress(Protocol):
+    """A server that runs."""
+
+    @property
+    def base_url(self) -> str:
+        """Where it answers."""
+        ...
+
+
 SLOW_FIXTURES = {"vllm_url", "onnx_encoder"}
 START_TIMEOUT_S = 420
 TEST_TIMEOUT_S = 600
 
 
 @pytest.fixture(scope="session")
-def vllm_url() -> Iterator[str]:
-    """Give the address of a real vLLM server: the named one, else one for this session."""
+def vllm_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Give the address of a real vLLM server: the named one, else one for all test processes."""
     named = os.environ.get(URL_VARIABLE)
     if named:
         yield named
@@ -44,8 +56,36 @@ def vllm_url() -> Iterator[str]:
     if not python.exists():
         absent(f"there is no vLLM: no Python at {python}, and {URL_VARIABLE} is not set")
     settings = VllmProcessSettings(python=python, start_timeout_s=START_TIMEOUT_S)
-    with VllmProcess(settings) as process:
-        yield process.base_url
+    with shared(run_folder(tmp_path_factory), "vllm", lambda: VllmProcess(settings)) as url:
+        yield url
+
+
+@contextmanager
+def shared(
+    folder: Path, name: str, start: Callable[[], AbstractContextManager[HasAddress]]
+) -> Iterator[str]:
+    """Start a server in the first process that asks, for all that do, and yield its address.
+
+    The process that started it ends it, once no other uses it.
+    """
+    address = folder / f"{name}.url"
+    with (folder / f"{name}.users").open("a") as users, ExitStack() as mine:
+        with (folder / f"{name}.lock").open("a") as starting:
+            fcntl.flock(starting, fcntl.LOCK_EX)  # given back when the file is closed
+            fcntl.flock(users, fcntl.LOCK_SH)
+            if not address.exists():
+                process = mine.enter_context(start())
+                mine.callback(fcntl.flock, users, fcntl.LOCK_EX)  # waits for all other users
+                mine.callback(address.unlink)
+                address.write_text(process.base_url, encoding="utf-8")
+            url = address.read_text(encoding="utf-8")
+        yield url
+
+
+def run_folder(factory: pytest.TempPathFactory) -> Path:
+    """Give the folder that all processes of this run share, or our own where there is one."""
+    own = factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
 
 
 @pytest.fixture(scope="session")

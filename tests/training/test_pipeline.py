@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+import torch
 
 from graph.worlds import two_communities, write_world
 from tests.support.embeddings_stub import MODEL, EmbeddingsStub
@@ -241,9 +242,12 @@ def test_evaluation_reports_what_the_served_model_gains_over_each_other_model(
     assert made_with["models"] == ["popularity", "nearfield", "ease-tuned"]
     assert written.startswith("Hold-out: leave-last-out. Cases: 60, of 60 users. Learned from ")
     assert (
-        "Seed: 4; all settings are in evaluation.json, the rank of every target in ranks.parquet."
-        in written.splitlines()[0]
+        f"Seed: 4, threads: {torch.get_num_threads()}; all settings are in evaluation.json, the "
+        "rank of every target in ranks.parquet." in written.splitlines()[0]
     )
+    machine = made_with["machine"]
+    assert set(machine) == {"threads", "cores", "processor", "torch"}
+    assert machine["threads"] == torch.get_num_threads()
     ranks = pl.read_parquet(tmp_path / "run" / "ranks.parquet")
     assert ranks.columns[:4] == ["user_id", "item_id", "seen_in_training", "scope"]
     for scope, part in (("type", "overall"), ("all", "all types")):

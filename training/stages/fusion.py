@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
+from features.progress import Progress
 from graph.build import popularity
 from graph.cases import Cases
 from graph.settings import GraphSettings
@@ -35,13 +35,10 @@ def fuse(
 
     Beside them stands what the scorer's shares are worth, where enough cases are lent to tell.
     """
-    with tqdm(desc="pairs", unit="item", disable=None) as bar:
-
-        def report(done: int, total: int) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
-
-        pairs = build_pairs(material.graph, material.heard, edges, settings, on_progress=report)
+    with Progress("pairs", unit="items") as progress:
+        pairs = build_pairs(
+            material.graph, material.heard, edges, settings, on_progress=progress.reach
+        )
     pairs.save(folder)
     people, items = load_towers(towers, material, material.hgnn_vectors)
     catalogue = evidence_of(material, pairs, items)

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from tqdm import tqdm
 
+from features.progress import Progress
 from features.schema import TEXT_RECIPE, compose_text
 from features.text import TextFeaturizer
 from features.text_cache import CachedFeaturizer, Described, TextCache
@@ -44,10 +44,6 @@ def embed_texts(
 
 
 def _embed(featurizer: TextFeaturizer, cache: TextCache, texts: list[str]) -> NDArray[np.float32]:
-    with tqdm(total=len(texts), desc="text vectors", unit="text", disable=None) as bar:
-
-        def report(done: int, total: int) -> None:
-            bar.total = total  # equal texts are embedded once
-            bar.update(done - bar.n)
-
-        return CachedFeaturizer(featurizer, cache, on_progress=report).embed(texts)
+    with Progress("text vectors", unit="texts", total=len(texts)) as progress:
+        # The total becomes smaller where texts are equal, which are embedded once.
+        return CachedFeaturizer(featurizer, cache, on_progress=progress.reach).embed(texts)

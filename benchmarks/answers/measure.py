@@ -1,17 +1,10 @@
-"""How long a recommendation takes inside the process: `python -m benchmarks.answers`.
-
-One call at a time, one thread, no wire: the user tower on a full history, then whole
-recommendations for known people, and in them the second channel. Then how many of the items
-recommended are those that a ranking of the whole catalogue would give, which is what the
-offline evaluation does.
-"""
+"""How long a recommendation takes inside the process."""
 
 import argparse
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,14 +36,8 @@ class Timing:
         return f"| {self.what} | {middle:,.0f} | {late:,.0f} |"
 
 
-def main() -> int:
-    """Print the table."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.answers", description=__doc__)
-    parser.add_argument(
-        "--generation", type=Path, required=True, help="a generation, or a folder with `current`"
-    )
-    parser.add_argument("--calls", type=int, default=1000, help="of each kind; default %(default)s")
-    options = parser.parse_args()
+def report(options: argparse.Namespace) -> int:
+    """Measure, and print the tables."""
     try:
         generation = read(options.generation)
     except GenerationError as error:
@@ -133,7 +120,3 @@ def _time(what: str, call: Callable[[int], None], calls: int) -> Timing:
         call(WARM_UP + number)
         taken[number] = time.perf_counter() - began
     return Timing(what, taken * 1e6)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,20 +1,11 @@
-"""Ways to serve that were chosen between, side by side.
-
-    python -m benchmarks.serving.alternatives --generation FOLDER
-
-uvloop is measured where it is installed (`make bench-venv`). Loads are of h2load, 32 calls at once
-over 16 connections, so that both of two processes get some, and by turns: each figure is the median
-of some rounds through all of a table.
-"""
+"""Ways to serve that were chosen between, side by side."""
 
 import argparse
-import sys
 import timeit
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from functools import partial
 from importlib.util import find_spec
-from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -37,12 +28,8 @@ WIDTH, MANY = 128, 256
 Serve = Callable[[], AbstractContextManager[Running]]
 
 
-def main() -> int:
-    """Print the tables."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--generation", type=Path, required=True)
-    parser.add_argument("--calls", type=int, default=4_000, help="default: %(default)s")
-    options = parser.parse_args()
+def report(options: argparse.Namespace) -> int:
+    """Measure, and print the tables."""
     generation = figures.open_generation(options.generation)
     by_id, person = figures.by_id(generation), figures.embed_user(generation)
     history = pb.RecommendRequest(user=person.user, k=10)
@@ -136,7 +123,3 @@ def _floats() -> Any:  # noqa: ANN401 - a class made here
     pool = descriptor_pool.DescriptorPool()
     pool.Add(file)
     return GetMessageClass(pool.FindMessageTypeByName("Floats"))
-
-
-if __name__ == "__main__":
-    sys.exit(main())

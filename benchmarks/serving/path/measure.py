@@ -1,13 +1,7 @@
-"""Where the time of one Recommend goes: `python -m benchmarks.serving.path --generation FOLDER`.
-
-Each step of the server's own code by itself, one thread, processor time; then what a whole call
-costs the processor of a worker under load, and of a server whose methods do nothing. The rest of a
-call is gRPC and the event loop.
-"""
+"""Where the time of one Recommend goes."""
 
 import argparse
 import asyncio
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -45,12 +39,8 @@ TIMES = 2_000
 METHOD = METHODS[f"/{figures.RECOMMEND}"]
 
 
-def main() -> int:
-    """Print the tables."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--generation", type=Path, required=True)
-    parser.add_argument("--calls", type=int, default=10_000, help="default: %(default)s")
-    options = parser.parse_args()
+def report(options: argparse.Namespace) -> int:
+    """Measure, and print the tables."""
     generation = figures.open_generation(options.generation)
     print("| step of Recommend by id, k = 10 | processor µs |\n|---|---:|")
     with threadpool_limits(1):  # as in a worker
@@ -154,7 +144,3 @@ def _cost(
     measure(server.port, method, request, Load(calls))
     after = process.cpu_times()
     return (after.user + after.system - before.user - before.system) / calls * 1e6
-
-
-if __name__ == "__main__":
-    sys.exit(main())

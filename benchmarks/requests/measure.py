@@ -1,14 +1,8 @@
-"""What the fields of a request cost, and what diversity trades: `python -m benchmarks.requests`.
-
-Recommendations inside the process, one at a time, one thread, no wire, for known people of a
-generation; processor time. Below it, for a row of trade-offs, how alike the ten hits are and how
-well they score.
-"""
+"""What the fields of a request cost, and what diversity trades."""
 
 import argparse
 import sys
 import time
-from pathlib import Path
 
 import numpy as np
 
@@ -48,13 +42,8 @@ class Asking:
         return answer, (time.process_time() - began) * 1e3
 
 
-def main() -> int:
-    """Print the tables."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.requests", description=__doc__)
-    add = parser.add_argument
-    add("--generation", type=Path, required=True, help="a generation, or the folder of some")
-    add("--people", type=int, default=200, help="default %(default)s")
-    options = parser.parse_args()
+def report(options: argparse.Namespace) -> int:
+    """Measure, and print the tables."""
     try:
         generation = read(options.generation, verify=False)
     except GenerationError as error:
@@ -105,7 +94,3 @@ def likeness(generation: Generation, item_ids: list[str]) -> float:
     """Give the mean cosine between two items of a list."""
     vectors = generation.item_vectors[generation.item_ids.lookup(item_ids)]
     return float((vectors @ vectors.T)[~np.eye(len(vectors), dtype=np.bool_)].mean())
-
-
-if __name__ == "__main__":
-    sys.exit(main())

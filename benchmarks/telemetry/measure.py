@@ -1,14 +1,7 @@
-"""What telemetry costs each call: `python -m benchmarks.telemetry`.
-
-Inside the process, on the thread that would be the event loop's, no wire: what is told of a call at
-its beginning and its end. Lines of the log go to /dev/null through the thread that writes them;
-metrics are those of one process of several. Time is that of the processor, all threads together, so
-that others on the machine do not count.
-"""
+"""What telemetry costs each call."""
 
 import argparse
 import os
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -57,13 +50,8 @@ class Timing:
         return f"| {self.what} | {middle:.1f} | {late:.1f} |"
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Print the table."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.telemetry", description=__doc__)
-    parser.add_argument(
-        "--calls", type=int, default=50_000, help="of each kind; default %(default)s"
-    )
-    options = parser.parse_args(arguments)
+def report(options: argparse.Namespace) -> int:
+    """Measure, and print the tables."""
     print("| per call | median, µs | 99th percentile, µs |\n|---|---:|---:|")
     with shared_folder() as folder:
         for what, tell in _kinds(folder):
@@ -137,7 +125,3 @@ def _logs() -> Iterator[Logs]:
             yield logs
     finally:
         os.close(nowhere)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,10 +1,4 @@
-"""How many rows a network had better compute at once: `python -m benchmarks.at_once`.
-
-256 people with histories as long as the user tower reads, 256 with histories of any length up to
-that, and 256 new items with related ones, each computed in parts of so many, one thread; the median
-over some rounds. Each number has a process of its own, and "kept" is what that holds more at the
-end, onnxruntime's arena in it. Serving's number is `server.runtime.ROWS_AT_ONCE`.
-"""
+"""How many rows a network had better compute at once."""
 
 import argparse
 import os
@@ -44,14 +38,8 @@ class Measured:
     kept_mb: float
 
 
-def main() -> int:
-    """Print the table."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.at_once", description=__doc__)
-    parser.add_argument(
-        "--generation", type=Path, required=True, help="a generation, or a folder with `current`"
-    )
-    parser.add_argument("--rounds", type=int, default=20, help="default: %(default)s")
-    options = parser.parse_args()
+def report(options: argparse.Namespace) -> int:
+    """Measure, and print the tables."""
     try:
         read(options.generation)
     except GenerationError as error:
@@ -120,7 +108,3 @@ def _median_us(call: Callable[[], object], rounds: int) -> float:
         call()
         taken.append(time.perf_counter() - began)
     return float(np.median(taken)) / ROWS * 1e6
-
-
-if __name__ == "__main__":
-    sys.exit(main())

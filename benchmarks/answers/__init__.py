@@ -1,0 +1,1 @@
+"""How long a recommendation takes inside the process."""

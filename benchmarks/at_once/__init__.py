@@ -1,0 +1,1 @@
+"""How many rows a network had better compute at once."""

@@ -1,0 +1,1 @@
+"""Ways to serve that were chosen between, side by side."""
