@@ -16,6 +16,8 @@ from server.supervision.report import Report
 
 NICENESS = 19
 """Of a trial: it computes for seconds, and those who answer calls meanwhile come first."""
+ENDS_S = 5.0
+"""Seconds that the end of a trial that was killed is waited for."""
 MOST_BYTES = 1 << 20
 """Of the end of a trial's output that are kept."""
 
@@ -40,8 +42,7 @@ async def try_out(program: str, path: Path, flags: list[str], *, within_s: float
     except TimeoutError:
         raise GenerationRefusedError(path, f"its trial took longer than {within_s:g} s") from None
     finally:
-        with contextlib.suppress(ProcessLookupError):  # it has ended
-            trial.kill()
+        await _end(trial)
     if told is None:
         raise GenerationRefusedError(path, f"its trial ended with {status}")
     if "error" in told:
@@ -58,6 +59,15 @@ def _make_way(pid: int) -> None:
         os.setpriority(os.PRIO_PROCESS, pid, os.getpriority(os.PRIO_PROCESS, 0) + NICENESS)
         if hasattr(os, "SCHED_IDLE"):  # Linux; even the nicest others finish their turns
             os.sched_setscheduler(pid, os.SCHED_IDLE, os.sched_param(0))
+
+
+async def _end(trial: Process) -> None:
+    """See to it that a trial has ended; the kernel may keep one that was killed for a while."""
+    with contextlib.suppress(ProcessLookupError, TimeoutError):
+        if trial.returncode is None:
+            trial.kill()
+        async with asyncio.timeout(ENDS_S):
+            await trial.communicate()
 
 
 async def _output(trial: Process) -> bytes:
