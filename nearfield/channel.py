@@ -1,9 +1,12 @@
 """From options to gRPC channels, the same for both clients."""
 
 import json
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import TypeAlias
 
-from nearfield.options import Options, Retry
+from nearfield.options import Options
+from nearfield.proxies import proxy_of
 from nearfield.version import __version__
 
 Arguments: TypeAlias = list[tuple[str, str | int]]
@@ -13,19 +16,38 @@ FIRST_RECONNECT_MS = 200
 LONGEST_RECONNECT_MS = 10_000
 
 
-def targets(addresses: tuple[str, ...], options: Options) -> tuple[str, ...]:
-    """Give the target of each channel, the addresses in turn.
+@dataclass(frozen=True)
+class Route:
+    """Where a channel leads."""
+
+    target: str
+    """The address."""
+    arguments: tuple[tuple[str, str | int], ...]
+    """The channel arguments."""
+    proxy: str
+    """Variable of the environment whose proxy stands on the way; empty where there is none."""
+
+    @classmethod
+    def to(cls, address: str, arguments: Iterable[tuple[str, str | int]] = ()) -> "Route":
+        """Find the way to an address; to this machine it is never by way of a proxy."""
+        proxy = proxy_of(address)
+        return cls(address, (*arguments, ("grpc.enable_http_proxy", int(bool(proxy)))), proxy)
+
+
+def routes(addresses: tuple[str, ...], options: Options) -> tuple[Route, ...]:
+    """Give the route of each channel, the addresses in turn.
 
     An address has a channel of its own. gRPC's lists (ipv4:, ipv6:) would need one channel for all,
     but take no names, and look for the list itself in a server's certificate.
     """
-    return addresses * options.connection.connections
+    given = arguments(addresses, options)
+    return tuple(Route.to(each, given) for each in addresses) * options.connection.connections
 
 
 def arguments(addresses: tuple[str, ...], options: Options) -> Arguments:
     """Write the channel arguments.
 
-    Source: gRFC A6 (retries by service config), gRPC's keepalive.md and connection-backoff.md.
+    Source: gRPC's keepalive.md and connection-backoff.md.
     """
     connection = options.connection
     return [
@@ -41,6 +63,8 @@ def arguments(addresses: tuple[str, ...], options: Options) -> Arguments:
         ("grpc.max_receive_message_length", connection.max_message_bytes),
         # Without this, channels to the same address share one connection.
         ("grpc.use_local_subchannel_pool", int(connection.connections > 1)),
+        # Sends a call again by itself only where no server has begun with it. The rest is
+        # nearfield.retries: it knows which calls may be done twice, and what the last try met.
         ("grpc.enable_retries", int(options.retry.attempts > 1)),
         ("grpc.service_config", json.dumps(service_config(addresses, options))),
     ]
@@ -49,28 +73,10 @@ def arguments(addresses: tuple[str, ...], options: Options) -> Arguments:
 def service_config(addresses: tuple[str, ...], options: Options) -> dict[str, object]:
     """Write the service config.
 
-    A name may stand for several servers: all of them are called in turn. Over one channel gRPC
-    tries UNAVAILABLE again, within a budget; where there are several, nearfield.asking does,
-    because gRPC would stay with the one that failed.
+    A name may stand for several servers: all of them are called in turn.
     """
     checked = options.connection.health_checked
     config: dict[str, object] = {"loadBalancingConfig": [{"round_robin": {}}]}
     if checked or (checked is None and len(addresses) > 1):
         config["healthCheckConfig"] = {"serviceName": ""}
-    if options.retry.attempts > 1 and len(targets(addresses, options)) == 1:
-        config |= _retries(options.retry)
     return config
-
-
-def _retries(retry: Retry) -> dict[str, object]:
-    policy = {
-        "maxAttempts": retry.attempts,
-        "initialBackoff": f"{retry.first_backoff_s:.3f}s",
-        "maxBackoff": f"{retry.longest_backoff_s:.3f}s",
-        "backoffMultiplier": retry.backoff_factor,
-        "retryableStatusCodes": ["UNAVAILABLE"],
-    }
-    return {
-        "methodConfig": [{"name": [{}], "retryPolicy": policy}],
-        "retryThrottling": {"maxTokens": retry.tokens, "tokenRatio": retry.tokens_per_success},
-    }

@@ -19,15 +19,26 @@ CODE_OF_NUMBER: Mapping[int, grpc.StatusCode] = MappingProxyType(
 )
 
 
+UNSENT = (
+    "connections to all backends failing",
+    "failed to connect to all addresses",
+    "errors resolving ",
+    "DNS resolution failed",
+)
+"""How gRPC begins to tell, of UNAVAILABLE alone, that it had no connection to send a call over."""
+
+
 def error_of_call(
     code: grpc.StatusCode,
     message: str,
     trailers: Iterable[tuple[str, str | bytes]],
     request_id: str,
+    proxy: str = "",
 ) -> StatusError:
-    """Make the error of a call that ended with `code`.
+    """Make the error of a call that ended with `code`, over a route with `proxy` on the way.
 
-    Details that cannot be read are left out: the code and the message came apart from them.
+    Details that cannot be read are left out: the code and the message came apart from them. Where
+    there are none, it may be the proxy's error as well as the server's.
     """
     for key, value in trailers:
         if key == DETAILS_TRAILER and isinstance(value, bytes):
@@ -36,7 +47,14 @@ def error_of_call(
             except DecodeError:
                 break
             return error_of(_status(code, message or rich.message, rich, request_id))
-    return error_of(Status(code, message, request_id=request_id))
+    unsent = code is grpc.StatusCode.UNAVAILABLE and message.startswith(UNSENT)
+    told = by_way_of(proxy, message)
+    return error_of(Status(code, told, request_id=request_id, unsent=unsent))
+
+
+def by_way_of(proxy: str, message: str) -> str:
+    """Say in a message which variable names the proxy on the way, where there is one."""
+    return f"{message} (by way of the proxy that {proxy} names)" if proxy else message
 
 
 def error_of_element(status: RichStatus, request_id: str) -> StatusError:
@@ -52,6 +70,12 @@ def nobody_there(error: StatusError) -> bool:
     """
     away = error.code is grpc.StatusCode.UNAVAILABLE
     return away and error.reason != Reason.FEATURIZER_UNAVAILABLE
+
+
+def undone(error: StatusError) -> bool:
+    """Tell whether the call was certainly not done: not sent, or refused with a wait."""
+    refused = error.code is grpc.StatusCode.RESOURCE_EXHAUSTED and error.retry_delay_s is not None
+    return error.unsent or refused
 
 
 def passed_over(error: StatusError) -> bool:
