@@ -23,6 +23,7 @@ from google.protobuf.message import Message
 from server.calls import CURRENT, Call
 from server.errors import (
     DeadlinePassedError,
+    FaultError,
     InvalidRequestError,
     OverloadedError,
     ResponseTooLargeError,
@@ -152,7 +153,9 @@ class Surround:
             except asyncio.CancelledError:
                 self._end(call, grpc.StatusCode.CANCELLED)
                 raise
-            except Exception as error:  # noqa: BLE001 - the table has a row for the unexpected
+            except (KeyboardInterrupt, SystemExit, GeneratorExit):
+                raise
+            except BaseException as error:  # noqa: BLE001 - the table has a row for the unexpected
                 refusal = self._refusal(call, error)
             if refusal is not None:
                 await abort(context, refusal)
@@ -229,7 +232,11 @@ class Surround:
             with parser.hold(data, call.caller):
                 yield parser.parse(data)
 
-    def _refusal(self, call: Call, error: Exception) -> Refusal:
+    def _refusal(self, call: Call, error: BaseException) -> Refusal:
+        if not isinstance(error, Exception):  # a panic of a library in Rust is none
+            fault = FaultError()
+            fault.__cause__ = error
+            return self._refusal(call, fault)
         row = row_of(error)
         call.reason = reason_of(row)
         self._end(call, row.code)

@@ -238,6 +238,25 @@ def answer(request: object) -> EmbedItemResponse:
     return EmbedItemResponse()
 
 
+class Panic(BaseException):
+    """As pyo3 raises where a library in Rust fails."""
+
+
+async def test_panic_of_a_library_is_a_fault_that_watchers_hear_of() -> None:
+    told = Told()
+    surround = make(Limits(max_concurrent_calls=1), OPEN, told)
+
+    def panic(request: object) -> EmbedItemResponse:
+        raise Panic("secret")
+
+    for _ in range(2):
+        context = Waiting()
+        with pytest.raises(Aborted, match="internal error"):
+            await ask(surround, panic, context)
+        assert context.code is grpc.StatusCode.INTERNAL
+    assert told.ended_calls == [("mine", grpc.StatusCode.INTERNAL)] * 2
+
+
 async def test_nothing_is_read_of_a_call_that_is_not_let_in() -> None:
     for limits, gate in ((Limits(), gate_of(Nobody())), (Limits(max_concurrent_calls=1), OPEN)):
         surround, inner = make(limits, gate), Inner()
