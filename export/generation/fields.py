@@ -51,10 +51,6 @@ class Fields:
             raise self._wrong(name, "a string", value)
         return value
 
-    def string_or_none(self, name: str) -> str | None:
-        """Return a string field that may be null."""
-        return None if self._get(name) is None else self.string(name)
-
     def boolean(self, name: str) -> bool:
         """Return a boolean field."""
         value = self._get(name)

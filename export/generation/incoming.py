@@ -1,5 +1,7 @@
 """A generation that comes in piece by piece: checked as it comes, whole or not there at all."""
 
+import errno
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,7 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 from uuid import uuid4
 
-from export.generation.errors import GenerationCorruptError, GenerationUnsupportedError
+from export.generation.errors import GenerationCorruptError
 from export.generation.folder import GENERATIONS_FOLDER
 from export.generation.manifest import MANIFEST_FILE, Manifest, read_manifest
 from export.generation.verify import check_files, check_index_kind, check_listed, check_scoring
@@ -106,10 +108,6 @@ def _checked(folder: Path) -> Manifest:
     check_index_kind(folder, manifest)
     check_scoring(folder, manifest)
     check_listed(folder, manifest)
-    free = shutil.disk_usage(folder).free
-    needed = sum(each.bytes for each in manifest.files.values())
-    if needed > free:
-        raise GenerationUnsupportedError(
-            folder, f"is {needed / 1e6:,.0f} MB long, the disk has {free / 1e6:,.0f} MB left"
-        )
+    if sum(each.bytes for each in manifest.files.values()) > shutil.disk_usage(folder).free:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
     return manifest

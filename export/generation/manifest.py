@@ -17,6 +17,7 @@ understand, and goes on reading every format below its own."""
 
 MANIFEST_FILE = "manifest.json"
 NAME_CHARS = 16
+TIME_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 
 Metric = dict[str, str | int | float | None]
 """One line of metrics.json: model, slice, metric, value, low, high, users."""
@@ -226,7 +227,7 @@ def read_manifest(folder: Path) -> Manifest:
 
 def timestamp(moment: datetime) -> str:
     """Write a moment as the manifest does: ISO 8601, UTC, whole seconds."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return moment.astimezone(UTC).strftime(TIME_FORMAT)
 
 
 def _fields(manifest: Manifest) -> dict[str, Any]:
@@ -259,8 +260,8 @@ def _manifest(fields: Fields) -> Manifest:
         format=number,
         generation=fields.string("generation"),
         space_id=fields.string("space_id"),
-        created=fields.string("created"),
-        as_of=fields.string_or_none("as_of"),
+        created=_moment("created", fields.string("created")),
+        as_of=None if fields.is_null("as_of") else _moment("as_of", fields.string("as_of")),
         featurizer=FeaturizerInfo(
             name=featurizer.string("name"),
             revision=featurizer.string("revision"),
@@ -295,6 +296,16 @@ def _manifest(fields: Fields) -> Manifest:
         parity=fields.inner("parity").all_numbers(),
         calibration=_calibration(fields) if number > 2 else None,
     )
+
+
+def _moment(name: str, text: str) -> str:
+    """Hold a moment to the form that `timestamp` writes; servers tell it to operators."""
+    try:
+        datetime.strptime(text, TIME_FORMAT)  # noqa: DTZ007 - the Z at its end is part of the form
+    except ValueError as error:
+        problem = f"expected a moment such as 2026-05-31T18:00:00Z, got {text[:80]!r}"
+        raise FieldsError(f"{name}: {problem}") from error
+    return text
 
 
 def _calibration(fields: Fields) -> Calibration | None:

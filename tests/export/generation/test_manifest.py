@@ -1,6 +1,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -92,6 +93,18 @@ def test_a_manifest_under_another_name_than_its_content_asks_for_is_refused(
 
     with pytest.raises(GenerationCorruptError, match="is not the manifest of"):
         read_manifest(written(tmp_path, render(renamed)))
+
+
+@pytest.mark.parametrize("field", ["created", "as_of"])
+@pytest.mark.parametrize("moment", ["", "today", "2026-02-30T00:00:00Z", "2026-01-01", "9" * 99])
+def test_a_moment_that_is_none_is_refused_with_the_field(
+    folder: Path, tmp_path: Path, field: str, moment: str
+) -> None:
+    moments: dict[str, Any] = {field: moment}
+    changed = replace(read_manifest(folder), **moments).named()
+
+    with pytest.raises(GenerationCorruptError, match=f"{field}: expected a moment such as"):
+        read_manifest(written(tmp_path, render(changed)))
 
 
 def test_time_of_writing_and_rounding_errors_do_not_change_the_name(folder: Path) -> None:
