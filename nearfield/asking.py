@@ -19,23 +19,26 @@ def ask(
 ) -> Steps[A]:
     """Make one call; where trying again may help and is allowed, try again.
 
-    Every try and every pause is within the call's time.
+    Every try and every pause is within the call's time. Where it ends in a pause, the error is what
+    the last try met.
 
     Raises:
         NearfieldError: the call failed.
     """
     deadline = budget.deadline(usual_s)
-    tries = Tries(retries, deadline)
+    tries = Tries(retries, deadline, repeatable=rpc.repeatable)
+    failed: StatusError | None = None
     while True:
         left_s = deadline - time.monotonic()
         if left_s <= 0:
-            raise too_late("the time was over before the request was sent", budget)
+            raise failed or too_late("the time was over before the request was sent", budget)
         try:
             answer = yield Call(rpc, request, left_s, budget.request_id)
         except StatusError as error:
             pause = tries.pause_after(error)
             if pause is None:
                 raise
+            failed = error
         else:
             assert isinstance(answer, rpc.answer), type(answer)
             retries.succeeded()

@@ -86,11 +86,8 @@ class AsyncWire:
         connection = self._options.connection
         method = self._method(step.rpc.path, place)
         metadata = connection.metadata_for(step.rpc.path)
-        patient = connection.wait_for_ready and len(self.rota) == 1
         try:
-            answer: Message = await method(
-                step.request, timeout=step.timeout_s, metadata=metadata, wait_for_ready=patient
-            )
+            answer: Message = await method(step.request, timeout=step.timeout_s, metadata=metadata)
         except asyncio.CancelledError as error:
             if self._closed.is_set() and not _cancelled_by_caller():
                 raise ClientClosedError("the client was closed during the call") from error

@@ -58,7 +58,7 @@ def run(
         found = yield from _found(kind, [written[place] for place in part], session, budget)
         if not isinstance(found, NearfieldError):
             outcomes |= zip(part, found, strict=True)
-        elif len(part) > 1 and _too_much(found):
+        elif len(part) > 1 and _too_much(found, repeatable=kind.rpc.repeatable):
             session.forget_info()
             half = len(part) // 2
             parts.extendleft((part[half:], part[:half]))
@@ -114,10 +114,13 @@ def _found(
     return found
 
 
-def _too_much(error: NearfieldError) -> bool:
-    """Tell whether a smaller message may pass: gRPC, a proxy or the server found it too long."""
+def _too_much(error: NearfieldError, *, repeatable: bool) -> bool:
+    """Tell whether a smaller message may pass: gRPC, a proxy or the server found it too long.
+
+    It may have been the answer that was too long, of a request that was done.
+    """
     match error:
-        case errors.ResourceExhaustedError():
+        case errors.ResourceExhaustedError() if repeatable:
             return error.reason in ("", Reason.RESPONSE_TOO_LARGE) and error.retry_delay_s is None
         case errors.InvalidArgumentError():
             return any(each.field == "requests" for each in error.violations)

@@ -110,7 +110,6 @@ class Wire:
         given = {
             "timeout": step.timeout_s,
             "metadata": self._connection.metadata_for(step.rpc.path),
-            "wait_for_ready": self._connection.wait_for_ready and len(self.rota) == 1,
         }
         if errand is None:
             answer: Message = method(step.request, **given)

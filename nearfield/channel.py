@@ -3,7 +3,7 @@
 import json
 from typing import TypeAlias
 
-from nearfield.options import Options, Retry
+from nearfield.options import Options
 from nearfield.version import __version__
 
 Arguments: TypeAlias = list[tuple[str, str | int]]
@@ -25,7 +25,7 @@ def targets(addresses: tuple[str, ...], options: Options) -> tuple[str, ...]:
 def arguments(addresses: tuple[str, ...], options: Options) -> Arguments:
     """Write the channel arguments.
 
-    Source: gRFC A6 (retries by service config), gRPC's keepalive.md and connection-backoff.md.
+    Source: gRPC's keepalive.md and connection-backoff.md.
     """
     connection = options.connection
     return [
@@ -41,6 +41,8 @@ def arguments(addresses: tuple[str, ...], options: Options) -> Arguments:
         ("grpc.max_receive_message_length", connection.max_message_bytes),
         # Without this, channels to the same address share one connection.
         ("grpc.use_local_subchannel_pool", int(connection.connections > 1)),
+        # Sends a call again by itself only where no server has begun with it. The rest is
+        # nearfield.retries: it knows which calls may be done twice, and what the last try met.
         ("grpc.enable_retries", int(options.retry.attempts > 1)),
         ("grpc.service_config", json.dumps(service_config(addresses, options))),
     ]
@@ -49,28 +51,10 @@ def arguments(addresses: tuple[str, ...], options: Options) -> Arguments:
 def service_config(addresses: tuple[str, ...], options: Options) -> dict[str, object]:
     """Write the service config.
 
-    A name may stand for several servers: all of them are called in turn. Over one channel gRPC
-    tries UNAVAILABLE again, within a budget; where there are several, nearfield.asking does,
-    because gRPC would stay with the one that failed.
+    A name may stand for several servers: all of them are called in turn.
     """
     checked = options.connection.health_checked
     config: dict[str, object] = {"loadBalancingConfig": [{"round_robin": {}}]}
     if checked or (checked is None and len(addresses) > 1):
         config["healthCheckConfig"] = {"serviceName": ""}
-    if options.retry.attempts > 1 and len(targets(addresses, options)) == 1:
-        config |= _retries(options.retry)
     return config
-
-
-def _retries(retry: Retry) -> dict[str, object]:
-    policy = {
-        "maxAttempts": retry.attempts,
-        "initialBackoff": f"{retry.first_backoff_s:.3f}s",
-        "maxBackoff": f"{retry.longest_backoff_s:.3f}s",
-        "backoffMultiplier": retry.backoff_factor,
-        "retryableStatusCodes": ["UNAVAILABLE"],
-    }
-    return {
-        "methodConfig": [{"name": [{}], "retryPolicy": policy}],
-        "retryThrottling": {"maxTokens": retry.tokens, "tokenRatio": retry.tokens_per_success},
-    }

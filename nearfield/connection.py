@@ -46,7 +46,7 @@ class Connection:
     a proxy that asks for a token even there, say False: gRPC watches without one."""
     wait_for_ready: bool = False
     """Let calls wait for a server that cannot be reached until their timeout, instead of ending
-    with UNAVAILABLE when the tries are used up."""
+    when the tries are used up. The error is then what the last of them met."""
     connect_timeout_s: float = 5.0
     """Seconds that one attempt to connect may take, TLS included."""
     keepalive_s: float = 60.0

@@ -82,6 +82,8 @@ class Status:
     """How long the server asks to wait before trying again, in seconds; None where it does not."""
     request_id: str = ""
     """Id of the call, which finds it in the server's log."""
+    unsent: bool = False
+    """Whether no server can have seen the request: there was no connection to send it over."""
 
 
 class StatusError(NearfieldError):
@@ -135,6 +137,11 @@ class StatusError(NearfieldError):
     def request_id(self) -> str:
         """Id of the call, which finds it in the server's log."""
         return self.status.request_id
+
+    @property
+    def unsent(self) -> bool:
+        """Whether no server can have seen the request: there was no connection to send it over."""
+        return self.status.unsent
 
 
 class CallCancelledError(StatusError):

@@ -9,7 +9,7 @@ from nearfield.errors import DeadlineExceededError, UnavailableError
 from nearfield.rpcs import Rpc
 from nearfield.steps import Budget, Call, Pause, Steps
 
-CHECK = Rpc("/grpc.health.v1.Health/Check", Int32Value)
+CHECK = Rpc("/grpc.health.v1.Health/Check", Int32Value, repeatable=True)
 """Asks how a service is.
 
 The request is a message of one string, field 1, and the answer one of an enum, field 1: on the wire
@@ -33,12 +33,14 @@ def until_serving(budget: Budget) -> Steps[None]:
         NearfieldError: asking again does not help, for example for want of a health service.
     """
     deadline = budget.deadline()
-    heard, pause_s = "nobody was asked", FIRST_PAUSE_S
+    heard, pause_s = "", FIRST_PAUSE_S
     while (left_s := deadline - time.monotonic()) > 0:
         try:
             answer = yield Call(CHECK, WHOLE_SERVER, min(left_s, ONE_CHECK_S), budget.request_id)
         except (DeadlineExceededError, UnavailableError) as error:
-            heard = f"{error.code.name}: {error.message}"
+            cut_short = isinstance(error, DeadlineExceededError) and left_s < ONE_CHECK_S
+            if not (heard and cut_short):
+                heard = f"{error.code.name}: {error.message}"
         else:
             assert isinstance(answer, Int32Value), type(answer)
             if answer.value == SERVING:
@@ -46,4 +48,4 @@ def until_serving(budget: Budget) -> Steps[None]:
             heard = f"it says {STATUSES.get(answer.value, answer.value)}"
         yield Pause(min(pause_s, max(0.0, deadline - time.monotonic())))
         pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
-    raise too_late(f"the server is not ready: {heard}", budget)
+    raise too_late(f"the server is not ready: {heard or 'nobody was asked'}", budget)

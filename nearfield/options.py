@@ -7,9 +7,7 @@ from nearfield.connection import Connection
 from nearfield.errors import ArgumentError
 
 MOST_TOKENS = 1000
-"""gRPC takes no more."""
 LEAST_BACKOFF_S = 0.01
-"""After a pause of a millisecond gRPC 1.85 leaves the call hanging until its timeout."""
 
 
 @dataclass(frozen=True)
@@ -34,12 +32,16 @@ class Timeouts:
 class Retry:
     """What is tried again, and how much of it.
 
-    UNAVAILABLE is tried again, with growing pauses, unless the server asks not to; nothing else is,
-    because only there the call is known not to have been done. Over one connection gRPC does it
-    itself; among several the client does, because the next try goes to another one, and at once
-    where there is one of which nothing bad is known. Beside that, a server that refuses a call and
-    says how long to wait (RetryInfo) is taken at its word, where the wait is short enough; one that
-    has no time to look at calls turns them away with CANCELLED, which counts as a wait of 0.1 s.
+    UNAVAILABLE is tried again, with growing pauses, unless a featurizer is what is away. Among
+    several connections the next try goes to another one, and at once where there is one of which
+    nothing bad is known. Beside that, a server that refuses a call and says how long to wait
+    (RetryInfo) is taken at its word, where the wait is short enough; one that has no time to look
+    at calls turns them away with CANCELLED, which counts as a wait of 0.1 s.
+
+    A call that ends with UNAVAILABLE or CANCELLED may have been done. All of that is therefore for
+    methods that the contract calls free of side effects or idempotent (`idempotency_level`), as
+    all of today's are. Any other is tried again only where it was certainly not done: no
+    connection was there to send it over (`StatusError.unsent`), or it was refused with a wait.
 
     Tries again have a budget over all calls of the client, so that a server in trouble gets about
     as many calls as callers make, and not five times as many: each failure takes a token, each
@@ -51,7 +53,7 @@ class Retry:
     """
 
     attempts: int = 5
-    """Tries of one call, the first included, 1 to 5 (gRPC takes no more). 1 never tries again."""
+    """Tries of one call, the first included, 1 to 5. 1 never tries again."""
     first_backoff_s: float = 0.2
     """Pause before the second try, in seconds, at least 0.01; each pause is varied by a fifth."""
     backoff_factor: float = 2.0

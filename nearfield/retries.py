@@ -12,7 +12,7 @@ from nearfield.errors import (
 )
 from nearfield.options import Options, Retry
 from nearfield.rota import Rota
-from nearfield.statuses import nobody_there
+from nearfield.statuses import nobody_there, undone
 from nearfield.steps import Pause
 from nearfield.tokens import Tokens
 
@@ -28,7 +28,7 @@ class Retries:
     retry: Retry
     """What is tried again."""
     waits_for_ready: bool
-    """Go on as long as nobody can be reached."""
+    """Go on as long as there is no connection."""
     rota: Rota
     """The client's connections."""
     away: Tokens
@@ -57,8 +57,10 @@ class Retries:
 class Tries:
     """The tries of one call."""
 
-    def __init__(self, retries: Retries, deadline: float) -> None:
+    def __init__(self, retries: Retries, deadline: float, *, repeatable: bool) -> None:
+        """Begin with none; a call that is not repeatable is tried again only if it was not done."""
         self._retries = retries
+        self._repeatable = repeatable
         self._deadline = deadline
         self._waits = 0
         self._failures = 0
@@ -66,12 +68,14 @@ class Tries:
 
     def pause_after(self, error: StatusError) -> Pause | None:
         """Give the pause before the next try; None where there is none."""
+        if not self._repeatable and not undone(error):
+            return None
         match error:
             case ResourceExhaustedError():
                 return self._after_full(error.retry_delay_s)
             case CallCancelledError() if not error.reason:
                 return self._after_full(TURNED_AWAY_S)
-            case UnavailableError() if len(self._retries.rota) > 1:
+            case UnavailableError():
                 return self._after_away(error)
         return None
 
@@ -91,15 +95,15 @@ class Tries:
         return self._before_the_end(delay_s * random.uniform(1.0, 1.2))
 
     def _after_away(self, error: StatusError) -> Pause | None:
-        """Go on to another connection: at once where one is there, else after a growing pause."""
+        """Go on to another connection at once, where one is there, else after a growing pause."""
         retry, rota = self._retries.retry, self._retries.rota
         if not nobody_there(error):
             return None
-        patient = self._retries.waits_for_ready and not error.reason
+        patient = self._retries.waits_for_ready and error.unsent
         self._failures += 1
         if self._failures >= retry.attempts and not patient:
             return None
-        if rota.any_there():
+        if len(rota) > 1 and rota.any_there():
             return Pause(0.0)
         if not patient and not self._retries.away.failed():
             return None

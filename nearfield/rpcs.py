@@ -1,13 +1,18 @@
-"""The calls of the contract: where each goes and what answers."""
+"""The calls of the contract: where each goes, what answers, whether it may be sent again."""
 
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from google.protobuf.descriptor import MethodDescriptor
+from google.protobuf.descriptor_pb2 import MethodOptions
 from google.protobuf.message import Message
 
 from nearfield.v1 import embedding_pb2, info_pb2, recommendation_pb2
 
 A_co = TypeVar("A_co", bound=Message, covariant=True)
+
+REPEATABLE = (MethodOptions.NO_SIDE_EFFECTS, MethodOptions.IDEMPOTENT)
+"""The `idempotency_level` of methods that may be done twice. One that says nothing is a write."""
 
 
 @dataclass(frozen=True)
@@ -18,31 +23,40 @@ class Rpc(Generic[A_co]):
     """Where it goes, "/package.Service/Method"."""
     answer: type[A_co]
     """What answers."""
+    repeatable: bool
+    """Whether it may be sent again when the server may have done it already."""
+
+    @classmethod
+    def of(cls, method: MethodDescriptor, answer: type[A_co]) -> "Rpc[A_co]":
+        """Read a method of the contract."""
+        return cls(
+            f"/{method.containing_service.full_name}/{method.name}",
+            answer,
+            method.GetOptions().idempotency_level in REPEATABLE,
+        )
 
 
-EMBED_ITEM = Rpc("/nearfield.v1.EmbeddingService/EmbedItem", embedding_pb2.EmbedItemResponse)
-BATCH_EMBED_ITEMS = Rpc(
-    "/nearfield.v1.EmbeddingService/BatchEmbedItems", embedding_pb2.BatchEmbedItemsResponse
+_EMBEDDING = embedding_pb2.DESCRIPTOR.services_by_name["EmbeddingService"].methods_by_name
+_RECOMMENDATION = recommendation_pb2.DESCRIPTOR.services_by_name[
+    "RecommendationService"
+].methods_by_name
+_INFO = info_pb2.DESCRIPTOR.services_by_name["InfoService"].methods_by_name
+
+EMBED_ITEM = Rpc.of(_EMBEDDING["EmbedItem"], embedding_pb2.EmbedItemResponse)
+BATCH_EMBED_ITEMS = Rpc.of(_EMBEDDING["BatchEmbedItems"], embedding_pb2.BatchEmbedItemsResponse)
+EMBED_USER = Rpc.of(_EMBEDDING["EmbedUser"], embedding_pb2.EmbedUserResponse)
+BATCH_EMBED_USERS = Rpc.of(_EMBEDDING["BatchEmbedUsers"], embedding_pb2.BatchEmbedUsersResponse)
+RECOMMEND = Rpc.of(_RECOMMENDATION["Recommend"], recommendation_pb2.RecommendResponse)
+BATCH_RECOMMEND = Rpc.of(
+    _RECOMMENDATION["BatchRecommend"], recommendation_pb2.BatchRecommendResponse
 )
-EMBED_USER = Rpc("/nearfield.v1.EmbeddingService/EmbedUser", embedding_pb2.EmbedUserResponse)
-BATCH_EMBED_USERS = Rpc(
-    "/nearfield.v1.EmbeddingService/BatchEmbedUsers", embedding_pb2.BatchEmbedUsersResponse
+FIND_SIMILAR_ITEMS = Rpc.of(
+    _RECOMMENDATION["FindSimilarItems"], recommendation_pb2.FindSimilarItemsResponse
 )
-RECOMMEND = Rpc(
-    "/nearfield.v1.RecommendationService/Recommend", recommendation_pb2.RecommendResponse
+BATCH_FIND_SIMILAR_ITEMS = Rpc.of(
+    _RECOMMENDATION["BatchFindSimilarItems"], recommendation_pb2.BatchFindSimilarItemsResponse
 )
-BATCH_RECOMMEND = Rpc(
-    "/nearfield.v1.RecommendationService/BatchRecommend", recommendation_pb2.BatchRecommendResponse
-)
-FIND_SIMILAR_ITEMS = Rpc(
-    "/nearfield.v1.RecommendationService/FindSimilarItems",
-    recommendation_pb2.FindSimilarItemsResponse,
-)
-BATCH_FIND_SIMILAR_ITEMS = Rpc(
-    "/nearfield.v1.RecommendationService/BatchFindSimilarItems",
-    recommendation_pb2.BatchFindSimilarItemsResponse,
-)
-GET_SERVER_INFO = Rpc("/nearfield.v1.InfoService/GetServerInfo", info_pb2.GetServerInfoResponse)
+GET_SERVER_INFO = Rpc.of(_INFO["GetServerInfo"], info_pb2.GetServerInfoResponse)
 
 RPCS: tuple[Rpc[Message], ...] = (
     EMBED_ITEM,

@@ -19,6 +19,15 @@ CODE_OF_NUMBER: Mapping[int, grpc.StatusCode] = MappingProxyType(
 )
 
 
+UNSENT = (
+    "connections to all backends failing",
+    "failed to connect to all addresses",
+    "errors resolving ",
+    "DNS resolution failed",
+)
+"""How gRPC begins to tell, of UNAVAILABLE alone, that it had no connection to send a call over."""
+
+
 def error_of_call(
     code: grpc.StatusCode,
     message: str,
@@ -36,7 +45,8 @@ def error_of_call(
             except DecodeError:
                 break
             return error_of(_status(code, message or rich.message, rich, request_id))
-    return error_of(Status(code, message, request_id=request_id))
+    unsent = code is grpc.StatusCode.UNAVAILABLE and message.startswith(UNSENT)
+    return error_of(Status(code, message, request_id=request_id, unsent=unsent))
 
 
 def error_of_element(status: RichStatus, request_id: str) -> StatusError:
@@ -52,6 +62,12 @@ def nobody_there(error: StatusError) -> bool:
     """
     away = error.code is grpc.StatusCode.UNAVAILABLE
     return away and error.reason != Reason.FEATURIZER_UNAVAILABLE
+
+
+def undone(error: StatusError) -> bool:
+    """Tell whether the call was certainly not done: not sent, or refused with a wait."""
+    refused = error.code is grpc.StatusCode.RESOURCE_EXHAUSTED and error.retry_delay_s is not None
+    return error.unsent or refused
 
 
 def passed_over(error: StatusError) -> bool:

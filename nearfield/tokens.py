@@ -10,7 +10,7 @@ class Tokens:
     below that, and what is sent is the calls alone, however many tries each of them would have.
     Safe to share between threads.
 
-    Source: gRFC A6, "Throttling Retry Attempts", which gRPC does below for UNAVAILABLE.
+    Source: gRFC A6, "Throttling Retry Attempts".
     """
 
     def __init__(self, full: int, for_success: float) -> None:

@@ -30,7 +30,7 @@ def call_in_vain(client: Client, error: type[nearfield.StatusError]) -> None:
             client.embed_item("book-1")
 
 
-@pytest.mark.parametrize("connections", [1, 2], ids=["by gRPC", "by the client"])
+@pytest.mark.parametrize("connections", [1, 2], ids=["one connection", "two"])
 def test_tries_of_a_server_that_is_away_stay_within_the_budget(
     server: FakeServer, connect: Connect, connections: int
 ) -> None:

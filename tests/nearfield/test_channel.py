@@ -18,42 +18,14 @@ def written(addresses: tuple[str, ...], options: Options) -> dict[str, Any]:
     return config
 
 
-def test_retries_are_in_the_service_config_for_unavailable_alone() -> None:
-    retry = Retry(
-        attempts=3,
-        first_backoff_s=0.25,
-        backoff_factor=1.5,
-        longest_backoff_s=4.0,
-        tokens=50,
-        tokens_per_success=0.2,
-    )
+@pytest.mark.parametrize(("retry", "again"), [(Retry(), 1), (NO_RETRY, 0)])
+def test_grpc_sends_again_by_itself_only_what_no_server_has_begun_with(
+    retry: Retry, again: int
+) -> None:
+    options = Options(retry=retry)
 
-    found = dict(arguments(ONE, Options(retry=retry)))
-
-    assert found["grpc.enable_retries"] == 1
-    assert json.loads(str(found["grpc.service_config"])) == {
-        "loadBalancingConfig": [{"round_robin": {}}],
-        "methodConfig": [
-            {
-                "name": [{}],
-                "retryPolicy": {
-                    "maxAttempts": 3,
-                    "initialBackoff": "0.250s",
-                    "maxBackoff": "4.000s",
-                    "backoffMultiplier": 1.5,
-                    "retryableStatusCodes": ["UNAVAILABLE"],
-                },
-            }
-        ],
-        "retryThrottling": {"maxTokens": 50, "tokenRatio": 0.2},
-    }
-
-
-def test_without_retries_there_is_no_policy() -> None:
-    found = dict(arguments(ONE, Options(retry=NO_RETRY)))
-
-    assert found["grpc.enable_retries"] == 0
-    assert "retryPolicy" not in str(found["grpc.service_config"])
+    assert dict(arguments(ONE, options))["grpc.enable_retries"] == again
+    assert written(ONE, options) == {"loadBalancingConfig": [{"round_robin": {}}]}
 
 
 def test_connection_is_written_in_the_units_of_grpc() -> None:
@@ -69,18 +41,6 @@ def test_connection_is_written_in_the_units_of_grpc() -> None:
     assert found["grpc.max_send_message_length"] == 123
     assert found["grpc.max_receive_message_length"] == 123
     assert found["grpc.primary_user_agent"] == f"nearfield-python/{__version__}"
-
-
-@pytest.mark.parametrize(
-    ("addresses", "connections"), [(TWO, 1), (ONE, 2)], ids=["addresses", "connections"]
-)
-def test_with_several_channels_the_client_tries_again_and_not_grpc(
-    addresses: tuple[str, ...], connections: int
-) -> None:
-    options = Options(connection=Connection(connections=connections))
-
-    assert "methodConfig" not in written(addresses, options)
-    assert dict(arguments(addresses, options))["grpc.enable_retries"] == 1
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,10 @@ import grpc
 import pytest
 
 import nearfield
-from nearfield import Connection, Retry
+from nearfield import Connection, Retry, Status
+from nearfield.errors import error_of
+from nearfield.health import until_serving
+from nearfield.steps import Budget
 from nearfield.testing import FakeServer, Method
 from tests.nearfield.conftest import QUICK, Connect
 
@@ -75,7 +78,7 @@ def test_server_that_never_serves_is_told_with_what_it_says(
 
 
 def test_server_that_never_comes_is_told(connect: Connect) -> None:
-    with pytest.raises(nearfield.DeadlineExceededError, match="not ready: UNAVAILABLE"):
+    with pytest.raises(nearfield.DeadlineExceededError, match=r"UNAVAILABLE.*Connection refused"):
         connect(f"127.0.0.1:{free_port()}").wait_until_ready(0.5)
 
 
@@ -113,9 +116,10 @@ def test_waiting_calls_end_with_their_timeout(connect: Connect, connections: int
     client = connect(f"127.0.0.1:{free_port()}", retry=QUICK, connection=connection)
     start = time.monotonic()
 
-    with pytest.raises(nearfield.DeadlineExceededError):
+    with pytest.raises(nearfield.UnavailableError, match="Connection refused") as caught:
         client.embed_item("book-1", timeout_s=0.4)
 
+    assert caught.value.unsent
     assert 0.35 < time.monotonic() - start < ENDS_SOON_S
 
 
@@ -128,3 +132,15 @@ def test_waiting_calls_still_hear_of_errors_at_once(
         connect(connection=connection).embed_item("nothing", timeout_s=ENDS_SOON_S)
 
     assert len(server.calls(Method.EMBED_ITEM)) == 1
+
+
+def test_check_that_the_end_cuts_short_does_not_hide_what_came_before() -> None:
+    steps = until_serving(Budget.whole("", 0.2))
+    next(steps)
+    steps.throw(error_of(Status(grpc.StatusCode.UNAVAILABLE, "Connection refused")))
+    next(steps)
+    steps.throw(error_of(Status(grpc.StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded")))
+    time.sleep(0.2)
+
+    with pytest.raises(nearfield.DeadlineExceededError, match="Connection refused"):
+        next(steps)

@@ -8,6 +8,7 @@ from nearfield import NO_RETRY, Reason, Retry, Status
 from nearfield.errors import CLASS_OF_CODE, DOMAIN
 from nearfield.testing import FakeServer, Method
 from tests.nearfield.conftest import QUICK, Connect
+from tests.nearfield.test_ready import free_port
 
 TRIED = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
 AWAY = Status(grpc.StatusCode.UNAVAILABLE, "away")
@@ -165,3 +166,21 @@ def test_nobody_listening_is_unavailable(server: FakeServer, connect: Connect) -
         connect(gone.target, retry=QUICK).recommend("user-1", request_id="lost")
 
     assert (caught.value.request_id, caught.value.reason) == ("lost", "")
+    assert caught.value.unsent
+
+
+def test_refused_connection_is_told_as_refused_where_the_time_ends_in_a_pause(
+    connect: Connect,
+) -> None:
+    slow = Retry(first_backoff_s=20.0, longest_backoff_s=20.0)
+    client = connect(f"127.0.0.1:{free_port()}", retry=slow)
+
+    with pytest.raises(nearfield.UnavailableError, match="Connection refused"):
+        client.embed_item("book-1", timeout_s=0.3)
+
+
+def test_name_that_stands_for_nothing_is_told_as_that(connect: Connect) -> None:
+    with pytest.raises(nearfield.UnavailableError, match=r"no-such-host\.invalid") as caught:
+        connect("no-such-host.invalid:1", retry=NO_RETRY).embed_item("book-1")
+
+    assert caught.value.unsent

@@ -19,6 +19,7 @@ from nearfield.statuses import (
     error_of_element,
     nobody_there,
     passed_over,
+    undone,
 )
 
 CODE = grpc.StatusCode.INVALID_ARGUMENT
@@ -124,3 +125,33 @@ def test_servers_to_go_on_from_are_told_from_those_to_stay_with(
     error = error_of(Status(code, "", reason))
 
     assert (nobody_there(error), passed_over(error)) == (away, passed)
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "unsent"),
+    [
+        (grpc.StatusCode.UNAVAILABLE, "connections to all backends failing; last error: …", True),
+        (grpc.StatusCode.UNAVAILABLE, "failed to connect to all addresses; last error: …", True),
+        (grpc.StatusCode.UNAVAILABLE, "errors resolving a.invalid:1: […]", True),
+        (grpc.StatusCode.UNAVAILABLE, "DNS resolution failed for a.invalid:1", True),
+        (grpc.StatusCode.UNAVAILABLE, "Socket closed", False),
+        (grpc.StatusCode.UNAVAILABLE, "recvmsg:Connection reset by peer", False),
+        (grpc.StatusCode.UNKNOWN, "failed to connect to all addresses", False),
+    ],
+)
+def test_call_without_a_connection_is_told_from_one_that_lost_it(
+    code: grpc.StatusCode, message: str, unsent: bool
+) -> None:
+    error = error_of_call(code, message, (), "")
+
+    assert (error.unsent, undone(error)) == (unsent, unsent)
+
+
+def test_servers_own_error_is_never_one_of_a_call_without_a_connection() -> None:
+    trailers = [(DETAILS_TRAILER, rich().SerializeToString())]
+
+    error = error_of_call(
+        grpc.StatusCode.UNAVAILABLE, "failed to connect to all addresses", trailers, ""
+    )
+
+    assert not error.unsent
