@@ -19,13 +19,14 @@ from features.errors import (
     FeaturizerUnavailable,
     FeaturizerUnreachable,
 )
+from features.proxies import proxy_of
 
 Headers = Callable[[], Mapping[str, str]]
 """Gives headers for the next question, such as those that continue a trace."""
 
 # What timed out is not among them: the server is busy, asking again adds to its load, and whoever
 # waits has waited `timeout_s` already.
-_CONNECTION_ERRORS = (httpx.NetworkError, httpx.RemoteProtocolError)
+_CONNECTION_ERRORS = (httpx.NetworkError, httpx.ProxyError, httpx.RemoteProtocolError)
 _MAX_BACKOFF_S = 30.0
 _TELLTALE = 16
 """Letters of a text by which it is known again."""
@@ -104,7 +105,11 @@ class VllmSettings:
 class VllmHttp:
     """A connection pool to one server; threads may share it.
 
-    Proxies named in the environment are not used: the server is one of our own.
+    A server on this machine is reached without a proxy; elsewhere the environment says which one
+    is used (features.proxies), and what goes wrong names its variable.
+
+    Raises:
+        FeatureError: the environment names a proxy that is none.
     """
 
     def __init__(
@@ -119,9 +124,12 @@ class VllmHttp:
         self._rng = rng
         self._closed = threading.Event()
         self._connections = _Connections()
+        proxy = None if settings.is_local else proxy_of(settings.base_url)
+        self._way = f" (by way of the proxy that {proxy.variable} names)" if proxy else ""
         self._client = httpx.Client(
             timeout=settings.timeout_s,
-            trust_env=False,
+            trust_env=False,  # it would find a proxy to this machine, and tell nobody its variable
+            proxy=proxy.url if proxy else None,
             headers={"Authorization": f"Bearer {settings.api_key}"} if settings.api_key else {},
         )
 
@@ -144,15 +152,16 @@ class VllmHttp:
         url = self._settings.base_url.rstrip("/") + path
         response = self._send(method, url, body)
         if not response.is_success:
-            raise FeaturizerRefused(f"{url} answered {_quote(response, body)}")
+            raise FeaturizerRefused(f"{url}{self._way} answered {_quote(response, body)}")
         try:
             answer: object = response.json()
         except ValueError as error:
-            raise FeaturizerBadAnswer(f"{url} did not answer JSON: {error}") from error
+            raise FeaturizerBadAnswer(f"{url}{self._way} did not answer JSON: {error}") from error
         return answer
 
     def _send(self, method: str, url: str, body: object) -> httpx.Response:
         attempts = 0
+        server = url + self._way
         traced = {"trace": self._connections.trace}
         failure = FeaturizerUnavailable
         reason = "nothing was sent: closed"
@@ -167,14 +176,14 @@ class VllmHttp:
                 continue
             except httpx.TimeoutException as error:
                 raise _kind(error)(
-                    f"{url} did not answer within {self._settings.timeout_s:g} s"
+                    f"{server} did not answer within {self._settings.timeout_s:g} s"
                 ) from error
             except httpx.HTTPError as error:
-                raise FeaturizerBadAnswer(f"{url}: {type(error).__name__}: {error}") from error
+                raise FeaturizerBadAnswer(f"{server}: {type(error).__name__}: {error}") from error
             if response.status_code < 500:
                 return response
             failure, reason = FeaturizerUnavailable, f"status {_quote(response, body)}"
-        raise failure(f"{url} failed, attempts: {attempts}, the last by {reason}")
+        raise failure(f"{server} failed, attempts: {attempts}, the last by {reason}")
 
     def _pause_s(self, attempts: int) -> float:
         if attempts == 0:
@@ -227,7 +236,7 @@ def _shut_down(connection: socket.socket) -> None:
 
 def _kind(error: httpx.TransportError) -> type[FeaturizerUnavailable]:
     """Tell a server that is not there from one that has trouble."""
-    absent = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
+    absent = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.ProxyError)
     return FeaturizerUnreachable if absent else FeaturizerUnavailable
 
 

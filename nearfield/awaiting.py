@@ -10,7 +10,7 @@ import grpc.aio
 from google.protobuf.message import Message
 
 from nearfield.addresses import addresses_of
-from nearfield.channel import arguments, targets
+from nearfield.channel import Route, routes
 from nearfield.errors import ClientClosedError, NearfieldError
 from nearfield.health import CHECK
 from nearfield.options import Options
@@ -29,15 +29,15 @@ class AsyncWire:
     """
 
     def __init__(self, target: str | Sequence[str], options: Options) -> None:
-        self._addresses = addresses_of(target)
-        options.connection.check_token(self._addresses)
-        self._targets = targets(self._addresses, options)
-        self._options = options
+        addresses = addresses_of(target)
+        options.connection.check_token(addresses)
+        self._routes = routes(addresses, options)
+        self._connection = options.connection
         self._credentials = options.connection.channel_credentials()
         self._closed = asyncio.Event()
         self._channels: list[grpc.aio.Channel] = []
         self._methods: list[dict[str, Any]] = []
-        self.rota = Rota(len(self._targets))
+        self.rota = Rota(len(self._routes))
 
     async def close(self) -> None:
         """Close the connections; calls and pauses under way end with ClientClosedError."""
@@ -76,6 +76,7 @@ class AsyncWire:
                 error.details() or "",
                 error.trailing_metadata() or (),
                 step.request_id,
+                self._routes[place].proxy,
             )
             self.rota.note(place, there=not passed_over(failed))
             raise failed from error
@@ -83,9 +84,8 @@ class AsyncWire:
         return answer
 
     async def _send(self, step: Call, place: int) -> Message:
-        connection = self._options.connection
         method = self._method(step.rpc.path, place)
-        metadata = connection.metadata_for(step.rpc.path)
+        metadata = self._connection.metadata_for(step.rpc.path)
         try:
             answer: Message = await method(step.request, timeout=step.timeout_s, metadata=metadata)
         except asyncio.CancelledError as error:
@@ -99,17 +99,14 @@ class AsyncWire:
     def _method(self, path: str, place: int) -> Any:  # noqa: ANN401  typed by its rpc
         """Connect where that was not done yet."""
         if not self._channels:
-            given = arguments(self._addresses, self._options)
-            self._channels = [self._channel(target, given) for target in self._targets]
+            self._channels = [self._channel(each) for each in self._routes]
             self._methods = [_methods(channel) for channel in self._channels]
         return self._methods[place][path]
 
-    def _channel(
-        self, target: str, channel_arguments: Sequence[tuple[str, str | int]]
-    ) -> grpc.aio.Channel:
+    def _channel(self, route: Route) -> grpc.aio.Channel:
         if self._credentials is None:
-            return grpc.aio.insecure_channel(target, channel_arguments)
-        return grpc.aio.secure_channel(target, self._credentials, channel_arguments)
+            return grpc.aio.insecure_channel(route.target, route.arguments)
+        return grpc.aio.secure_channel(route.target, self._credentials, route.arguments)
 
 
 def _methods(channel: grpc.aio.Channel) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import grpc
 from google.protobuf.message import Message
 
 from nearfield.addresses import addresses_of
-from nearfield.channel import arguments, targets
+from nearfield.channel import Route, routes
 from nearfield.errors import ClientClosedError, NearfieldError
 from nearfield.health import CHECK
 from nearfield.options import Options
@@ -44,10 +44,8 @@ class Wire:
         self._connection = options.connection
         self._changed = threading.Condition()
         self._closed = False
-        self._channels = [
-            _channel(each, arguments(addresses, options), options)
-            for each in targets(addresses, options)
-        ]
+        self._routes = routes(addresses, options)
+        self._channels = [_channel(each, options) for each in self._routes]
         self._methods = [_methods(channel) for channel in self._channels]
         self.rota = Rota(len(self._channels))
 
@@ -97,7 +95,11 @@ class Wire:
             if not isinstance(error, grpc.Call):
                 raise
             failed = error_of_call(
-                error.code(), error.details(), error.trailing_metadata() or (), step.request_id
+                error.code(),
+                error.details() or "",
+                error.trailing_metadata() or (),
+                step.request_id,
+                self._routes[place].proxy,
             )
             self.rota.note(place, there=not passed_over(failed))
             raise failed from error
@@ -147,10 +149,8 @@ def _methods(channel: grpc.Channel) -> dict[str, Any]:
     }
 
 
-def _channel(
-    target: str, channel_arguments: Sequence[tuple[str, str | int]], options: Options
-) -> grpc.Channel:
+def _channel(route: Route, options: Options) -> grpc.Channel:
     credentials = options.connection.channel_credentials()
     if credentials is None:
-        return grpc.insecure_channel(target, channel_arguments)
-    return grpc.secure_channel(target, credentials, channel_arguments)
+        return grpc.insecure_channel(route.target, route.arguments)
+    return grpc.secure_channel(route.target, credentials, route.arguments)

@@ -1,9 +1,12 @@
 """From options to gRPC channels, the same for both clients."""
 
 import json
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import TypeAlias
 
 from nearfield.options import Options
+from nearfield.proxies import proxy_of
 from nearfield.version import __version__
 
 Arguments: TypeAlias = list[tuple[str, str | int]]
@@ -13,13 +16,32 @@ FIRST_RECONNECT_MS = 200
 LONGEST_RECONNECT_MS = 10_000
 
 
-def targets(addresses: tuple[str, ...], options: Options) -> tuple[str, ...]:
-    """Give the target of each channel, the addresses in turn.
+@dataclass(frozen=True)
+class Route:
+    """Where a channel leads."""
+
+    target: str
+    """The address."""
+    arguments: tuple[tuple[str, str | int], ...]
+    """The channel arguments."""
+    proxy: str
+    """Variable of the environment whose proxy stands on the way; empty where there is none."""
+
+    @classmethod
+    def to(cls, address: str, arguments: Iterable[tuple[str, str | int]] = ()) -> "Route":
+        """Find the way to an address; to this machine it is never by way of a proxy."""
+        proxy = proxy_of(address)
+        return cls(address, (*arguments, ("grpc.enable_http_proxy", int(bool(proxy)))), proxy)
+
+
+def routes(addresses: tuple[str, ...], options: Options) -> tuple[Route, ...]:
+    """Give the route of each channel, the addresses in turn.
 
     An address has a channel of its own. gRPC's lists (ipv4:, ipv6:) would need one channel for all,
     but take no names, and look for the list itself in a server's certificate.
     """
-    return addresses * options.connection.connections
+    given = arguments(addresses, options)
+    return tuple(Route.to(each, given) for each in addresses) * options.connection.connections
 
 
 def arguments(addresses: tuple[str, ...], options: Options) -> Arguments:

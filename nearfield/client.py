@@ -50,7 +50,7 @@ class Client:
         retry: Retry | None = None,
         connection: Connection | None = None,
     ) -> None:
-        """Make a client of the server at `target`, for example "localhost:50051".
+        """Make a client of the server at `target`, for example "localhost:50051" or "localhost".
 
         Several servers that serve the same are a list, or one string with commas. Their addresses
         are called in turn; one that is away is passed over, and calls that it leaves unanswered go
@@ -58,8 +58,8 @@ class Client:
         are called in turn too.
 
         Raises:
-            ArgumentError: the target is none, a file of `Connection.tls` cannot be read, or a token
-                would be sent where somebody could read it.
+            ArgumentError: the target is no address, a file of `Connection.tls` cannot be read, or a
+                token would be sent where somebody could read it.
         """
         options = Options(timeouts or Timeouts(), retry or Retry(), connection or Connection())
         self._wire = Wire(target, options)

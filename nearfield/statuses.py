@@ -33,10 +33,12 @@ def error_of_call(
     message: str,
     trailers: Iterable[tuple[str, str | bytes]],
     request_id: str,
+    proxy: str = "",
 ) -> StatusError:
-    """Make the error of a call that ended with `code`.
+    """Make the error of a call that ended with `code`, over a route with `proxy` on the way.
 
-    Details that cannot be read are left out: the code and the message came apart from them.
+    Details that cannot be read are left out: the code and the message came apart from them. Where
+    there are none, it may be the proxy's error as well as the server's.
     """
     for key, value in trailers:
         if key == DETAILS_TRAILER and isinstance(value, bytes):
@@ -46,7 +48,13 @@ def error_of_call(
                 break
             return error_of(_status(code, message or rich.message, rich, request_id))
     unsent = code is grpc.StatusCode.UNAVAILABLE and message.startswith(UNSENT)
-    return error_of(Status(code, message, request_id=request_id, unsent=unsent))
+    told = by_way_of(proxy, message)
+    return error_of(Status(code, told, request_id=request_id, unsent=unsent))
+
+
+def by_way_of(proxy: str, message: str) -> str:
+    """Say in a message which variable names the proxy on the way, where there is one."""
+    return f"{message} (by way of the proxy that {proxy} names)" if proxy else message
 
 
 def error_of_element(status: RichStatus, request_id: str) -> StatusError:

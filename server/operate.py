@@ -22,14 +22,18 @@ from google.protobuf.json_format import MessageToDict, MessageToJson
 from google.protobuf.message import Message
 
 from export.generation.manifest import MANIFEST_FILE
+from nearfield.addresses import addresses_of
+from nearfield.channel import Route
 from nearfield.command.table import Table
 from nearfield.connection import Connection
 from nearfield.errors import ArgumentError
+from nearfield.statuses import by_way_of
 from nearfield.tls import Tls
 from nearfield.v1 import admin_pb2 as pb
 from nearfield.v1.admin_pb2_grpc import AdminServiceStub
 
-TARGET = "127.0.0.1:50052"
+PORT = 50052
+TARGET = f"127.0.0.1:{PORT}"
 PIECE_BYTES = 1 << 20
 REFUSED, WRONG = 1, 2
 Stub = Any  # AdminServiceStub, whose methods the stubs give two types
@@ -41,22 +45,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         tls = Tls(options.ca, options.cert, options.key) if options.ca else None
         connection = Connection(tls=tls, token=os.environ.get("NEARFIELD_API_KEY", ""))
-        connection.check_token([options.target])
+        (address,) = addresses_of([options.target], PORT)
+        connection.check_token([address])
         credentials = connection.channel_credentials()
     except ArgumentError as error:
         sys.stderr.write(f"operate: {error}\n")
         return WRONG
+    route = Route.to(address)
     channel = (
-        grpc.insecure_channel(options.target)
+        grpc.insecure_channel(route.target, route.arguments)
         if credentials is None
-        else grpc.secure_channel(options.target, credentials)
+        else grpc.secure_channel(route.target, credentials, route.arguments)
     )
     with channel:
         try:
             answer = options.does(AdminServiceStub(channel), options, connection.metadata_for(""))
         except grpc.RpcError as error:
             code: Any = error
-            sys.stderr.write(f"operate: {code.code().name}: {code.details()}\n")
+            details = by_way_of(route.proxy, code.details())
+            sys.stderr.write(f"operate: {code.code().name}: {details}\n")
             return REFUSED
     if options.json:
         sys.stdout.write(MessageToJson(answer, preserving_proto_field_name=True) + "\n")
@@ -130,7 +137,11 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("--target", default=TARGET, help="the admin port; default: %(default)s")
+    add(
+        "--target",
+        default=TARGET,
+        help=f"the admin port, {PORT} where it names none; default: %(default)s",
+    )
     add("--ca", type=Path, help="authorities that are believed, in PEM; TLS where it is given")
     add("--cert", type=Path, help="certificate of one's own, in PEM, for mutual TLS")
     add("--key", type=Path, help="its key")
