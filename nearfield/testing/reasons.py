@@ -33,6 +33,7 @@ CODES: Mapping[Reason, grpc.StatusCode] = MappingProxyType(
         Reason.GENERATION_REFUSED: grpc.StatusCode.FAILED_PRECONDITION,
         Reason.GENERATIONS_BUSY: grpc.StatusCode.ABORTED,
         Reason.GENERATION_INVALID: grpc.StatusCode.INVALID_ARGUMENT,
+        Reason.STORAGE_FULL: grpc.StatusCode.RESOURCE_EXHAUSTED,
     }
 )
 """The code that comes with each reason; a test compares it with the server's."""
