@@ -45,6 +45,7 @@ RETRY_DELAYS_S: Mapping[Reason, float] = MappingProxyType(
         Reason.SHUTTING_DOWN: 1.0,
         Reason.RATE_LIMITED: 1.0,
         Reason.GENERATIONS_BUSY: 5.0,
+        Reason.STORAGE_FULL: 60.0,
     }
 )
 """How long a server asks to wait, in seconds; nothing where trying again would not help."""
