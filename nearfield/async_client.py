@@ -37,8 +37,9 @@ UserT = TypeVar("UserT", bound=str | User)
 class AsyncClient:
     """Calls a nearfield server and awaits the answer: Client for asyncio.
 
-    One client serves any number of tasks of one event loop, the one in which its first call is
-    made. Cancelling a task cancels its call, in the server too.
+    One client serves any number of tasks of one event loop. In another it may go on once the first
+    is closed, as after `asyncio.run`; before that its calls raise EventLoopError there. Cancelling
+    a task cancels its call, in the server too.
     """
 
     def __init__(

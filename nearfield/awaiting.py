@@ -11,7 +11,7 @@ from google.protobuf.message import Message
 
 from nearfield.addresses import addresses_of
 from nearfield.channel import Route, routes
-from nearfield.errors import ClientClosedError, NearfieldError
+from nearfield.errors import ClientClosedError, EventLoopError, NearfieldError
 from nearfield.health import CHECK
 from nearfield.options import Options
 from nearfield.rota import Rota
@@ -25,7 +25,8 @@ T = TypeVar("T")
 class AsyncWire:
     """The channels of an awaiting client, and how steps are performed over them.
 
-    They are made at the first step, because a channel belongs to the loop that is running.
+    They are made at the first step, because a channel belongs to the loop that is running, and made
+    anew where that one was closed and another is running.
     """
 
     def __init__(self, target: str | Sequence[str], options: Options) -> None:
@@ -34,6 +35,7 @@ class AsyncWire:
         self._routes = routes(addresses, options)
         self._connection = options.connection
         self._credentials = options.connection.channel_credentials()
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = asyncio.Event()
         self._channels: list[grpc.aio.Channel] = []
         self._methods: list[dict[str, Any]] = []
@@ -41,12 +43,18 @@ class AsyncWire:
 
     async def close(self) -> None:
         """Close the connections; calls and pauses under way end with ClientClosedError."""
+        self._enter_loop()
         self._closed.set()
         for channel in self._channels:
             await channel.close()
 
     async def run(self, steps: Steps[T]) -> T:
-        """Perform the steps of an operation, one after the other, and give its result."""
+        """Perform the steps of an operation, one after the other, and give its result.
+
+        Raises:
+            EventLoopError: another loop than the one that is running has the channels.
+        """
+        self._enter_loop()
         try:
             step = next(steps)
             while True:
@@ -59,6 +67,20 @@ class AsyncWire:
         except StopIteration as end:
             result: T = end.value
             return result
+
+    def _enter_loop(self) -> None:
+        """Belong to the loop that is running, where that of the calls before is closed."""
+        loop = asyncio.get_running_loop()
+        if loop is self._loop:
+            return
+        if self._loop is not None and not self._loop.is_closed():
+            raise EventLoopError(
+                "this AsyncClient was first used in another event loop, which is not closed: make "
+                "one client in each loop, or use Client, which any number of threads may share"
+            )
+        if self._loop is not None and not self._closed.is_set():
+            self._closed = asyncio.Event()  # the old one belongs to the old loop, as channels do
+        self._loop, self._channels = loop, []
 
     async def _perform(self, step: Call | Pause) -> Message | None:
         if self._closed.is_set():

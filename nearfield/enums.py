@@ -140,6 +140,8 @@ class Reason(StrEnum):
     """Another change of generations is under way."""
     GENERATION_INVALID = "GENERATION_INVALID"
     """What was sent is no generation, or was damaged on the way."""
+    STORAGE_FULL = "STORAGE_FULL"
+    """The server's disk has no room for what was sent."""
 
 
 Named = TypeVar("Named", Degradation, Provenance, WarningCode)

@@ -3,6 +3,7 @@
 NearfieldError
 ├── ArgumentError                   an argument cannot be put into a request; nothing was sent
 ├── ClientClosedError               the client was closed before or during the call
+├── EventLoopError                  an AsyncClient was used in a second event loop beside its own
 ├── BadAnswerError                  the answer breaks the contract
 └── StatusError                     a call, or an element of a batch, ended with a gRPC status:
     ├── CallCancelledError              CANCELLED
@@ -46,6 +47,10 @@ class ArgumentError(NearfieldError, ValueError):
 
 class ClientClosedError(NearfieldError):
     """The client was closed before or during the call."""
+
+
+class EventLoopError(NearfieldError, RuntimeError):
+    """An AsyncClient was used in a second event loop while its own was not closed."""
 
 
 class BadAnswerError(NearfieldError):

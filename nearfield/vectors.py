@@ -20,7 +20,8 @@ class SpaceVector:
     """
 
     vector: NDArray[np.float32]
-    """(D,), float32, read-only. The server's own have unit L2 norm; a mixture need not."""
+    """(D,), float32, read-only; copy it to change it. The server's own have unit L2 norm; a mixture
+    need not."""
     space_id: str
     """The space in which the numbers have a meaning."""
 
@@ -36,6 +37,11 @@ class SpaceVector:
         vector.setflags(write=False)
         object.__setattr__(self, "vector", vector)
 
+    def __setstate__(self, state: dict[str, object]) -> None:
+        """Take what pickle and copy kept, which of an array leaves out that it is read-only."""
+        self.__dict__.update(state)
+        self.vector.setflags(write=False)
+
     def similarity(self, other: "SpaceVector") -> float:
         """Tell how near two vectors are, -1 to 1: their cosine.
 
@@ -49,7 +55,7 @@ class SpaceVector:
 
 
 def stack(vectors: Sequence[SpaceVector]) -> NDArray[np.float32]:
-    """Put vectors of one space into one array, as they are.
+    """Put vectors of one space into one array of the caller's own, as they are.
 
     Shapes:
         returns: (B, D), float32.

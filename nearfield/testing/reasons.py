@@ -33,6 +33,7 @@ CODES: Mapping[Reason, grpc.StatusCode] = MappingProxyType(
         Reason.GENERATION_REFUSED: grpc.StatusCode.FAILED_PRECONDITION,
         Reason.GENERATIONS_BUSY: grpc.StatusCode.ABORTED,
         Reason.GENERATION_INVALID: grpc.StatusCode.INVALID_ARGUMENT,
+        Reason.STORAGE_FULL: grpc.StatusCode.RESOURCE_EXHAUSTED,
     }
 )
 """The code that comes with each reason; a test compares it with the server's."""
@@ -44,6 +45,7 @@ RETRY_DELAYS_S: Mapping[Reason, float] = MappingProxyType(
         Reason.SHUTTING_DOWN: 1.0,
         Reason.RATE_LIMITED: 1.0,
         Reason.GENERATIONS_BUSY: 5.0,
+        Reason.STORAGE_FULL: 60.0,
     }
 )
 """How long a server asks to wait, in seconds; nothing where trying again would not help."""

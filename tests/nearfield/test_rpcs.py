@@ -29,3 +29,8 @@ def test_the_fake_knows_every_call_with_its_request() -> None:
 
     assert {method.value: request for method, request in REQUESTS.items()} == contract
     assert set(REQUESTS) == set(Method)
+
+
+def test_every_call_of_the_contract_may_be_sent_again() -> None:
+    """All of them read. The day that one does not, the SDK must not repeat it: see test_writes."""
+    assert all(rpc.repeatable for rpc in RPCS)

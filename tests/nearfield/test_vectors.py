@@ -1,10 +1,22 @@
+import copy
 import math
+import pickle
+import warnings
 
 import numpy as np
 import pytest
 from numpy.typing import ArrayLike
 
-from nearfield import ArgumentError, SpaceMismatchError, SpaceVector, similarities, stack
+from nearfield import (
+    ArgumentError,
+    ItemEmbedding,
+    SpaceMismatchError,
+    SpaceVector,
+    similarities,
+    stack,
+)
+from nearfield.testing import FakeServer
+from tests.nearfield.conftest import Connect
 
 
 def vector(*numbers: float, space_id: str = "s") -> SpaceVector:
@@ -95,3 +107,34 @@ def test_vector_is_a_copy_that_cannot_be_changed() -> None:
 
     assert kept.vector.tolist() == [1.0, 2.0]
     assert not kept.vector.flags.writeable
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_vector_cannot_be_changed_after_pickling_either(protocol: int) -> None:
+    read = pickle.loads(pickle.dumps(vector(1, 2), protocol))
+
+    assert (read.vector.tolist(), read.space_id) == ([1.0, 2.0], "s")
+    assert not read.vector.flags.writeable
+
+
+def test_embedding_that_a_server_gave_cannot_be_changed_after_copying_it(
+    server: FakeServer, connect: Connect
+) -> None:
+    found = connect().embed_item("book-1")
+
+    for copied in (copy.deepcopy(found), copy.copy(found), pickle.loads(pickle.dumps(found))):
+        assert isinstance(copied, ItemEmbedding)
+        assert copied.item_id == "book-1"
+        assert copied.info == found.info
+        np.testing.assert_array_equal(copied.vector, found.vector)
+        assert not copied.vector.flags.writeable
+
+
+def test_torch_takes_vectors_without_a_warning_as_the_page_says() -> None:
+    torch = pytest.importorskip("torch")
+    kept = vector(1, 2)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert torch.tensor(kept.vector).tolist() == [1.0, 2.0]
+        assert torch.from_numpy(stack([kept, kept])).tolist() == [[1.0, 2.0]] * 2
