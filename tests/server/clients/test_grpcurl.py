@@ -91,7 +91,7 @@ async def test_reflection_itself_is_called_under_its_newer_name(client: Client) 
     call = "grpc.reflection.v1.ServerReflection/ServerReflectionInfo"
     done = await grpcurl(client, call, flags=("-d", '{"list_services": ""}'))
     assert (done.code, done.err) == (0, "")
-    listed = json.loads(done.out)["listServicesResponse"]["service"]
+    listed = json.loads(done.out)["list_services_response"]["service"]
     assert {each["name"] for each in listed} >= {*SERVICES, *REFLECTION}
 
 
