@@ -49,6 +49,8 @@ NO_RETRY = ("grpc-retry-pushback-ms", "-1")
 """Tells the retries of gRPC clients to stay away. Source: gRFC A6."""
 TURNED_AWAY = (grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.UNAVAILABLE)
 """Codes of calls that nothing was done for; they cost their callers nothing."""
+ENDS = (KeyboardInterrupt, SystemExit, GeneratorExit)
+"""What ends the process or the call itself, and is no failure."""
 CALLS = "calls"
 OVERLOADED = reason_of(row_of(OverloadedError(0, "")))
 
@@ -143,27 +145,31 @@ class Surround:
                 await abort(context, self._full)
             call = Call(method, needed, self._clock(), uuid4().hex)
             CURRENT.set(call)
-            metadata = context.invocation_metadata() or ()
-            for watcher in self._watchers:
-                watcher.began(call, metadata)
-            refusal = None
-            data = b""
-            try:
-                data = await self._admit(call, context, metadata, answer)
-            except asyncio.CancelledError:
-                self._end(call, grpc.StatusCode.CANCELLED)
-                raise
-            except (KeyboardInterrupt, SystemExit, GeneratorExit):
-                raise
-            except BaseException as error:  # noqa: BLE001 - the table has a row for the unexpected
-                refusal = self._refusal(call, error)
-            if refusal is not None:
-                await abort(context, refusal)
-            self._end(call, grpc.StatusCode.OK)
-            return data
+            outcome = await self._outcome(call, context, answer)
+            if isinstance(outcome, Refusal):
+                await abort(context, outcome)
+            return outcome
 
         behavior: Any = handle  # a coroutine function, which the stubs cannot say
         return grpc.stream_unary_rpc_method_handler(behavior, None, None)
+
+    async def _outcome(
+        self, call: Call, context: Context, answer: Callable[[Admitted], Awaitable[Answer]]
+    ) -> bytes | Refusal:
+        metadata = context.invocation_metadata() or ()
+        for watcher in self._watchers:
+            watcher.began(call, metadata)
+        try:
+            data = await self._admit(call, context, metadata, answer)
+        except asyncio.CancelledError:
+            self._end(call, grpc.StatusCode.CANCELLED)
+            raise
+        except BaseException as error:
+            if isinstance(error, ENDS):
+                raise
+            return self._refusal(call, error)
+        self._end(call, grpc.StatusCode.OK)
+        return data
 
     def _parser(self, method: Method) -> RequestParser:
         return RequestParser(method.request, self._memory, self._limits.max_batch_elements)
