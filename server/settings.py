@@ -81,7 +81,7 @@ class Settings(BaseSettings):
     under way are finished. Without it, clients that a worker's death sent to the others would stay
     there. 0 asks nobody. Less spreads calls sooner, and costs a connection and its handshake more
     often."""
-    connection_idle_s: NonNegativeFloat = 300.0
+    connection_idle_s: NonNegativeFloat = 30.0
     """Seconds after which a connection without any call is asked to leave; clients connect anew
     with their next call. 0 asks nobody."""
     handshake_timeout_s: PositiveFloat = 10.0

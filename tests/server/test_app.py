@@ -203,6 +203,23 @@ async def test_connections_do_not_age_where_that_is_off(engine: Engine) -> None:
         assert len(first) == 1
 
 
+GREETING = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))
+"""All that a client of HTTP/2 has to say before its first call."""
+
+
+@pytest.mark.parametrize("said", [b"", GREETING[:-1], GREETING], ids=["nothing", "half", "greeted"])
+async def test_connections_that_say_nothing_more_are_closed(engine: Engine, said: bytes) -> None:
+    async with running(
+        engine, handshake_timeout_s=0.2, connection_idle_s=0.2, connection_age_s=0.0
+    ) as client:
+        reader, writer = await asyncio.open_connection("127.0.0.1", client.app.port)
+        writer.write(said)
+        with contextlib.suppress(ConnectionError):  # closed with what it had not read
+            await asyncio.wait_for(reader.read(), 10)
+        writer.close()
+        await _embed(client.channel, KNOWN)
+
+
 async def test_port_in_use_is_an_error_not_half_of_the_calls(engine: Engine) -> None:
     async with running(engine) as client:
         second = App(
