@@ -42,6 +42,14 @@ async def ask(
     return results
 
 
+def test_packages_are_locked_by_their_hashes_and_come_from_wherever_npm_looks() -> None:
+    locked = json.loads((NODE_CLIENT / "package-lock.json").read_text("utf-8"))["packages"]
+    named = json.loads((NODE_CLIENT / "package.json").read_text("utf-8"))["dependencies"]
+    assert locked.pop("")["dependencies"] == named
+    assert {name: locked[f"node_modules/{name}"]["version"] for name in named} == named
+    assert all("integrity" in each and "resolved" not in each for each in locked.values())
+
+
 async def test_node_is_answered_with_gzip_as_without(engine: Engine, client_file: Path) -> None:
     async with running(engine) as client:
         plain, compressed = await ask(

@@ -4,7 +4,6 @@
 // answer, or the code and the details of the error.
 "use strict";
 
-const fs = require("fs");
 const grpc = require("@grpc/grpc-js");
 const loader = require("@grpc/proto-loader");
 
@@ -51,6 +50,13 @@ function call({ request, gzip }) {
     });
 }
 
-Promise.all(JSON.parse(fs.readFileSync(0, "utf8")).map(call)).then((results) =>
-    console.log(JSON.stringify(results))
-);
+async function main() {
+    const chunks = [];
+    for await (const chunk of process.stdin) {
+        chunks.push(chunk);
+    }
+    const calls = JSON.parse(Buffer.concat(chunks).toString("utf8"));
+    console.log(JSON.stringify(await Promise.all(calls.map(call))));
+}
+
+main();
