@@ -148,8 +148,14 @@ check-imports: venv
 check-version:
 	@requirements/version.sh
 
+# A file's tests share what it builds. The longest files come first, by tests/support/slow.py.
+TESTED = $(VENV)/bin/pytest -n $(TESTERS) --dist loadfile --no-loadscope-reorder
+
 test: venv vllm-venv ## every test, with a real vLLM process: PYTEST="more options"
-	NEARFIELD_ENCODERS_NEEDED=1 $(VENV)/bin/pytest -n $(TESTERS) --dist loadfile $(PYTEST)
+	NEARFIELD_ENCODERS_NEEDED=1 $(TESTED) $(PYTEST)
+
+test-quick: venv ## what a change is tried by: no process, no training, no export: PYTEST="more options"
+	$(TESTED) -m "not slow" $(PYTEST)
 
 PROTOS = $(sort $(wildcard protos/nearfield/v1/*.proto))
 COMMON = $$($(PYTHON_IN_VENV) -c 'import pathlib, google.rpc.status_pb2 as s; \
@@ -184,5 +190,5 @@ clean: ## remove what was made, the environments and var/ excepted
 	find . -name __pycache__ -not -path './.venv*' -prune -exec rm -rf {} +
 
 .PHONY: help venv vllm-venv peers-venv bench-venv bench lock demo generation serve vllm evaluate ablations curves \
-	test protos released-protos clean \
+	test test-quick protos released-protos clean \
 	check check-format check-types check-imports check-protos check-version

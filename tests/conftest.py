@@ -4,7 +4,8 @@ import os
 
 import pytest
 
-from tests.support.vllm_server import mark_slow, onnx_encoder, packaged_encoder, vllm_url
+from tests.support.slow import put_slow_first
+from tests.support.vllm_server import give_time, onnx_encoder, packaged_encoder, vllm_url
 
 __all__ = ["onnx_encoder", "packaged_encoder", "vllm_url"]
 
@@ -20,5 +21,6 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Prepare tests with real encoders; see `mark_slow`."""
-    mark_slow(items)
+    """Prepare tests with real encoders, and let those run first that take long."""
+    give_time(items)
+    put_slow_first(items)

@@ -8,6 +8,7 @@ import pytest
 from export.networks import Networks, export_networks
 from export.run import RunParts, read_run
 from graph.worlds import two_communities
+from tests.support.once import made_once, run_folder
 from tests.support.runs import SMALL, make_run
 from training.loop import LoopSettings
 
@@ -22,9 +23,12 @@ LONGER = replace(
 
 @pytest.fixture(scope="session")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A finished run; copy it before changing anything."""
-    folder = tmp_path_factory.mktemp("export")
-    return make_run(folder, two_communities(), holding="nothing", settings=LONGER).folder
+    """A finished run, the same for all test processes; copy it before changing anything."""
+
+    def make(folder: Path) -> None:
+        make_run(folder, two_communities(), holding="nothing", settings=LONGER)
+
+    return made_once(run_folder(tmp_path_factory) / "export", make) / "run"
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@ import pytest
 from features.errors import EncoderFilesError
 from features.model_files import find_packaged_encoder, vllm_python
 from features.vllm_process import VllmProcess, VllmProcessSettings
+from tests.support.once import made_once, run_folder
 
 URL_VARIABLE = "NEARFIELD_VLLM_URL"
 """Environment variable: address of a vLLM server that already runs, `/v1` included."""
@@ -82,12 +83,6 @@ def shared(
         yield url
 
 
-def run_folder(factory: pytest.TempPathFactory) -> Path:
-    """Give the folder that all processes of this run share, or our own where there is one."""
-    own = factory.getbasetemp()
-    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
-
-
 @pytest.fixture(scope="session")
 def packaged_encoder() -> Path:
     """Give the folder of the encoder's own files."""
@@ -99,13 +94,16 @@ def packaged_encoder() -> Path:
 
 @pytest.fixture(scope="session")
 def onnx_encoder(packaged_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give a folder with the encoder exported to ONNX, made once per session."""
-    folder = tmp_path_factory.mktemp("encoder") / "all-MiniLM-L6-v2"
-    command = [sys.executable, "-c", EXPORT, str(packaged_encoder), str(folder)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    if done.returncode != 0:
-        pytest.fail(f"the encoder was not exported:\n{done.stderr[-3000:]}", pytrace=False)
-    return folder
+    """Give a folder with the encoder exported to ONNX, made once for all test processes."""
+
+    def export(folder: Path) -> None:
+        arguments = [str(packaged_encoder), str(folder / "all-MiniLM-L6-v2")]
+        command = [sys.executable, "-c", EXPORT, *arguments]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+        if done.returncode != 0:
+            pytest.fail(f"the encoder was not exported:\n{done.stderr[-3000:]}", pytrace=False)
+
+    return made_once(run_folder(tmp_path_factory) / "encoder", export) / "all-MiniLM-L6-v2"
 
 
 def absent(reason: str) -> NoReturn:
@@ -115,7 +113,7 @@ def absent(reason: str) -> NoReturn:
     pytest.skip(reason)
 
 
-def mark_slow(items: list[pytest.Item]) -> None:
+def give_time(items: list[pytest.Item]) -> None:
     """Mark tests that need a real vLLM, and give those with real encoders time to start them."""
     for item in items:
         needed = SLOW_FIXTURES.intersection(getattr(item, "fixturenames", ()))
