@@ -97,7 +97,7 @@ class MessageReader:
         if data is grpc.aio.EOF:
             return None
         raw: bytes = data
-        return self._decompressed(raw) if raw.startswith(GZIP) else raw
+        return decompressed(raw, self._max_bytes)
 
     async def _wait(self) -> None:
         """Wait for a turn; when this returns it is taken."""
@@ -152,19 +152,26 @@ class MessageReader:
             turn.refusal = refusal
             turn.task.cancel()
 
-    def _decompressed(self, data: bytes) -> bytes:
-        """Decompress a message up to the limit; gRPC itself would do so before anybody is asked."""
-        inflate = zlib.decompressobj(wbits=31)
-        try:
-            message = inflate.decompress(data, self._max_bytes + 1)
-        except zlib.error:
-            raise InvalidRequestError((Violation("request", NO_MESSAGE),)) from None
-        if len(message) > self._max_bytes:
-            problem = f"expected at most {self._max_bytes} bytes once it is decompressed, got more"
-            raise InvalidRequestError((Violation("request", problem),))
-        if not inflate.eof:
-            raise InvalidRequestError((Violation("request", NO_MESSAGE),))
-        return message
+
+def decompressed(data: bytes, max_bytes: int) -> bytes:
+    """Decompress a message up to a limit; gRPC itself would do so before anybody is asked.
+
+    Raises:
+        InvalidRequestError: it is longer than the limit, or not what gzip has compressed.
+    """
+    if not data.startswith(GZIP):
+        return data
+    inflate = zlib.decompressobj(wbits=31)
+    try:
+        message = inflate.decompress(data, max_bytes + 1)
+    except zlib.error:
+        raise InvalidRequestError((Violation("request", NO_MESSAGE),)) from None
+    if len(message) > max_bytes:
+        problem = f"expected at most {max_bytes} bytes once it is decompressed, got more"
+        raise InvalidRequestError((Violation("request", problem),))
+    if not inflate.eof:
+        raise InvalidRequestError((Violation("request", NO_MESSAGE),))
+    return message
 
 
 def _current_task() -> "asyncio.Task[Any]":

@@ -16,7 +16,7 @@ from google.protobuf.message import DecodeError
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 
 from server.errors import InvalidRequestError, ServiceError, Violation
-from server.message_reader import Context
+from server.message_reader import Context, decompressed
 from server.places import Places
 from server.request_parser import no_message
 from server.security.gate import Gate
@@ -80,7 +80,7 @@ async def _questions(context: Context) -> AsyncIterator[_Request]:
             problem = f"expected at most {MOST_BYTES} bytes, got {len(data)}"
             raise InvalidRequestError((Violation("request", problem),))
         try:
-            question = _Request.FromString(data)
+            question = _Request.FromString(decompressed(data, MOST_BYTES))
         except DecodeError:
             raise no_message() from None
         yield question

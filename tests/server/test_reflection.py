@@ -85,6 +85,17 @@ async def test_symbol_that_is_not_there_is_not_found(
     assert answer.error_response.error_code == grpc.StatusCode.NOT_FOUND.value[0]
 
 
+async def test_compressed_question_is_read_up_to_the_same_length(engine: Engine) -> None:
+    short = ServerReflectionRequest(file_containing_symbol="." * 200)  # gzip makes it shorter
+    long = ServerReflectionRequest(file_containing_symbol="." * MOST_BYTES)
+    async with running(engine) as client:
+        address, gzip = f"127.0.0.1:{client.app.port}", grpc.Compression.Gzip
+        async with grpc.aio.insecure_channel(address, compression=gzip) as channel:
+            assert (await ask(channel, short)).original_request == short
+            with pytest.raises(grpc.aio.AioRpcError, match="4096 bytes once it is decompressed"):
+                await ask(channel, long)
+
+
 async def test_long_question_is_refused(channel: grpc.aio.Channel) -> None:
     question = ServerReflectionRequest(file_containing_symbol="x" * MOST_BYTES)
     with pytest.raises(grpc.aio.AioRpcError, match="at most 4096 bytes") as caught:
