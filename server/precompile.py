@@ -1,75 +1,26 @@
 """Compile retrieval's kernels ahead, where an image is built: `python -m server.precompile FOLDER`.
 
-Numba compiles a kernel when it is first called with arrays of a kind, and keeps it in
-NUMBA_CACHE_DIR. Here everybody whom a small generation knows is recommended something in every way
-there is, so that a server finds the kernels compiled. One that meets another kind of arrays all the
-same compiles then.
+Exit status: 0 when done, 1 for a generation that cannot be read, 2 for wrong options.
 """
 
+import argparse
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-
-from export.generation import Generation, GenerationError, read
-from server.engine import Engine
-from server.limits import Limits
-from server.requests import History, ItemFilter, Person, RecommendTask, Shape
-from server.stopwatch import Stopwatch
-
-DONE = 0
-WRONG_GENERATION = 1
-WRONG_OPTIONS = 2
-K = 3
-HISTORIES = (1, 2, 20)
-"""Lengths; numba tells arrays of one row from longer ones."""
+from pkgutil import resolve_name
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Compile; 0 when done, 1 for a generation that cannot be read, 2 for wrong options."""
-    if len(arguments) != 1:
-        sys.stderr.write("usage: python -m server.precompile FOLDER\n")
-        return WRONG_OPTIONS
-    try:
-        # Nothing is served from it, so that it may be one of the tests'.
-        generation = read(Path(arguments[0]), allow_test_featurizer=True)
-    except GenerationError as error:
-        sys.stderr.write(f"precompile: {error}\n")
-        return WRONG_GENERATION
-    precompile(generation)
-    return DONE
-
-
-def precompile(generation: Generation) -> None:
-    """Recommend to everybody in every way, one by one."""
-    engine = Engine(generation, Limits(), choice="cpu", threads=1)
-    for person in _people(generation):
-        for shape in _shapes(generation):
-            engine.recommender.recommend([RecommendTask(person, shape)], Stopwatch())
-
-
-def _people(generation: Generation) -> Iterator[Person]:
-    for user in range(len(generation.user_ids)):
-        yield Person(user_id=generation.user_ids.id(user))
-    for length in HISTORIES:
-        yield Person(history=History.chosen(_items(generation, length)))
-
-
-def _shapes(generation: Generation) -> Iterator[Shape]:
-    some = tuple(_items(generation, K))
-    filters = (
-        ItemFilter(),
-        ItemFilter(types=(0,)),
-        ItemFilter(include=some),
-        ItemFilter(exclude=some),
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Read the folder's name, and compile."""
+    parser = argparse.ArgumentParser(
+        prog="python -m server.precompile",
+        description="Compile the kernels of retrieval into NUMBA_CACHE_DIR.",
     )
-    for chosen in filters:
-        yield Shape(K, chosen)
-        yield Shape(K, chosen, per_type=True)
-
-
-def _items(generation: Generation, most: int) -> list[str]:
-    return generation.item_ids.ids(range(min(most, len(generation.item_ids))))
+    parser.add_argument("generation", type=Path, help="a small generation, or one of the tests'")
+    options = parser.parse_args(arguments)
+    status: int = resolve_name("server.kernels:compile_by")(options.generation)
+    return status
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

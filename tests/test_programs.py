@@ -24,7 +24,15 @@ HEAVY = (
 """What takes a second or more to import, or brings what does."""
 SERVING = ("faiss", "numba", "onnxruntime", "polars", "scipy")
 """What a server needs, some tenths of a second each."""
-QUICK = ("training", "training.ablations", "training.curves", "export", "export.encoder", "server")
+QUICK = (
+    "training",
+    "training.ablations",
+    "training.curves",
+    "export",
+    "export.encoder",
+    "server",
+    "server.precompile",
+)
 """Programs that people start by hand, which load none of that either."""
 CODE = """
 import runpy, sys

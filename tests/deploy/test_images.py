@@ -117,7 +117,8 @@ def imported() -> dict[str, Path]:
     """Import all that serves, and give our modules with their files."""
     told = (
         "import json, sys\n"
-        "import server.__main__, server.check, server.precompile\n"
+        "import server.start, server.check, server.kernels\n"
+        "import server.__main__, server.precompile\n"
         "import server.supervision.worker, server.supervision.trial\n"
         "ours = {name: module.__file__ for name, module in sys.modules.items()\n"
         f"        if name.partition('.')[0] in {FIRST_PARTY!r}}}\n"
