@@ -27,6 +27,9 @@ def names(kind: type) -> set[str]:
 def test_no_field_of_a_request_is_left_out() -> None:
     recommend = set(recommendation_pb2.RecommendRequest.DESCRIPTOR.fields_by_name)
     similar = set(recommendation_pb2.FindSimilarItemsRequest.DESCRIPTOR.fields_by_name)
+    options = set(recommendation_pb2.HitOptions.DESCRIPTOR.fields_by_name)
+    assert options <= recommend & similar  # in the older form, which older servers read too
+    recommend, similar = recommend - {"hit_options"}, similar - {"hit_options"}
     ours = {"filter": "items", "explain": "explained", "include_titles": "titled"}
 
     filters = set(recommendation_pb2.ItemFilter.DESCRIPTOR.fields_by_name)

@@ -49,6 +49,13 @@ def test_server_that_is_not_there_is_told(capsys: pytest.CaptureFixture[str]) ->
     assert "UNAVAILABLE" in capsys.readouterr().err
 
 
+def test_what_is_no_address_is_told_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--target", "ipv4:localhost:50052", "list"]) == WRONG
+    told = capsys.readouterr().err
+    assert told.startswith("operate: target: expected an IP address after ipv4:")
+    assert told.count("\n") == 1
+
+
 def test_key_is_not_sent_in_the_clear_to_another_machine(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
