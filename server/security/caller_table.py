@@ -45,6 +45,21 @@ def key_of(name: str) -> Key:
     return first, int.from_bytes(digest[_WORD:], "little", signed=True)
 
 
+def _take_room(file: int, size: int, path: Path) -> None:
+    """Make a file as long as it is to be, on the disk too.
+
+    On a disk that is full, a page that is only promised ends the process when it is written to.
+
+    Raises:
+        OSError: there is no room; names the file.
+    """
+    try:
+        os.posix_fallocate(file, 0, size)
+    except OSError as error:
+        os.close(file)
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
 class CallerTable:
     """Rows of callers, found by name. For one event loop of each worker."""
 
@@ -56,7 +71,7 @@ class CallerTable:
         self._file = -1
         if sharing is not None:
             self._file = os.open(sharing.file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            os.ftruncate(self._file, size)
+            _take_room(self._file, size, sharing.file)
         memory = mmap.mmap(self._file, size)
         self._ints = memoryview(memory).cast("q")
         self._floats = memoryview(memory).cast("d")

@@ -1,3 +1,5 @@
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -68,7 +70,7 @@ def test_never_passes_more_than_burst_and_rate_and_one_call(
 
 
 @PATIENT
-@given(rate=st.floats(0.1, 1000), burst=st.integers(1, 50), cost=st.floats(1, 80))
+@given(rate=st.floats(0.1, 1000), burst=st.integers(1, 50), cost=st.integers(1, 80))
 def test_call_passes_after_the_wait_it_was_told_and_not_before(
     rate: float, burst: int, cost: float
 ) -> None:
@@ -230,3 +232,15 @@ def test_caller_is_turned_away_where_everybody_who_is_remembered_is_busy() -> No
     with rates.admit(caller("one")), rates.admit(caller("two")):
         assert not passes(rates, caller("three"))
     assert passes(rates, caller("three"))
+
+
+def test_table_that_the_disk_has_no_room_for_is_an_error_that_names_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(file: int, start: int, size: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    sharing = Sharing(tmp_path / "callers", 0, 2)
+    with pytest.raises(OSError, match=f"No space left on device: '{tmp_path}/callers'"):
+        Rates(UNLIMITED, sharing=sharing)
