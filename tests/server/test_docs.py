@@ -33,4 +33,4 @@ async def test_examples_of_the_page_run(engine: Engine) -> None:
 
 def test_largest_temperature_is_the_one_that_the_contract_names() -> None:
     contract = (PAGE.parents[1] / "protos/nearfield/v1/recommendation.proto").read_text("utf-8")
-    assert contract.count(f"nothing. Limit: 0 to {MAX_EXPLORATION}.") == 2
+    assert contract.count(f"nothing. Limit: 0 to {MAX_EXPLORATION}.") == 1

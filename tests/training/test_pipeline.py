@@ -155,7 +155,7 @@ def test_the_dataset_stage_ends_with_a_summary(
     Run(
         tmp_path / "run", Inputs(data=tmp_path / "data", holding="test", settings=QUICK)
     ).make_dataset()
-    told = capsys.readouterr().out.splitlines()
+    told = capsys.readouterr().err.splitlines()
     assert told[0].startswith("rows read: items.parquet 48, users.parquet 60, interactions.parquet")
     assert told[1].startswith("rows set aside: 3 of ")
     assert "3 rows with unknown_item (item_id)" in told[2]

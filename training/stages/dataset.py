@@ -1,5 +1,6 @@
 """Read, check and order the data set."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,9 @@ def write_dataset(
         data, strict=strict, as_of=as_of, rejected_path=folder / "rejected.parquet", seed=seed
     )
     save_dataset(dataset, folder)
-    tqdm.write(dataset.problems.summary())
+    # Standard output is for what a command was asked for.
+    tqdm.write(dataset.problems.summary(), file=sys.stderr)
     if dataset.problems.total:
-        tqdm.write("problems.json and rejected.parquet of the stage have all of them")
+        told = "problems.json and rejected.parquet of the stage have all of them"
+        tqdm.write(told, file=sys.stderr)
     return {"items": len(dataset.items), "interactions": len(dataset.interactions)}

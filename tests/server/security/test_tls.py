@@ -275,8 +275,10 @@ def test_end_of_a_replacement_is_told_as_soon_as_it_serves(
     certificate = Certificate(files)
     lay(files, OLD.issue(until=NOW + timedelta(days=3)))
     certificate.newer()
-    assert len(caplog.records) == 2
-    assert f"{NOW + timedelta(days=3)}" in caplog.records[1].message
+    # Servers of other tests may still be asked for theirs, in threads of gRPC.
+    ours = [each.message for each in caplog.records if str(files.cert) in each.message]
+    assert len(ours) == 2
+    assert f"{NOW + timedelta(days=3)}" in ours[1]
 
 
 def test_end_is_told_at_the_start_where_it_is_near(
