@@ -359,8 +359,7 @@ async def test_however_many_new_items_hang_the_rest_is_answered(
 async def test_burst_is_refused_with_a_time_to_come_back(engine: Engine) -> None:
     """Nobody looks at calls for a while, and then at many at once."""
     burst = 500
-    settings = {"limits": {"max_concurrent_calls": 2}, "pending_calls": 1000}
-    async with running(engine, **settings) as client:
+    async with running(engine, limits={"max_concurrent_calls": 2}, pending_calls=1000) as client:
         with grpc.insecure_channel(f"127.0.0.1:{client.app.port}") as channel:
             call: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(RECOMMEND)
             history = [types_pb2.HistoryEvent(item_id="podcast-01")]
