@@ -26,7 +26,7 @@ MOST_ERROR_CHARS = 10_000
 """Longest text of an error; a character is at most twelve bytes of JSON."""
 _LENGTH = struct.Struct(">I")
 
-Verb = Literal["open", "listen", "prepare", "swap", "drop", "drain", "ping"]
+Verb = Literal["open", "listen", "prepare", "swap", "drop", "ping"]
 Told = dict[str, Any]
 
 

@@ -85,8 +85,6 @@ class Worker:
                 self._swap(question.about)
             case "drop":
                 await close_texts(self._take(question.about).texts)
-            case "drain":
-                await self.drain()
             case "ping":  # that it is answered says that the event loop turns
                 pass
         return None
