@@ -1,7 +1,7 @@
 """Files whose tests take long: run first by `make test`, and left out by `make test-quick`.
 
-They start processes, train, or export networks. First, so that the two test processes end at about
-the same time; the longest lead.
+They start processes, train, export networks, draw many examples, or wait. First, so that the two
+test processes end at about the same time; the longest lead.
 """
 
 from pathlib import Path
@@ -55,6 +55,10 @@ SLOW = (
     "features/test_vllm.py",
     "export/test_run.py",
     "contracts/test_text_featurizer_parity.py",
+    "server/test_attributes.py",
+    "server/test_arranged_answers.py",
+    "server/telemetry/test_end_to_end.py",
+    "nearfield/test_deadlines.py",
 )
 _PLACES = {TESTS / name: place for place, name in enumerate(SLOW)}
 
