@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import onnxruntime
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from export.errors import ParityError
+from features.onnx import onnxruntime
 from features.providers import choose_providers
 
 TOLERANCE = 1e-4

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from os import cpu_count
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from export.generation.generation import Ready
+from features.onnx import onnxruntime
 from features.progress import Progress
 from features.providers import choose_providers
 from retrieval.calibrate import Calibration

@@ -6,12 +6,12 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 from tokenizers import Encoding, Tokenizer
 
 from features.errors import EncoderFilesError, FeaturizerBadAnswer, FeaturizerUnavailable
 from features.model_files import encoder_revision
+from features.onnx import onnxruntime
 from features.providers import Choice, choose_providers
 from features.text import Progress, prepare, unit_rows
 

@@ -5,8 +5,8 @@ import platform
 
 import grpc
 import numpy as np
-import onnxruntime
 
+from features.onnx import onnxruntime
 from nearfield.v1 import info_pb2 as pb
 from nearfield.version import __version__
 from server.answering import Answering

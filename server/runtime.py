@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from export.generation import Generation
+from features.onnx import onnxruntime
 from features.providers import CUDA, Choice, choose_providers
 from server.errors import MissingProviderError
 

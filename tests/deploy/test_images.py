@@ -10,7 +10,7 @@ import tomllib
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
-import onnxruntime.capi.build_and_package_info as onnxruntime_build
+import onnxruntime.capi.build_and_package_info as onnxruntime_build  # noqa: TID251 - a submodule
 import pytest
 
 from features.model_files import folder_revision

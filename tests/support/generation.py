@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 import polars as pl
 from numpy.typing import NDArray
 
@@ -25,6 +24,7 @@ from export.generation.folder import GENERATIONS_FOLDER
 from export.generation.manifest import Metric
 from export.ready import Known, make_ready
 from features.encode import ItemEncoder, UserEncoder, UserRecord
+from features.onnx import onnxruntime
 from features.schema import TEXT_RECIPE, ItemRecord, compose_text
 from features.text import HashFeaturizer
 from graph.relations import RelationSchema
