@@ -18,6 +18,7 @@ from export.generation import Generation, read
 from nearfield.v1 import embedding_pb2, types_pb2
 from nearfield.v1 import recommendation_pb2 as pb
 from nearfield.v1.recommendation_pb2_grpc import RecommendationServiceStub
+from retrieval.approximate import ApproximateIndex
 from retrieval.exact import ExactIndex
 from retrieval.hnsw import faiss
 from retrieval.store import load_index
@@ -130,7 +131,8 @@ def _bare(
     wanted = ExactIndex(generation.item_vectors).search(vectors, 10).rows
     recall = recall_of(index.search(vectors, BATCH_K).rows[:, :10], wanted)
     flat = faiss.IndexFlatIP(generation.item_vectors.shape[1])
-    graphs = getattr(index, "graphs", ())
+    graphs = index.graphs if isinstance(index, ApproximateIndex) else ()
+    width = index.settings.search_width if isinstance(index, ApproximateIndex) else 0
     if not graphs:
         flat.add(generation.item_vectors)
 
@@ -138,7 +140,7 @@ def _bare(
         faiss.omp_set_num_threads(1)
         began = time.perf_counter()
         for graph in graphs:
-            graph.search(vectors, BATCH_K, index.settings.search_width)  # type: ignore[attr-defined]
+            graph.search(vectors, BATCH_K, width)
         if not graphs:
             flat.search(vectors, BATCH_K)
         return len(vectors) / (time.perf_counter() - began)
